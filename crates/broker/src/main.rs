@@ -1,0 +1,2 @@
+//! ottla-broker.
+fn main() {}

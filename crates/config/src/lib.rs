@@ -1,0 +1,1 @@
+//! The one table of Kafka's config names, types, defaults, validators, scope and docs.

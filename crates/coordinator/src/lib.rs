@@ -1,0 +1,1 @@
+//! Groups and offsets as a replicated state machine.

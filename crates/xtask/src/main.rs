@@ -1,0 +1,2 @@
+//! ottla-xtask.
+fn main() {}
