@@ -1,2 +1,38 @@
-//! ottla-xtask.
-fn main() {}
+//! The project's own tool: the gate (`ci`), what rewrites (`fix`), generated documents and tidy checks.
+
+mod commands;
+mod docs;
+mod fix;
+mod gate;
+mod rust_text;
+mod tidy;
+mod tree;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  ci      the gate: format, tidy, clippy, generated documents, tests; stops at the first failure
+  fix     everything that can be put right by a program: format, clippy's fixes, documents, ratchet
+  tidy    the project's own checks only
+  docs    write the generated documents (`docs --check` only says which are stale)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["ci"] => gate::run(),
+        ["fix"] => fix::run(),
+        ["tidy"] => tidy::run(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        _ => Err(anyhow::anyhow!("{USAGE}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
