@@ -1,0 +1,69 @@
+//! Compressing the records of a batch as Kafka's own clients and brokers do.
+
+use std::io::{self, Write};
+
+use super::framing::{XERIAL_BLOCK, XERIAL_MAGIC, XERIAL_VERSIONS};
+use super::{Compression, Error};
+
+/// How hard a codec tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// The codec's own.
+    #[default]
+    Default,
+    /// `compression.gzip.level` -1 or 1 to 9, `compression.zstd.level` -131072 to 22; the others have no levels here.
+    Of(i32),
+}
+
+impl Compression {
+    /// Compresses `input` into one stream of the codec.
+    pub fn compress(self, input: &[u8], level: Level) -> Result<Vec<u8>, Error> {
+        let result = match self {
+            Self::None => Ok(input.to_vec()),
+            Self::Gzip => gzip(input, level),
+            Self::Snappy => snappy(input),
+            Self::Lz4 => lz4(input),
+            Self::Zstd => zstd(input, level),
+        };
+        result.map_err(|source| Error::Compress { codec: self.name(), source })
+    }
+}
+
+fn gzip(input: &[u8], level: Level) -> io::Result<Vec<u8>> {
+    let level = match level {
+        Level::Of(level @ 0..=9) => flate2::Compression::new(level.unsigned_abs()),
+        _ => flate2::Compression::default(),
+    };
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+    encoder.write_all(input)?;
+    encoder.finish()
+}
+
+fn snappy(input: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = [XERIAL_MAGIC, XERIAL_VERSIONS].concat();
+    let mut encoder = snap::raw::Encoder::new();
+    for block in input.chunks(XERIAL_BLOCK) {
+        let compressed = encoder.compress_vec(block)?;
+        let length = u32::try_from(compressed.len()).map_err(io::Error::other)?;
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&compressed);
+    }
+    Ok(out)
+}
+
+/// Blocks of 64 KiB that do not depend on one another: Java's reader refuses others.
+fn lz4(input: &[u8]) -> io::Result<Vec<u8>> {
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+    let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
+    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(input)?;
+    Ok(encoder.finish()?)
+}
+
+fn zstd(input: &[u8], level: Level) -> io::Result<Vec<u8>> {
+    let level = match level {
+        Level::Of(level) => level,
+        Level::Default => zstd::DEFAULT_COMPRESSION_LEVEL,
+    };
+    zstd::bulk::compress(input, level)
+}
