@@ -1,0 +1,29 @@
+# Shared functions of the scripts that build; source this file, it runs nothing by itself. Wants $root.
+. "$root/scripts/lib/deps.sh"
+
+# Where cargo builds: as the caller set it, or the checkout's own folder.
+build_target_dir() {
+  case "${CARGO_TARGET_DIR:-}" in
+    "") echo "$root/target" ;;
+    /*) echo "$CARGO_TARGET_DIR" ;;
+    *) echo "$PWD/$CARGO_TARGET_DIR" ;;
+  esac
+}
+
+# What a build needs beside Rust: C for zstd and the allocator.
+build_needs() {
+  if ! command -v cargo >/dev/null && [ -r "$HOME/.cargo/env" ]; then
+    . "$HOME/.cargo/env"
+  fi
+  command -v cargo >/dev/null || deps_die "needs Rust: see https://rustup.rs"
+  deps_command cc gcc libc6-dev
+  deps_command make make
+}
+
+# Builds the broker and sets built_ottla to its path.
+build_release() {
+  local target_dir
+  target_dir="$(build_target_dir)"
+  CARGO_TARGET_DIR="$target_dir" cargo build --release --locked -p ottla-broker --manifest-path "$root/Cargo.toml"
+  built_ottla="$target_dir/release/ottla"
+}
