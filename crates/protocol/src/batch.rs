@@ -14,13 +14,21 @@ mod checked;
 pub mod control;
 mod error;
 mod header;
+mod produced;
+mod record;
+mod records;
+mod validate;
 mod varint;
+mod walk;
 
 pub use batches::CheckedBatches;
 pub use builder::{Builder, NewRecord};
 pub use checked::CheckedBatch;
 pub use error::{Error, ErrorKind};
 pub use header::{Attributes, Header, TimestampType, increment_sequence};
+pub use record::Record;
+pub use records::Records;
+pub use validate::{MAX_RECORD_ERRORS, Origin, RecordError, Rejected, Rules, Validated};
 
 /// Bytes of a batch header, all fields before the first record.
 pub const HEADER_LEN: usize = 61;

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::framing::{XERIAL_BLOCK, XERIAL_MAGIC, XERIAL_VERSIONS};
-use super::{Compression, Error};
+use super::{Compression, Error, lz4, snappy};
 
 /// How hard a codec tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,8 +20,8 @@ impl Compression {
         let result = match self {
             Self::None => Ok(input.to_vec()),
             Self::Gzip => gzip(input, level),
-            Self::Snappy => snappy(input),
-            Self::Lz4 => lz4(input),
+            Self::Snappy => snappy::compress(input),
+            Self::Lz4 => lz4::compress(input),
             Self::Zstd => zstd(input, level),
         };
         result.map_err(|source| Error::Compress { codec: self.name(), source })
@@ -37,27 +36,6 @@ fn gzip(input: &[u8], level: Level) -> io::Result<Vec<u8>> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
     encoder.write_all(input)?;
     encoder.finish()
-}
-
-fn snappy(input: &[u8]) -> io::Result<Vec<u8>> {
-    let mut out = [XERIAL_MAGIC, XERIAL_VERSIONS].concat();
-    let mut encoder = snap::raw::Encoder::new();
-    for block in input.chunks(XERIAL_BLOCK) {
-        let compressed = encoder.compress_vec(block)?;
-        let length = u32::try_from(compressed.len()).map_err(io::Error::other)?;
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&compressed);
-    }
-    Ok(out)
-}
-
-/// Blocks of 64 KiB that do not depend on one another: Java's reader refuses others.
-fn lz4(input: &[u8]) -> io::Result<Vec<u8>> {
-    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
-    let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
-    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
-    encoder.write_all(input)?;
-    Ok(encoder.finish()?)
 }
 
 fn zstd(input: &[u8], level: Level) -> io::Result<Vec<u8>> {

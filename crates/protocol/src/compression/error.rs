@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::Compression;
+
 /// Why bytes do not compress or decompress.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,4 +31,14 @@ pub enum Error {
         /// What its encoder says.
         source: io::Error,
     },
+}
+
+impl Error {
+    /// What a [`super::Decompressor`] of `codec` said through [`io::Read`].
+    pub fn from_io(codec: Compression, error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => error,
+            Err(source) => Self::Corrupt { codec: codec.name(), source },
+        }
+    }
 }
