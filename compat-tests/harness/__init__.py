@@ -1,0 +1,1 @@
+"""Starts brokers and runs unmodified clients against them."""

@@ -1,0 +1,26 @@
+"""Free TCP ports that the kernel does not also give to outgoing connections."""
+
+import random
+import socket
+
+# Below Linux's default ephemeral range: a broker that is down for a moment must find its port free.
+_RANGE = range(20_000, 32_000)
+
+
+def free_ports(count):
+    held = []
+    try:
+        for port in random.sample(_RANGE, 1_000):
+            candidate = socket.socket()
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                candidate.close()
+                continue
+            held.append(candidate)
+            if len(held) == count:
+                return [each.getsockname()[1] for each in held]
+    finally:
+        for each in held:
+            each.close()
+    raise RuntimeError(f"fewer than {count} free ports in {_RANGE}")
