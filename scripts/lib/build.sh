@@ -10,7 +10,7 @@ build_target_dir() {
   esac
 }
 
-# What a build needs beside Rust: C for zstd and the allocator.
+# Installs what a build needs beside Rust (C for zstd and the allocator) and fixes where cargo builds.
 build_needs() {
   if ! command -v cargo >/dev/null && [ -r "$HOME/.cargo/env" ]; then
     . "$HOME/.cargo/env"
@@ -18,12 +18,12 @@ build_needs() {
   command -v cargo >/dev/null || deps_die "needs Rust: see https://rustup.rs"
   deps_command cc gcc libc6-dev
   deps_command make make
+  CARGO_TARGET_DIR="$(build_target_dir)"
+  export CARGO_TARGET_DIR
 }
 
 # Builds the broker and sets built_ottla to its path.
 build_release() {
-  local target_dir
-  target_dir="$(build_target_dir)"
-  CARGO_TARGET_DIR="$target_dir" cargo build --release --locked -p ottla-broker --manifest-path "$root/Cargo.toml"
-  built_ottla="$target_dir/release/ottla"
+  cargo build --release --locked -p ottla-broker --manifest-path "$root/Cargo.toml"
+  built_ottla="$CARGO_TARGET_DIR/release/ottla"
 }
