@@ -11,6 +11,7 @@ pub mod batch;
 pub mod codec;
 pub mod compression;
 mod error_code;
+pub mod frame;
 pub mod messages;
 pub mod stored;
 
