@@ -47,7 +47,9 @@ pub enum Error {
     #[error("unknown compression type id {0}")]
     UnknownCompression(u8),
     /// Base offset and last offset delta are negative or overflow.
-    #[error("record batch has an invalid offset range: base offset {base_offset}, last offset delta {last_offset_delta}")]
+    #[error(
+        "record batch has an invalid offset range: base offset {base_offset}, last offset delta {last_offset_delta}"
+    )]
     OffsetRange {
         /// As the header says.
         base_offset: i64,
@@ -75,7 +77,9 @@ pub enum Error {
     #[error("clients are not allowed to write control records")]
     ControlFromClient,
     /// An idempotent producer without a sequence.
-    #[error("invalid sequence number {base_sequence} in a record batch with producer id {producer_id}")]
+    #[error(
+        "invalid sequence number {base_sequence} in a record batch with producer id {producer_id}"
+    )]
     Sequence {
         /// As the header says.
         base_sequence: i32,

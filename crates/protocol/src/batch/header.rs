@@ -39,7 +39,11 @@ impl Attributes {
 
     /// Who set the timestamps.
     pub fn timestamp_type(self) -> TimestampType {
-        if self.has(Self::LOG_APPEND_TIME) { TimestampType::LogAppendTime } else { TimestampType::CreateTime }
+        if self.has(Self::LOG_APPEND_TIME) {
+            TimestampType::LogAppendTime
+        } else {
+            TimestampType::CreateTime
+        }
     }
 
     /// Whether the batch is part of a transaction.
@@ -66,7 +70,10 @@ impl Attributes {
     /// The same with another timestamp type. Bits without a meaning are cleared, as Kafka does when it rewrites them.
     #[must_use]
     pub fn with_timestamp_type(self, timestamp_type: TimestampType) -> Self {
-        Self(self.0 & Self::KNOWN).with(Self::LOG_APPEND_TIME, timestamp_type == TimestampType::LogAppendTime)
+        Self(self.0 & Self::KNOWN).with(
+            Self::LOG_APPEND_TIME,
+            timestamp_type == TimestampType::LogAppendTime,
+        )
     }
 
     /// The same, in a transaction or not.
@@ -188,7 +195,8 @@ impl Header {
 
     /// Offset of the last record, or where it was before compaction.
     pub fn last_offset(&self) -> i64 {
-        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
+        self.base_offset
+            .saturating_add(i64::from(self.last_offset_delta))
     }
 
     /// The offset that follows the batch.
@@ -198,7 +206,9 @@ impl Header {
 
     /// Bytes of the whole batch, this header included.
     pub fn size_in_bytes(&self) -> usize {
-        usize::try_from(self.batch_length).unwrap_or(0).saturating_add(LOG_OVERHEAD)
+        usize::try_from(self.batch_length)
+            .unwrap_or(0)
+            .saturating_add(LOG_OVERHEAD)
     }
 
     /// Whether an idempotent producer wrote the batch.
@@ -216,7 +226,9 @@ impl Header {
 
     /// When compaction may drop what this batch keeps only for late readers.
     pub fn delete_horizon_ms(&self) -> Option<i64> {
-        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
+        self.attributes
+            .has_delete_horizon()
+            .then_some(self.base_timestamp)
     }
 }
 
@@ -231,7 +243,9 @@ fn check_before_magic(bytes: &[u8]) -> Result<(), Error> {
     if length < MIN_BODY_OF_ANY_MAGIC {
         return Err(Error::Length(length));
     }
-    let start: &[u8; LEN_UP_TO_MAGIC] = bytes.first_chunk().ok_or(truncated(LEN_UP_TO_MAGIC, bytes))?;
+    let start: &[u8; LEN_UP_TO_MAGIC] = bytes
+        .first_chunk()
+        .ok_or(truncated(LEN_UP_TO_MAGIC, bytes))?;
     match start[16] as i8 {
         MAGIC => Ok(()),
         magic @ 0..MAGIC => Err(Error::OldMagic(magic)),
@@ -240,5 +254,8 @@ fn check_before_magic(bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn truncated(needed: usize, bytes: &[u8]) -> Error {
-    Error::Truncated { needed, available: bytes.len() }
+    Error::Truncated {
+        needed,
+        available: bytes.len(),
+    }
 }

@@ -14,7 +14,9 @@ impl CheckedBatch {
             Err(Error::Truncated { .. }) => return Err(Error::Empty),
             header => header?,
         };
-        let Some(rest) = bytes.get(header.size_in_bytes()..) else { return Err(Error::Empty) };
+        let Some(rest) = bytes.get(header.size_in_bytes()..) else {
+            return Err(Error::Empty);
+        };
         check_rest(rest)?;
         if header.base_offset != 0 {
             return Err(Error::BaseOffset(header.base_offset));

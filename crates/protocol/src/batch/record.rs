@@ -33,7 +33,13 @@ impl Record {
             return Err("bytes are left in it");
         }
         let offset = batch.base_offset.wrapping_add(i64::from(offset_delta));
-        Ok(Self { offset, timestamp: timestamp_of(batch, timestamp_delta), key, value, headers })
+        Ok(Self {
+            offset,
+            timestamp: timestamp_of(batch, timestamp_delta),
+            key,
+            value,
+            headers,
+        })
     }
 }
 
@@ -66,7 +72,9 @@ impl Body {
 
     /// As in Kafka, every negative length means none.
     fn nullable(&mut self) -> Result<Option<Bytes>, &'static str> {
-        let Ok(length) = usize::try_from(self.varint()?) else { return Ok(None) };
+        let Ok(length) = usize::try_from(self.varint()?) else {
+            return Ok(None);
+        };
         if self.0.len() < length {
             return Err(CUT_OFF);
         }

@@ -17,11 +17,20 @@ impl CheckedBatch {
         let bytes = match self.compression() {
             Compression::None => Source::Plain(self.tail()),
             codec => match codec.decompress(self.tail(), limits) {
-                Ok(stream) => Source::Stream { codec, stream, buffer: BytesMut::new() },
+                Ok(stream) => Source::Stream {
+                    codec,
+                    stream,
+                    buffer: BytesMut::new(),
+                },
                 Err(error) => Source::Failed(Some(error)),
             },
         };
-        Records { header: *self.header(), bytes, read: 0, ended: false }
+        Records {
+            header: *self.header(),
+            bytes,
+            read: 0,
+            ended: false,
+        }
     }
 }
 
@@ -40,7 +49,11 @@ impl Iterator for Records {
         if self.ended {
             return None;
         }
-        let next = if self.read < self.header.records_count { Some(self.next_record()) } else { self.end() };
+        let next = if self.read < self.header.records_count {
+            Some(self.next_record())
+        } else {
+            self.end()
+        };
         self.ended = !matches!(next, Some(Ok(_)));
         self.read += 1;
         next
@@ -51,7 +64,9 @@ impl Records {
     fn next_record(&mut self) -> Result<Record, Error> {
         let index = self.read.unsigned_abs();
         let broken = |reason| Error::Record { index, reason };
-        let length = varint::read_32(|| self.bytes.byte()).map_err(|error| error.at(index))?.ok_or(broken(ENDLESS))?;
+        let length = varint::read_32(|| self.bytes.byte())
+            .map_err(|error| error.at(index))?
+            .ok_or(broken(ENDLESS))?;
         let length = usize::try_from(length).map_err(|_| broken("its length is negative"))?;
         let body = self.bytes.take(length).map_err(|error| error.at(index))?;
         Record::parse(&self.header, body).map_err(broken)
@@ -72,7 +87,11 @@ impl Records {
 
 enum Source {
     Plain(Bytes),
-    Stream { codec: Compression, stream: Decompressor, buffer: BytesMut },
+    Stream {
+        codec: Compression,
+        stream: Decompressor,
+        buffer: BytesMut,
+    },
     Failed(Option<compression::Error>),
 }
 
@@ -85,7 +104,10 @@ pub(super) enum Missing {
 impl Missing {
     pub(super) fn at(self, index: u32) -> Error {
         match self {
-            Self::End => Error::Record { index, reason: CUT_OFF },
+            Self::End => Error::Record {
+                index,
+                reason: CUT_OFF,
+            },
             Self::Compression(error) => error.into(),
         }
     }
@@ -100,7 +122,11 @@ impl Source {
         match self {
             Self::Plain(bytes) if bytes.len() < count => Err(Missing::End),
             Self::Plain(bytes) => Ok(bytes.split_to(count)),
-            Self::Stream { codec, stream, buffer } => {
+            Self::Stream {
+                codec,
+                stream,
+                buffer,
+            } => {
                 while buffer.len() < count {
                     if read_chunk(stream, buffer, *codec).map_err(Missing::Compression)? == 0 {
                         return Err(Missing::End);
@@ -115,20 +141,28 @@ impl Source {
     fn is_empty(&mut self) -> Result<bool, compression::Error> {
         match self {
             Self::Plain(bytes) => Ok(bytes.is_empty()),
-            Self::Stream { codec, stream, buffer } => {
-                Ok(buffer.is_empty() && read_chunk(stream, buffer, *codec)? == 0)
-            }
+            Self::Stream {
+                codec,
+                stream,
+                buffer,
+            } => Ok(buffer.is_empty() && read_chunk(stream, buffer, *codec)? == 0),
             Self::Failed(error) => error.take().map_or(Ok(true), Err),
         }
     }
 }
 
 /// The buffer grows with what came out, not with what a length says will.
-fn read_chunk(stream: &mut Decompressor, buffer: &mut BytesMut, codec: Compression) -> Result<usize, compression::Error> {
+fn read_chunk(
+    stream: &mut Decompressor,
+    buffer: &mut BytesMut,
+    codec: Compression,
+) -> Result<usize, compression::Error> {
     let before = buffer.len();
     buffer.resize(before + CHUNK, 0);
     let (_, place) = buffer.split_at_mut(before);
-    let read = stream.read(place).map_err(|error| compression::Error::from_io(codec, error));
+    let read = stream
+        .read(place)
+        .map_err(|error| compression::Error::from_io(codec, error));
     buffer.truncate(before + *read.as_ref().unwrap_or(&0));
     read
 }

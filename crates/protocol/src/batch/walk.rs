@@ -32,12 +32,21 @@ impl CheckedBatch {
     }
 
     fn walk_in(&self, bytes: impl BufRead, mut visit: impl FnMut(Outline)) -> Result<u64, Error> {
-        let mut walk = Walk { bytes, consumed: 0, codec: self.compression() };
+        let mut walk = Walk {
+            bytes,
+            consumed: 0,
+            codec: self.compression(),
+        };
         let count = self.header().records_count;
         for index in 0..count.unsigned_abs() {
             let record = walk.record().map_err(|error| error.at(index))?;
             let timestamp = timestamp_of(self.header(), record.timestamp_delta);
-            visit(Outline { index, timestamp, offset_delta: record.offset_delta, has_key: record.has_key });
+            visit(Outline {
+                index,
+                timestamp,
+                offset_delta: record.offset_delta,
+                has_key: record.has_key,
+            });
         }
         if count > 0 && !walk.fill().map_err(|error| error.at(0))?.is_empty() {
             return Err(Error::BytesLeft(count));
@@ -86,7 +95,11 @@ impl<R: BufRead> Walk<R> {
         if self.consumed != end {
             return Err(Broken::Rule("its length does not match its fields"));
         }
-        Ok(Deltas { timestamp_delta, offset_delta, has_key })
+        Ok(Deltas {
+            timestamp_delta,
+            offset_delta,
+            has_key,
+        })
     }
 
     fn skip_headers(&mut self, end: u64) -> Result<(), Broken> {
@@ -105,7 +118,9 @@ impl<R: BufRead> Walk<R> {
 
     /// Whether there was something, if only an empty thing.
     fn skip_nullable(&mut self) -> Result<bool, Broken> {
-        let Ok(mut left) = usize::try_from(self.varint()?) else { return Ok(false) };
+        let Ok(mut left) = usize::try_from(self.varint()?) else {
+            return Ok(false);
+        };
         while left > 0 {
             let skipped = self.fill()?.len().min(left);
             if skipped == 0 {
@@ -129,8 +144,11 @@ impl<R: BufRead> Walk<R> {
 
     fn fill(&mut self) -> Result<&[u8], Broken> {
         let codec = self.codec;
-        let failed = |error: io::Error| Missing::Compression(compression::Error::from_io(codec, error));
-        self.bytes.fill_buf().map_err(|error| Broken::Missing(failed(error)))
+        let failed =
+            |error: io::Error| Missing::Compression(compression::Error::from_io(codec, error));
+        self.bytes
+            .fill_buf()
+            .map_err(|error| Broken::Missing(failed(error)))
     }
 
     fn consume(&mut self, count: usize) {

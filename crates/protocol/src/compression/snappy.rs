@@ -40,7 +40,13 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(input: Bytes, limit: u64) -> Self {
         let framed = input.len() >= HEADER_LEN && input.starts_with(&MAGIC);
-        Self { framed, input: input.len(), rest: input, limit, block: Block::default() }
+        Self {
+            framed,
+            input: input.len(),
+            rest: input,
+            limit,
+            block: Block::default(),
+        }
     }
 
     /// The next compressed block, or none at the end.
@@ -69,16 +75,23 @@ impl Reader {
             return Err(invalid("a block declares more bytes than it can hold"));
         }
         if declared as u64 > self.limit {
-            return Err(io::Error::other(Error::TooLarge { limit: self.limit, input: self.input }));
+            return Err(io::Error::other(Error::TooLarge {
+                limit: self.limit,
+                input: self.input,
+            }));
         }
-        self.block.fill(declared, |place| Ok(snap::raw::Decoder::new().decompress(block, place)?))
+        self.block.fill(declared, |place| {
+            Ok(snap::raw::Decoder::new().decompress(block, place)?)
+        })
     }
 }
 
 impl Read for Reader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.block.is_read() {
-            let Some(block) = self.next_block()? else { return Ok(0) };
+            let Some(block) = self.next_block()? else {
+                return Ok(0);
+            };
             self.unpack(&block)?;
         }
         Ok(self.block.read(out))
