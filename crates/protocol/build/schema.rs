@@ -171,7 +171,8 @@ fn build(rows: &[Vec<String>]) -> Vec<Message> {
         let field = Field {
             name: name.to_owned(),
             kind: Type::parse(cell(6)),
-            versions: Versions::parse(cell(7)),
+            // A field without versions of its own has those in which it is tagged.
+            versions: Versions::parse(if cell(7).is_empty() { cell(9) } else { cell(7) }),
             nullable: Versions::parse(cell(8)),
             tagged: Versions::parse(cell(9)),
             tag: cell(10).parse().ok(),
