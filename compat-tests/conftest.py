@@ -25,7 +25,7 @@ def pytest_report_header(config):
 
 def pytest_collection_modifyitems(items):
     # Cases with a broker of their own come first, so that two never run at once.
-    items.sort(key=lambda item: "start_broker" not in item.fixturenames)
+    items.sort(key=lambda item: "broker" in item.fixturenames)
 
 
 _running = {}

@@ -17,6 +17,11 @@ class Finished:
     def lines(self):
         return self.out.splitlines()
 
+    @property
+    def text(self):
+        """Both streams, for messages that tools put on either."""
+        return self.out + self.err
+
     def __str__(self):
         return f"{self.command}\nexit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 

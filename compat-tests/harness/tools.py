@@ -66,7 +66,7 @@ class Tools:
             "kafka-console-consumer", "--topic", topic, "--from-beginning", "--max-messages", count,
             "--timeout-ms", timeout_ms, *arguments,
         )  # fmt: skip
-        assert f"Processed a total of {count} messages" in done.err + done.out, done
+        assert f"Processed a total of {count} messages" in done.text, done
         return done.lines
 
     def offsets(self, topic, *arguments):

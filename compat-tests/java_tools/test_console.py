@@ -112,7 +112,7 @@ def test_unknown_topic_without_auto_creation(start_broker, fresh):
     tools = Tools(start_broker(auto_create_topics_enable="false"))
     topic = fresh()
     done = tools.produce(topic, ["lost"], "--max-block-ms", 2_000)
-    assert f"Topic {topic} not present in metadata after 2000 ms." in done.out + done.err
+    assert f"Topic {topic} not present in metadata after 2000 ms." in done.text
     assert topic not in tools.topics("--list").lines
 
 

@@ -57,9 +57,9 @@ def test_fewer_partitions_are_refused(tools, fresh):
     """Lowering or keeping the count is refused with Kafka's words, and changes nothing."""
     topic = tools.create(fresh(), partitions=2)
     lower = tools.topics("--alter", "--topic", topic, "--partitions", 1, code=1)
-    assert "The topic " + topic + " currently has 2 partition(s); 1 would not be an increase." in lower.out + lower.err
+    assert "The topic " + topic + " currently has 2 partition(s); 1 would not be an increase." in lower.text
     same = tools.topics("--alter", "--topic", topic, "--partitions", 2, code=1)
-    assert "Topic already has 2 partition(s)." in same.out + same.err
+    assert "Topic already has 2 partition(s)." in same.text
     head, _ = describe_topic(tools.topics("--describe", "--topic", topic))
     assert head["PartitionCount"] == "2"
 
@@ -71,7 +71,7 @@ def test_delete(tools, fresh):
     tools.topics("--delete", "--topic", topic)
     assert topic not in tools.topics("--list").lines
     gone = tools.topics("--describe", "--topic", topic, code=1)
-    assert f"Topic '{topic}' does not exist as expected" in gone.out + gone.err
+    assert f"Topic '{topic}' does not exist as expected" in gone.text
     tools.create(topic)
     assert tools.offsets(topic) == {0: 0}
 
@@ -80,18 +80,18 @@ def test_existing_topic(tools, fresh):
     """Creating a topic twice fails with TopicExistsException; --if-not-exists makes it quiet."""
     topic = tools.create(fresh())
     again = tools.topics("--create", "--topic", topic, code=1)
-    assert "TopicExistsException" in again.out + again.err
-    assert f"Topic '{topic}' already exists." in again.out + again.err
+    assert "TopicExistsException" in again.text
+    assert f"Topic '{topic}' already exists." in again.text
     tools.topics("--create", "--topic", topic, "--if-not-exists")
 
 
 def test_bad_names(tools):
     """An illegal name is refused by the broker with Kafka's explanation."""
     illegal = tools.topics("--create", "--topic", "no/slash", code=1)
-    assert "InvalidTopicException" in illegal.out + illegal.err
-    assert "contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'" in illegal.out + illegal.err
+    assert "InvalidTopicException" in illegal.text
+    assert "contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'" in illegal.text
     long = tools.topics("--create", "--topic", "x" * 250, code=1)
-    assert "the length of" in long.out + long.err and "is longer than the max allowed length 249" in long.out + long.err
+    assert "the length of" in long.text and "is longer than the max allowed length 249" in long.text
 
 
 def test_colliding_names(tools, fresh):
@@ -99,24 +99,22 @@ def test_colliding_names(tools, fresh):
     base = fresh()
     tools.create(f"{base}.x")
     done = tools.topics("--create", "--topic", f"{base}_x", code=1)
-    assert "InvalidTopicException" in done.out + done.err
-    assert f"Topic '{base}_x' collides with existing topic: {base}.x" in done.out + done.err
+    assert "InvalidTopicException" in done.text
+    assert f"Topic '{base}_x' collides with existing topic: {base}.x" in done.text
 
 
-def test_bad_counts(tools, fresh):
-    """Zero partitions and more replicas than brokers are refused with Kafka's words."""
-    zero = tools.topics("--create", "--topic", fresh(), "--partitions", 0, code=1)
-    assert "InvalidPartitionsException: Number of partitions was set to an invalid non-positive value." in zero.out + zero.err
+def test_too_many_replicas(tools, fresh):
+    """More replicas than brokers are refused with Kafka's words."""
     replicas = tools.topics("--create", "--topic", fresh(), "--partitions", 1, "--replication-factor", 3, code=1)
-    assert "InvalidReplicationFactorException" in replicas.out + replicas.err
-    assert "target replication factor of 3 cannot be reached" in replicas.out + replicas.err
+    assert "InvalidReplicationFactorException" in replicas.text
+    assert "target replication factor of 3 cannot be reached" in replicas.text
 
 
 def test_bad_config(tools, fresh):
     """An unknown topic config is refused by the broker, a value of the wrong type as well."""
     topic = fresh()
     wrong = tools.topics("--create", "--topic", topic, "--config", "retention.ms=soon", code=1)
-    assert "Invalid value soon for configuration retention.ms" in wrong.out + wrong.err
+    assert "Invalid value soon for configuration retention.ms" in wrong.text
     assert topic not in tools.topics("--list").lines
 
 
@@ -125,16 +123,17 @@ def test_missing_topic(tools, fresh):
     topic = fresh()
     for action in (["--describe"], ["--delete"], ["--alter", "--partitions", 2]):
         done = tools.topics(*action, "--topic", topic, code=1)
-        assert f"Topic '{topic}' does not exist as expected" in done.out + done.err
+        assert f"Topic '{topic}' does not exist as expected" in done.text
     tools.topics("--delete", "--topic", topic, "--if-exists")
 
 
 def test_describe_filters(tools, fresh):
-    """The filters for unhealthy partitions show none, and overridden configs show only those topics."""
+    """The filters for unhealthy partitions show none, and overridden configs are listed without partitions."""
     plain, special = tools.create(fresh("plain")), tools.create(fresh("special"), cleanup_policy="compact")
     for problem in ("--under-replicated-partitions", "--unavailable-partitions", "--under-min-isr-partitions"):
         assert tools.topics("--describe", problem).out.strip() == ""
-    shown = tools.topics("--describe", "--topics-with-overrides").out
-    assert special in shown and plain not in shown
+    shown = tools.topics("--describe", "--topics-with-overrides").lines
+    assert [line for line in shown if special in line and "cleanup.policy=compact" in line]
+    assert not [line for line in shown if "Partition: " in line]
     at_min = tools.topics("--describe", "--at-min-isr-partitions", "--topic", plain).out
     assert f"Topic: {plain}\tPartition: 0" in at_min
