@@ -1,0 +1,100 @@
+//! The broker configs that code asks for, each with the type of its value.
+//!
+//! A config that becomes honoured gets its line here and its `support` changed in `data/broker-configs.tsv`.
+
+use crate::Key;
+
+macro_rules! keys {
+    ($($constant:ident: $rust:ty = $name:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: Key<$rust> = Key::new($name);
+        )*
+
+        /// Every key's name, and whether a value reads as the key's type.
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, fn(&crate::Value) -> bool)] =
+            &[$(($name, |value| <$rust as crate::key::ConfigValue>::read(value).is_some())),*];
+    };
+}
+
+keys! {
+    ADVERTISED_LISTENERS: Option<Vec<String>> = "advertised.listeners";
+    AUTHORIZER_CLASS_NAME: String = "authorizer.class.name";
+    AUTO_CREATE_TOPICS_ENABLE: bool = "auto.create.topics.enable";
+    BROKER_HEARTBEAT_INTERVAL_MS: i32 = "broker.heartbeat.interval.ms";
+    BROKER_ID: i32 = "broker.id";
+    BROKER_RACK: Option<String> = "broker.rack";
+    BROKER_SESSION_TIMEOUT_MS: i32 = "broker.session.timeout.ms";
+    CONNECTIONS_MAX_IDLE_MS: i64 = "connections.max.idle.ms";
+    CONNECTION_FAILED_AUTHENTICATION_DELAY_MS: i32 = "connection.failed.authentication.delay.ms";
+    CONTROLLER_LISTENER_NAMES: Vec<String> = "controller.listener.names";
+    CONTROLLER_QUORUM_AUTO_JOIN_ENABLE: bool = "controller.quorum.auto.join.enable";
+    CONTROLLER_QUORUM_BOOTSTRAP_SERVERS: Vec<String> = "controller.quorum.bootstrap.servers";
+    CONTROLLER_QUORUM_VOTERS: Vec<String> = "controller.quorum.voters";
+    CORDONED_LOG_DIRS: Vec<String> = "cordoned.log.dirs";
+    DEFAULT_REPLICATION_FACTOR: i32 = "default.replication.factor";
+    DELETE_TOPIC_ENABLE: bool = "delete.topic.enable";
+    FETCH_MAX_BYTES: i32 = "fetch.max.bytes";
+    GROUP_INITIAL_REBALANCE_DELAY_MS: i32 = "group.initial.rebalance.delay.ms";
+    GROUP_MAX_SESSION_TIMEOUT_MS: i32 = "group.max.session.timeout.ms";
+    GROUP_MAX_SIZE: i32 = "group.max.size";
+    GROUP_MIN_SESSION_TIMEOUT_MS: i32 = "group.min.session.timeout.ms";
+    INTER_BROKER_LISTENER_NAME: Option<String> = "inter.broker.listener.name";
+    LISTENERS: Vec<String> = "listeners";
+    LISTENER_SECURITY_PROTOCOL_MAP: String = "listener.security.protocol.map";
+    LOG_CLEANER_DEDUPE_BUFFER_SIZE: i64 = "log.cleaner.dedupe.buffer.size";
+    LOG_CLEANER_THREADS: i32 = "log.cleaner.threads";
+    LOG_DIR: Vec<String> = "log.dir";
+    LOG_DIRS: Option<Vec<String>> = "log.dirs";
+    LOG_FLUSH_INTERVAL_MESSAGES: i64 = "log.flush.interval.messages";
+    LOG_FLUSH_INTERVAL_MS: Option<i64> = "log.flush.interval.ms";
+    LOG_FLUSH_SCHEDULER_INTERVAL_MS: i64 = "log.flush.scheduler.interval.ms";
+    LOG_INDEX_INTERVAL_BYTES: i32 = "log.index.interval.bytes";
+    LOG_INDEX_SIZE_MAX_BYTES: i32 = "log.index.size.max.bytes";
+    LOG_MESSAGE_TIMESTAMP_AFTER_MAX_MS: i64 = "log.message.timestamp.after.max.ms";
+    LOG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS: i64 = "log.message.timestamp.before.max.ms";
+    LOG_MESSAGE_TIMESTAMP_TYPE: String = "log.message.timestamp.type";
+    LOG_RETENTION_HOURS: i32 = "log.retention.hours";
+    LOG_RETENTION_MINUTES: Option<i32> = "log.retention.minutes";
+    LOG_RETENTION_MS: Option<i64> = "log.retention.ms";
+    LOG_ROLL_HOURS: i32 = "log.roll.hours";
+    LOG_ROLL_JITTER_HOURS: i32 = "log.roll.jitter.hours";
+    LOG_ROLL_JITTER_MS: Option<i64> = "log.roll.jitter.ms";
+    LOG_ROLL_MS: Option<i64> = "log.roll.ms";
+    LOG_SEGMENT_BYTES: i32 = "log.segment.bytes";
+    LOG_SEGMENT_DELETE_DELAY_MS: i64 = "log.segment.delete.delay.ms";
+    MAX_CONNECTIONS: i32 = "max.connections";
+    MAX_CONNECTIONS_PER_IP: i32 = "max.connections.per.ip";
+    MAX_CONNECTIONS_PER_IP_OVERRIDES: String = "max.connections.per.ip.overrides";
+    MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS: i32 = "max.incremental.fetch.session.cache.slots";
+    MAX_REQUEST_PARTITION_SIZE_LIMIT: i32 = "max.request.partition.size.limit";
+    MESSAGE_MAX_BYTES: i32 = "message.max.bytes";
+    METADATA_LOG_DIR: Option<String> = "metadata.log.dir";
+    MIN_INSYNC_REPLICAS: i32 = "min.insync.replicas";
+    NODE_ID: i32 = "node.id";
+    NUM_PARTITIONS: i32 = "num.partitions";
+    OFFSETS_COMMIT_TIMEOUT_MS: i32 = "offsets.commit.timeout.ms";
+    OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = "offsets.retention.check.interval.ms";
+    OFFSETS_RETENTION_MINUTES: i32 = "offsets.retention.minutes";
+    OFFSETS_TOPIC_NUM_PARTITIONS: i32 = "offsets.topic.num.partitions";
+    OFFSETS_TOPIC_REPLICATION_FACTOR: i16 = "offsets.topic.replication.factor";
+    OFFSETS_TOPIC_SEGMENT_BYTES: i32 = "offsets.topic.segment.bytes";
+    OFFSET_METADATA_MAX_BYTES: i32 = "offset.metadata.max.bytes";
+    PROCESS_ROLES: Vec<String> = "process.roles";
+    PRODUCER_ID_EXPIRATION_MS: i32 = "producer.id.expiration.ms";
+    QUEUED_MAX_REQUESTS: i32 = "queued.max.requests";
+    QUEUED_MAX_REQUEST_BYTES: i64 = "queued.max.request.bytes";
+    REMOTE_LOG_STORAGE_SYSTEM_ENABLE: bool = "remote.log.storage.system.enable";
+    REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
+    REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
+    REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";
+    SASL_ENABLED_MECHANISMS: Vec<String> = "sasl.enabled.mechanisms";
+    SASL_MECHANISM_INTER_BROKER_PROTOCOL: String = "sasl.mechanism.inter.broker.protocol";
+    SECURITY_INTER_BROKER_PROTOCOL: String = "security.inter.broker.protocol";
+    SOCKET_LISTEN_BACKLOG_SIZE: i32 = "socket.listen.backlog.size";
+    SOCKET_RECEIVE_BUFFER_BYTES: i32 = "socket.receive.buffer.bytes";
+    SOCKET_REQUEST_MAX_BYTES: i32 = "socket.request.max.bytes";
+    SOCKET_SEND_BUFFER_BYTES: i32 = "socket.send.buffer.bytes";
+    UNCLEAN_LEADER_ELECTION_ENABLE: bool = "unclean.leader.election.enable";
+}
