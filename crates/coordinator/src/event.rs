@@ -1,0 +1,120 @@
+//! What can happen to a group coordinator, and what it answers.
+
+use crate::groups::classic::{
+    DeletedGroup, DescribedGroup, Heartbeat, JoinGroup, JoinRefused, Joined, LeaveGroup, LeftMember, ListGroups,
+    ListedGroup, SyncGroup, Synced,
+};
+use crate::offsets::{
+    CommittedTopic, DeletedOffsetTopic, DeletedTopic, FetchedTopic, OffsetCommit, OffsetDelete, OffsetFetch,
+};
+use crate::{Error, Settings};
+use ottla_protocol::Str;
+use ottla_state_machine::Ticket;
+
+/// What can happen. Requests hold what is the same in all versions; what a version changes is said by flags or is the
+/// handler's to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The settings are, or have become, these. The driver's first event after activation.
+    Configure(Settings),
+    /// A member joins or rejoins; the answer comes when the others have joined too.
+    JoinGroup(Ticket, JoinGroup),
+    /// A member asks for its assignment; the answer comes when the leader has sent it.
+    SyncGroup(Ticket, SyncGroup),
+    /// A member lives.
+    Heartbeat(Ticket, Heartbeat),
+    /// Members leave, or are removed by an administrator.
+    LeaveGroup(Ticket, LeaveGroup),
+    /// Groups are described.
+    DescribeGroups(Ticket, Vec<Str>),
+    /// The groups of this partition are listed.
+    ListGroups(Ticket, ListGroups),
+    /// Groups are deleted with their offsets.
+    DeleteGroups(Ticket, Vec<Str>),
+    /// A group commits offsets.
+    OffsetCommit(Ticket, OffsetCommit),
+    /// A group asks for its offsets.
+    OffsetFetch(Ticket, OffsetFetch),
+    /// Offsets of a group are deleted.
+    OffsetDelete(Ticket, OffsetDelete),
+    /// Topics are gone, so the offsets in them go too.
+    TopicsDeleted(Vec<DeletedTopic>),
+    /// A timer ran out.
+    Timeout(Timer),
+}
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// A member, pending or not, was silent for too long.
+    Session {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// The time to join is over.
+    Join {
+        /// The group.
+        group_id: Str,
+    },
+    /// The time to ask for the assignment is over.
+    Sync {
+        /// The group.
+        group_id: Str,
+    },
+    /// Offsets may have expired.
+    Expiry,
+    /// Offsets of deleted topics are left.
+    TopicsDeleted,
+}
+
+/// What a caller is told. Each event that carries a ticket is answered once, with the variant of its name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Answers [`Event::JoinGroup`].
+    JoinGroup(Result<Joined, JoinRefused>),
+    /// Answers [`Event::SyncGroup`].
+    SyncGroup(Result<Synced, Error>),
+    /// Answers [`Event::Heartbeat`].
+    Heartbeat(Result<(), Error>),
+    /// Answers [`Event::LeaveGroup`], members in the request's order.
+    LeaveGroup(Result<Vec<LeftMember>, Error>),
+    /// Answers [`Event::DescribeGroups`], in the request's order.
+    DescribeGroups(Vec<DescribedGroup>),
+    /// Answers [`Event::ListGroups`].
+    ListGroups(Vec<ListedGroup>),
+    /// Answers [`Event::DeleteGroups`], in the request's order.
+    DeleteGroups(Vec<DeletedGroup>),
+    /// Answers [`Event::OffsetCommit`], in the request's order.
+    OffsetCommit(Result<Vec<CommittedTopic>, Error>),
+    /// Answers [`Event::OffsetFetch`].
+    OffsetFetch(Result<Vec<FetchedTopic>, Error>),
+    /// Answers [`Event::OffsetDelete`], in the request's order.
+    OffsetDelete(Result<Vec<DeletedOffsetTopic>, Error>),
+}
+
+/// What the driver is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Write a line into the broker's log.
+    Log {
+        /// How much it matters.
+        level: Level,
+        /// The group it is about, empty if about the whole partition.
+        group_id: Str,
+        /// What happened and why. May hold text that clients chose.
+        message: String,
+    },
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For those who look for something.
+    Debug,
+    /// What operators want to know.
+    Info,
+    /// What should not happen.
+    Warn,
+}

@@ -1,0 +1,3 @@
+//! Groups by protocol.
+
+pub mod classic;

@@ -1,0 +1,74 @@
+//! ListGroups.
+
+use super::describe::view;
+use super::group::ClassicGroup;
+use super::group::GroupState;
+use crate::machine::{Hard, Soft};
+use core::fmt;
+use ottla_protocol::Str;
+
+/// What kind of group it is (KIP-848).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupType {
+    /// A group whose members assign among themselves.
+    Classic,
+}
+
+impl GroupType {
+    /// Kafka's name of the type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+        }
+    }
+}
+
+impl fmt::Display for GroupType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which groups to list.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct ListGroups {
+    /// Names of states in any case; all if empty (KIP-518).
+    pub states_filter: Vec<Str>,
+    /// Names of types in any case; all if empty.
+    pub types_filter: Vec<Str>,
+}
+
+/// A group in the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedGroup {
+    /// The group.
+    pub group_id: Str,
+    /// `consumer`, `connect` and the like; empty if it never had members.
+    pub protocol_type: Str,
+    /// Its state.
+    pub state: GroupState,
+    /// Its type.
+    pub group_type: GroupType,
+}
+
+/// Lists groups, by id.
+pub(crate) fn list(hard: &Hard, soft: &Soft, request: &ListGroups) -> Vec<ListedGroup> {
+    if !matches(&request.types_filter, GroupType::Classic.name()) {
+        return Vec::new();
+    }
+    let groups = hard.groups.keys().filter_map(|id| view(hard, soft, id));
+    groups.filter(|group| matches(&request.states_filter, group.state().name())).map(|group| listed(&group)).collect()
+}
+
+fn matches(filter: &[Str], name: &str) -> bool {
+    filter.is_empty() || filter.iter().any(|f| f.trim().eq_ignore_ascii_case(name))
+}
+
+fn listed(group: &ClassicGroup) -> ListedGroup {
+    ListedGroup {
+        group_id: group.group_id.clone(),
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        state: group.state(),
+        group_type: GroupType::Classic,
+    }
+}

@@ -1,0 +1,177 @@
+//! One partition of `__consumer_offsets` as a state machine: which event goes where.
+
+use crate::context::Context;
+use crate::groups::classic::{self, ClassicGroup};
+use crate::offsets::{self, DeletedTopic, OffsetStore};
+use crate::{CoordinatorRecord, Effect, Event, Reply, Settings, Timer};
+use ottla_protocol::Str;
+use ottla_protocol::stored::GroupMetadataValue;
+use ottla_state_machine::{Now, Outcome, StateMachine};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The machine; see the crate's documentation.
+#[derive(Debug)]
+pub struct GroupCoordinator;
+
+/// What the log says of groups and offsets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hard {
+    /// Groups by id; none for a group that is known by its offsets alone.
+    pub(crate) groups: BTreeMap<Str, Option<Arc<GroupMetadataValue>>>,
+    pub(crate) offsets: OffsetStore,
+}
+
+/// What goes on in groups between the records, and how far sweeps over all groups are.
+#[derive(Debug, Default)]
+pub struct Soft {
+    pub(crate) settings: Settings,
+    /// Groups that something happened to since the log was loaded; the others are as `Hard` has them.
+    pub(crate) groups: BTreeMap<Str, ClassicGroup>,
+    /// The group with which the sweep for expired offsets goes on.
+    pub(crate) expiry_cursor: Option<Str>,
+    /// Topics whose offsets are still to go.
+    pub(crate) deleted_topics: Vec<DeletedTopic>,
+    /// The group with which the sweep for deleted topics goes on.
+    pub(crate) deleted_topics_cursor: Option<Str>,
+}
+
+impl Soft {
+    /// What a decision needs that is about no single group.
+    pub(crate) fn context<'a>(&'a self, now: Now, out: &'a mut Outcome<GroupCoordinator>) -> Context<'a> {
+        Context { settings: &self.settings, now, out }
+    }
+
+    /// The live group, if it exists, with what a decision needs besides.
+    pub(crate) fn group<'a>(
+        &'a mut self,
+        hard: &Hard,
+        group_id: &Str,
+        now: Now,
+        out: &'a mut Outcome<GroupCoordinator>,
+    ) -> (Option<&'a mut ClassicGroup>, Context<'a>) {
+        if !self.groups.contains_key(group_id)
+            && let Some((group_id, stored)) = hard.groups.get_key_value(group_id)
+        {
+            let group = ClassicGroup::from_stored(group_id.clone(), stored.as_deref());
+            self.groups.insert(group_id.clone(), group);
+        }
+        let context = Context { settings: &self.settings, now, out };
+        (self.groups.get_mut(group_id), context)
+    }
+}
+
+impl StateMachine for GroupCoordinator {
+    type Hard = Hard;
+    type Soft = Soft;
+    type Event = Event;
+    type Record = CoordinatorRecord;
+    type Reply = Reply;
+    type Effect = Effect;
+    type Timer = Timer;
+
+    fn decide(hard: &Hard, soft: &mut Soft, now: Now, event: Event, out: &mut Outcome<Self>) {
+        match event {
+            Event::Configure(settings) => configure(hard, soft, now, settings, out),
+            Event::JoinGroup(ticket, request) => {
+                classic::join(hard, soft, now, ticket, request, out);
+            }
+            Event::SyncGroup(ticket, request) => {
+                classic::sync(hard, soft, now, ticket, request, out);
+            }
+            Event::Heartbeat(ticket, request) => {
+                let reply = classic::heartbeat(hard, soft, now, &request, out);
+                out.reply(ticket, Reply::Heartbeat(reply));
+            }
+            Event::LeaveGroup(ticket, request) => {
+                let reply = classic::leave(hard, soft, now, request, out);
+                out.reply(ticket, Reply::LeaveGroup(reply));
+            }
+            Event::DescribeGroups(ticket, group_ids) => {
+                let reply = classic::describe(hard, soft, group_ids);
+                out.reply(ticket, Reply::DescribeGroups(reply));
+            }
+            Event::ListGroups(ticket, request) => {
+                let reply = classic::list(hard, soft, &request);
+                out.reply(ticket, Reply::ListGroups(reply));
+            }
+            Event::DeleteGroups(ticket, group_ids) => {
+                let reply = classic::delete(hard, soft, now, group_ids, out);
+                out.reply(ticket, Reply::DeleteGroups(reply));
+            }
+            Event::OffsetCommit(ticket, request) => {
+                let reply = offsets::commit(hard, soft, now, request, out);
+                out.reply(ticket, Reply::OffsetCommit(reply));
+            }
+            Event::OffsetFetch(ticket, request) => {
+                let reply = Ok(offsets::fetch(hard, request));
+                out.reply(ticket, Reply::OffsetFetch(reply));
+            }
+            Event::OffsetDelete(ticket, request) => {
+                let reply = offsets::delete(hard, soft, now, request, out);
+                out.reply(ticket, Reply::OffsetDelete(reply));
+            }
+            Event::TopicsDeleted(topics) => offsets::topics_deleted(hard, soft, now, topics, out),
+            Event::Timeout(timer) => timed_out(hard, soft, now, timer, out),
+        }
+    }
+
+    fn timeout(timer: Timer) -> Event {
+        Event::Timeout(timer)
+    }
+
+    fn apply(hard: &mut Hard, offset: i64, record: &CoordinatorRecord) {
+        match record {
+            CoordinatorRecord::Group { group_id, value } => match value {
+                Some(value) => {
+                    hard.groups.insert(group_id.clone(), Some(Arc::clone(value)));
+                }
+                None => {
+                    hard.groups.remove(group_id);
+                }
+            },
+            CoordinatorRecord::Offset { group_id, topic, partition, value: Some(value), producer_id } => {
+                // A group that commits without ever having joined is known by that.
+                if !hard.groups.contains_key(group_id) {
+                    hard.groups.insert(group_id.clone(), None);
+                }
+                let value = value.at(offset);
+                hard.offsets.put(group_id, topic, *partition, value, *producer_id);
+            }
+            CoordinatorRecord::Offset { group_id, topic, partition, value: None, .. } => {
+                hard.offsets.remove(group_id, topic, *partition)
+            }
+            CoordinatorRecord::TransactionEnd { producer_id, committed } => {
+                hard.offsets.end_transaction(*producer_id, *committed)
+            }
+        }
+    }
+
+    fn activated(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<Self>) {
+        let mut context = soft.context(now, out);
+        for (group_id, stored) in &hard.groups {
+            classic::loaded(group_id, stored.as_deref(), &mut context);
+        }
+        context.set_timer(Timer::Expiry, soft.settings.offsets_retention_check_interval_ms);
+    }
+}
+
+fn configure(hard: &Hard, soft: &mut Soft, now: Now, settings: Settings, out: &mut Outcome<GroupCoordinator>) {
+    let shrunk = settings.group_max_size < soft.settings.group_max_size;
+    soft.settings = settings;
+    let interval_ms = soft.settings.offsets_retention_check_interval_ms;
+    soft.context(now, out).set_timer(Timer::Expiry, interval_ms);
+    if shrunk {
+        classic::rebalance_oversized(hard, soft, now, out);
+    }
+}
+
+fn timed_out(hard: &Hard, soft: &mut Soft, now: Now, timer: Timer, out: &mut Outcome<GroupCoordinator>) {
+    match timer {
+        Timer::Session { group_id, member_id } => classic::session_expired(hard, soft, now, &group_id, &member_id, out),
+        Timer::Join { group_id } => classic::join_timed_out(hard, soft, now, &group_id, out),
+        Timer::Sync { group_id } => classic::sync_timed_out(hard, soft, now, &group_id, out),
+        Timer::Expiry => offsets::expire(hard, soft, now, out),
+        Timer::TopicsDeleted => offsets::topics_deleted(hard, soft, now, Vec::new(), out),
+    }
+}

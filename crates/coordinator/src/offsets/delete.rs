@@ -1,0 +1,75 @@
+//! OffsetDelete (KIP-496).
+
+use super::commit::PartitionResult;
+use crate::groups::classic::GroupState;
+use crate::machine::{Hard, Soft};
+use crate::{CoordinatorRecord, Error, GroupCoordinator};
+use ottla_protocol::Str;
+use ottla_state_machine::{Now, Outcome};
+
+/// An operator deletes offsets of a group.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct OffsetDelete {
+    /// The group.
+    pub group_id: Str,
+    /// The partitions.
+    pub topics: Vec<TopicPartitions>,
+}
+
+/// Partitions of a topic.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct TopicPartitions {
+    /// The topic.
+    pub name: Str,
+    /// Its partitions.
+    pub partition_indexes: Vec<i32>,
+}
+
+/// What became of a topic's offsets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeletedOffsetTopic {
+    /// The topic.
+    pub name: Str,
+    /// Its partitions; one without an offset counts as done.
+    pub partitions: Vec<PartitionResult>,
+}
+
+/// Decides a deletion of offsets.
+pub(crate) fn delete(
+    hard: &Hard,
+    soft: &mut Soft,
+    now: Now,
+    request: OffsetDelete,
+    out: &mut Outcome<GroupCoordinator>,
+) -> Result<Vec<DeletedOffsetTopic>, Error> {
+    let group_id = &request.group_id;
+    if group_id.is_empty() {
+        return Err(Error::InvalidGroupId);
+    }
+    let (group, mut cx) = soft.group(hard, group_id, now, out);
+    let group = group.ok_or(Error::GroupIdNotFound)?;
+    if !group.is(GroupState::Empty) && !group.uses_consumer_protocol() {
+        return Err(Error::NonEmptyGroup);
+    }
+    let mut delete_topic = |topic: &TopicPartitions| {
+        let is_subscribed = group.is_subscribed_to(&topic.name);
+        let mut delete_partition = |partition_index: i32| {
+            let offset = hard.offsets.get(group_id, &topic.name, partition_index);
+            let exists = offset.is_some() || hard.offsets.is_open(group_id, &topic.name, partition_index);
+            if exists && !is_subscribed {
+                let name = topic.name.detached();
+                cx.record(CoordinatorRecord::offset_tombstone(&group.group_id, &name, partition_index));
+            }
+            PartitionResult {
+                partition_index,
+                result: match is_subscribed {
+                    true => Err(Error::GroupSubscribedToTopic),
+                    false => Ok(()),
+                },
+            }
+        };
+        let partitions = topic.partition_indexes.iter().copied();
+        DeletedOffsetTopic { name: topic.name.clone(), partitions: partitions.map(&mut delete_partition).collect() }
+    };
+    Ok(request.topics.iter().map(&mut delete_topic).collect())
+}

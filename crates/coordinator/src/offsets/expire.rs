@@ -1,0 +1,141 @@
+//! Offsets that nobody used for long, and groups without any (KIP-211).
+
+use super::offset::OffsetAndMetadata;
+use crate::context::Context;
+use crate::groups::classic::{ClassicGroup, GroupState, forget};
+use crate::machine::{Hard, Soft};
+use crate::{CoordinatorRecord, GroupCoordinator, Timer};
+use core::ops::Bound;
+use ottla_protocol::Str;
+use ottla_state_machine::{Now, Outcome};
+
+/// Groups one decision looks at, so that a partition of many groups goes on serving meanwhile.
+const MAX_GROUPS: usize = 1_000;
+/// Room that a decision leaves in its batch.
+const SPARE_BYTES: usize = 4_096;
+
+/// How a sweep over groups stands.
+pub(super) enum Sweep {
+    /// All groups were looked at.
+    Done,
+    /// The sweep goes on with this group.
+    Next(Str),
+}
+
+/// The ids of groups for one step of a sweep, with the one after.
+pub(super) fn step(hard: &Hard, from: Option<Str>) -> (Vec<Str>, Sweep) {
+    let from = from.map_or(Bound::Unbounded, Bound::Included);
+    let ids = hard.groups.range((from, Bound::Unbounded));
+    let mut ids: Vec<Str> = ids.map(|(id, _)| id.clone()).take(MAX_GROUPS + 1).collect();
+    let next = match ids.len() > MAX_GROUPS {
+        true => ids.pop().map_or(Sweep::Done, Sweep::Next),
+        false => Sweep::Done,
+    };
+    (ids, next)
+}
+
+/// Whether the batch has room for no more tombstones.
+pub(super) fn is_full(cx: &Context<'_>, bytes: usize) -> bool {
+    bytes.saturating_add(SPARE_BYTES) > cx.settings.max_batch_bytes
+}
+
+/// Looks at some groups, and at the others soon after.
+pub(crate) fn expire(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<GroupCoordinator>) {
+    let (ids, mut next) = step(hard, soft.expiry_cursor.take());
+    let mut bytes = 0;
+    for group_id in ids {
+        let (Some(group), mut cx) = soft.group(hard, &group_id, now, out) else {
+            continue;
+        };
+        if is_full(&cx, bytes) {
+            next = Sweep::Next(group_id);
+            break;
+        }
+        match expire_group(hard, group, &mut cx, &mut bytes) {
+            Expired::All => {
+                cx.info(&group_id, "The group expired".to_owned());
+                forget(group, &mut cx);
+                soft.groups.remove(&group_id);
+            }
+            Expired::Some => {}
+            Expired::BatchFull => {
+                next = Sweep::Next(group_id);
+                break;
+            }
+        }
+    }
+    let after_ms = match &next {
+        Sweep::Done => soft.settings.offsets_retention_check_interval_ms,
+        Sweep::Next(_) => 0,
+    };
+    soft.context(now, out).set_timer(Timer::Expiry, after_ms);
+    if let Sweep::Next(group_id) = next {
+        soft.expiry_cursor = Some(group_id);
+    }
+}
+
+enum Expired {
+    /// The group has no offsets left and no members.
+    All,
+    /// Something stays.
+    Some,
+    /// There is more, but no room for it.
+    BatchFull,
+}
+
+fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: &mut usize) -> Expired {
+    let group_id = &group.group_id;
+    let mut all_expired = !hard.offsets.has_open(group_id);
+    for (topic, partitions) in hard.offsets.of_group(group_id).into_iter().flatten() {
+        if group.is_subscribed_to(topic) {
+            all_expired = false;
+            continue;
+        }
+        for (partition, offset) in partitions {
+            let is_held = hard.offsets.is_open(group_id, topic, *partition);
+            if is_held || !is_expired(group, offset, cx) {
+                all_expired = false;
+                continue;
+            }
+            if is_full(cx, *bytes) {
+                return Expired::BatchFull;
+            }
+            let tombstone = CoordinatorRecord::offset_tombstone(group_id, topic, *partition);
+            *bytes += tombstone.max_bytes();
+            cx.record(tombstone);
+        }
+    }
+    match all_expired && group.is(GroupState::Empty) {
+        true => Expired::All,
+        false => Expired::Some,
+    }
+}
+
+fn is_expired(group: &ClassicGroup, offset: &OffsetAndMetadata, cx: &Context<'_>) -> bool {
+    let now_ms = cx.now.wall_ms;
+    let Some(since_ms) = group.unused_since_ms(offset) else {
+        return false;
+    };
+    match offset.expire_timestamp_ms {
+        Some(expires_ms) => now_ms >= expires_ms,
+        None => now_ms.saturating_sub(since_ms) >= cx.settings.offsets_retention_ms,
+    }
+}
+
+impl ClassicGroup {
+    /// Since when the group has no use for the offset, as far as it is not subscribed to the topic; none while it may
+    /// yet have.
+    fn unused_since_ms(&self, offset: &OffsetAndMetadata) -> Option<i64> {
+        let committed_ms = offset.commit_timestamp_ms;
+        let never_had_members = !self.has_protocol_type();
+        if never_had_members {
+            return Some(committed_ms);
+        }
+        match self.state() {
+            // Old records do not tell since when the group is empty.
+            GroupState::Empty => Some(self.state_timestamp_ms().unwrap_or(committed_ms)),
+            GroupState::Stable if self.knows_subscribed_topics() => Some(committed_ms),
+            _ => None,
+        }
+    }
+}
