@@ -70,7 +70,7 @@ final class SchemaFiller {
                 full ? "é" + counter : "";
             case "BYTES", "NULLABLE_BYTES", "COMPACT_BYTES", "COMPACT_NULLABLE_BYTES" ->
                 ByteBuffer.wrap(full ? new byte[] {(byte) counter, 0, 1} : new byte[0]);
-            case "RECORDS", "COMPACT_RECORDS" ->
+            case "RECORDS", "NULLABLE_RECORDS", "COMPACT_RECORDS", "COMPACT_NULLABLE_RECORDS" ->
                 MemoryRecords.readableRecords(ByteBuffer.wrap(full ? new byte[] {(byte) counter, 2} : new byte[0]));
             default -> throw new IllegalStateException("no such type: " + type);
         };

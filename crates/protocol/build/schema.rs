@@ -143,7 +143,7 @@ pub(crate) fn messages(text: &str) -> Vec<Message> {
     build(&rows(text))
 }
 
-/// The records' table has two columns fewer: no `ignorable`, no `entity`.
+/// The records' table has one column fewer: no `entity`.
 pub(crate) fn records(text: &str) -> Vec<Message> {
     build(&rows(text))
 }

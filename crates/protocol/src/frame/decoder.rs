@@ -22,10 +22,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// A decoder that refuses frames of more than `max` bytes, which is `socket.request.max.bytes`.
     pub fn new(max: usize) -> Self {
-        Self {
-            buf: BytesMut::new(),
-            max,
-        }
+        Self { buf: BytesMut::new(), max }
     }
 
     /// The buffer to read into, with room for more.

@@ -32,11 +32,7 @@ impl RequestFrame {
         // ApiVersions of a version yet unknown has the newest header known: its correlation id can be answered.
         let header = RequestHeader::read(&mut d, api_key.request_header_version(version))?;
         if !api_key.versions().contains(&version) {
-            return Err(FrameError::UnsupportedVersion {
-                api_key,
-                version,
-                correlation_id: header.correlation_id,
-            });
+            return Err(FrameError::UnsupportedVersion { api_key, version, correlation_id: header.correlation_id });
         }
         Ok(Self {
             api_key,

@@ -9,16 +9,8 @@ use crate::{
 use bytes::Bytes;
 
 /// A whole response frame, length first; the length counts what is to be spliced in.
-pub fn response(
-    api_key: ApiKey,
-    version: i16,
-    correlation_id: i32,
-    body: &impl Codec,
-) -> Result<Encoded, EncodeError> {
-    let header = ResponseHeader {
-        correlation_id,
-        ..Default::default()
-    };
+pub fn response(api_key: ApiKey, version: i16, correlation_id: i32, body: &impl Codec) -> Result<Encoded, EncodeError> {
+    let header = ResponseHeader { correlation_id, ..Default::default() };
     let mut e = Encoder::new();
     e.raw(&[0; LENGTH_SIZE]);
     header.encode(&mut e, api_key.response_header_version(version))?;
@@ -40,9 +32,6 @@ impl ResponseFrame {
     pub fn parse(frame: Bytes, api_key: ApiKey, version: i16) -> Result<Self, FrameError> {
         let mut d = Decoder::new(frame);
         let header = ResponseHeader::read(&mut d, api_key.response_header_version(version))?;
-        Ok(Self {
-            correlation_id: header.correlation_id,
-            body: d.rest(),
-        })
+        Ok(Self { correlation_id: header.correlation_id, body: d.rest() })
     }
 }

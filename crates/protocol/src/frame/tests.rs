@@ -8,10 +8,7 @@ use crate::{
 };
 
 fn frame_of(body: &[u8]) -> Vec<u8> {
-    let mut out = i32::try_from(body.len())
-        .expect("short")
-        .to_be_bytes()
-        .to_vec();
+    let mut out = i32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
     out.extend_from_slice(body);
     out
 }
@@ -47,31 +44,15 @@ fn lengths_out_of_range_are_errors_at_the_fourth_byte() {
     };
     assert_eq!(error(-1), FrameError::NegativeLength(-1));
     assert_eq!(error(i32::MIN), FrameError::NegativeLength(i32::MIN));
-    assert_eq!(
-        error(101),
-        FrameError::TooLarge {
-            length: 101,
-            max: 100
-        }
-    );
-    assert!(
-        error(i32::MAX)
-            .to_string()
-            .contains("socket.request.max.bytes")
-    );
+    assert_eq!(error(101), FrameError::TooLarge { length: 101, max: 100 });
+    assert!(error(i32::MAX).to_string().contains("socket.request.max.bytes"));
 }
 
 #[test]
 fn a_frame_of_the_very_limit_passes() {
     let mut decoder = FrameDecoder::new(100);
     feed(&mut decoder, &frame_of(&[1; 100]));
-    assert_eq!(
-        decoder
-            .next_frame()
-            .expect("valid")
-            .map(|frame| frame.len()),
-        Some(100)
-    );
+    assert_eq!(decoder.next_frame().expect("valid").map(|frame| frame.len()), Some(100));
 }
 
 #[test]
@@ -102,13 +83,7 @@ fn there_is_always_room_to_read_into() {
 }
 
 fn metadata_request(version: i16) -> Bytes {
-    let frame = request(
-        ApiKey::Metadata,
-        version,
-        7,
-        Some(&Str::from("me")),
-        &MetadataRequest::default(),
-    );
+    let frame = request(ApiKey::Metadata, version, 7, Some(&Str::from("me")), &MetadataRequest::default());
     frame.expect("encodes").into_bytes()
 }
 
@@ -138,30 +113,16 @@ fn header(key: i16, version: i16) -> Bytes {
 
 #[test]
 fn unknown_apis_and_versions_are_told_apart() {
-    assert_eq!(
-        RequestFrame::parse(header(9999, 0)),
-        Err(FrameError::UnknownApiKey(9999))
-    );
-    assert_eq!(
-        RequestFrame::parse(header(4, 0)),
-        Err(FrameError::UnknownApiKey(4)),
-        "LeaderAndIsr is gone since 4.0"
-    );
+    assert_eq!(RequestFrame::parse(header(9999, 0)), Err(FrameError::UnknownApiKey(9999)));
+    assert_eq!(RequestFrame::parse(header(4, 0)), Err(FrameError::UnknownApiKey(4)), "LeaderAndIsr is gone since 4.0");
     for (api_key, version) in [(ApiKey::ApiVersions, 99), (ApiKey::Produce, 2)] {
         assert_eq!(
             RequestFrame::parse(header(api_key.key(), version)),
-            Err(FrameError::UnsupportedVersion {
-                api_key,
-                version,
-                correlation_id: 5
-            })
+            Err(FrameError::UnsupportedVersion { api_key, version, correlation_id: 5 })
         );
     }
     for short in 0..8 {
-        assert!(matches!(
-            RequestFrame::parse(header(18, 3).slice(..short)),
-            Err(FrameError::Header(_))
-        ));
+        assert!(matches!(RequestFrame::parse(header(18, 3).slice(..short)), Err(FrameError::Header(_))));
     }
 }
 
@@ -170,10 +131,7 @@ fn a_response_counts_its_splices() {
     let records = Records::External { id: 1, size: 9000 };
     let body = fetch_response::FetchResponse {
         responses: vec![fetch_response::FetchableTopicResponse {
-            partitions: vec![fetch_response::PartitionData {
-                records: Some(records),
-                ..Default::default()
-            }],
+            partitions: vec![fetch_response::PartitionData { records: Some(records), ..Default::default() }],
             ..Default::default()
         }],
         ..Default::default()
@@ -188,10 +146,7 @@ fn a_response_counts_its_splices() {
 #[test]
 fn an_api_versions_response_has_the_old_header_at_every_version() {
     for version in ApiKey::ApiVersions.versions() {
-        let body = ApiVersionsResponse {
-            error_code: ErrorCode::UnsupportedVersion.code(),
-            ..Default::default()
-        };
+        let body = ApiVersionsResponse { error_code: ErrorCode::UnsupportedVersion.code(), ..Default::default() };
         let frame = response(ApiKey::ApiVersions, version, 3, &body).expect("encodes");
         let mut bytes = frame.into_bytes();
         assert_eq!(&bytes[4..10], b"\0\0\0\x03\0\x23");

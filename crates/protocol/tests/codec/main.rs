@@ -2,6 +2,7 @@
 // Tests read the clock to see that nothing takes long, and the corpus from its folder.
 #![allow(clippy::disallowed_methods)]
 
+mod golden;
 mod oracle;
 mod random;
 mod registry;

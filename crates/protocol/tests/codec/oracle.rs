@@ -13,10 +13,8 @@ fn their_bytes(m: &Message, key: ApiKey, bytes: &[u8], version: i16) -> Result<V
     let mut input = Bytes::copy_from_slice(bytes);
     let mut out = bytes::BytesMut::new();
     let result = match m.kind.as_str() {
-        "request" => RequestKind::decode(key, &mut input, version)
-            .and_then(|kind| kind.encode(&mut out, version)),
-        _ => ResponseKind::decode(key, &mut input, version)
-            .and_then(|kind| kind.encode(&mut out, version)),
+        "request" => RequestKind::decode(key, &mut input, version).and_then(|kind| kind.encode(&mut out, version)),
+        _ => ResponseKind::decode(key, &mut input, version).and_then(|kind| kind.encode(&mut out, version)),
     };
     result.map_err(|e| format!("{e:#}"))?;
     match input.is_empty() {
@@ -111,10 +109,7 @@ fn shared() -> Vec<(&'static Message, ApiKey, i16)> {
     for m in schema::MESSAGES.iter() {
         let key = m.id.and_then(|id| ApiKey::try_from(id).ok());
         if let (Some(key), Some(known)) = (key, their_versions(&m.name)) {
-            let versions = m
-                .valid
-                .iter()
-                .filter(|v| (known.min..=known.max).contains(v));
+            let versions = m.valid.iter().filter(|v| (known.min..=known.max).contains(v));
             shared.extend(versions.map(|version| (m, key, version)));
         }
     }
@@ -131,20 +126,12 @@ fn both_read_and_write_every_shared_version_alike() {
             let their = their_bytes(m, key, &bytes, version);
             let our = entry(&m.name).round_trip(&bytes, version);
             if their.as_deref().ok() != our.as_deref().ok() || our.is_err() {
-                wrong.push(format!(
-                    "{} v{version}: {bytes:02x?}\n  {their:02x?}\n  {our:02x?}",
-                    m.name
-                ));
+                wrong.push(format!("{} v{version}: {bytes:02x?}\n  {their:02x?}\n  {our:02x?}", m.name));
                 break;
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -157,31 +144,22 @@ fn the_other_implementation_lacks_little() {
 #[test]
 fn headers_are_read_and_written_alike() {
     for (name, versions) in [("RequestHeader", 1..=2), ("ResponseHeader", 0..=1)] {
-        let m = schema::MESSAGES
-            .iter()
-            .find(|m| m.name == name)
-            .expect("a header");
+        let m = schema::MESSAGES.iter().find(|m| m.name == name).expect("a header");
         assert_eq!(m.valid.iter(), versions);
         for (version, round) in versions.flat_map(|v| (0..200).map(move |round| (v, round))) {
-            let shape = Shape {
-                length: 30,
-                ..wire::SMALL
-            };
+            let shape = Shape { length: 30, ..wire::SMALL };
             let bytes = wire::message(&mut Random::new(round), m, version, shape).bytes;
             let mut input = Bytes::copy_from_slice(&bytes);
             let mut out = bytes::BytesMut::new();
             match name {
-                "RequestHeader" => RequestHeader::decode(&mut input, version)
-                    .and_then(|header| header.encode(&mut out, version)),
-                _ => ResponseHeader::decode(&mut input, version)
-                    .and_then(|header| header.encode(&mut out, version)),
+                "RequestHeader" => {
+                    RequestHeader::decode(&mut input, version).and_then(|header| header.encode(&mut out, version))
+                }
+                _ => ResponseHeader::decode(&mut input, version).and_then(|header| header.encode(&mut out, version)),
             }
             .expect("valid");
             assert_eq!(out, bytes);
-            assert_eq!(
-                entry(name).round_trip(&bytes, version).as_deref(),
-                Ok(&bytes[..])
-            );
+            assert_eq!(entry(name).round_trip(&bytes, version).as_deref(), Ok(&bytes[..]));
         }
     }
 }
@@ -196,17 +174,9 @@ fn defaults_are_written_alike() {
         count += 1;
         let our = (entry(&m.name).default)(version);
         if our.as_deref() != Ok(&their[..]) {
-            wrong.push(format!(
-                "{} v{version}: theirs {their:02x?} ours {our:02x?}",
-                m.name
-            ));
+            wrong.push(format!("{} v{version}: theirs {their:02x?} ours {our:02x?}", m.name));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(count > 500, "{count}");
 }

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::LazyLock};
 
-pub(crate) static MESSAGES: LazyLock<Vec<Message>> =
-    LazyLock::new(|| read(include_str!("../../data/messages.tsv")));
-pub(crate) static RECORDS: LazyLock<Vec<Message>> =
-    LazyLock::new(|| read(include_str!("../../data/records.tsv")));
+pub(crate) static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| read(include_str!("../../data/messages.tsv")));
+pub(crate) static RECORDS: LazyLock<Vec<Message>> = LazyLock::new(|| read(include_str!("../../data/records.tsv")));
 
 /// Messages and records alike.
 pub(crate) fn all() -> impl Iterator<Item = &'static Message> {

@@ -43,10 +43,7 @@ fn error_codes_are_the_other_implementations() {
                 }
             }
             (None, theirs) => {
-                assert!(
-                    matches!(theirs, Some(ResponseError::Unknown(_)) | None),
-                    "{code}"
-                );
+                assert!(matches!(theirs, Some(ResponseError::Unknown(_)) | None), "{code}");
             }
         }
     }
@@ -71,11 +68,7 @@ fn every_row_of_apis_is_an_api_key_or_was_removed() {
         assert_eq!(api.versions(), number(2)..=number(3), "{api}");
         assert_eq!(api.stable_versions(), number(2)..=number(4), "{api}");
         assert_eq!(api.is_on_broker(), row[5].contains("BROKER"), "{api}");
-        assert_eq!(
-            api.is_on_controller(),
-            row[5].contains("CONTROLLER"),
-            "{api}"
-        );
+        assert_eq!(api.is_on_controller(), row[5].contains("CONTROLLER"), "{api}");
     }
     assert_eq!(ApiKey::ALL.len(), count);
     let known = (i16::MIN..=i16::MAX).filter(|key| ApiKey::from_key(*key).is_some());
@@ -89,22 +82,11 @@ fn header_versions_are_the_other_implementations() {
             continue;
         };
         let known = theirs.valid_versions();
-        for version in api
-            .versions()
-            .filter(|v| (known.min..=known.max).contains(v))
-        {
+        for version in api.versions().filter(|v| (known.min..=known.max).contains(v)) {
             let ours = api.request_header_version(version);
-            assert_eq!(
-                ours,
-                theirs.request_header_version(version),
-                "{api} v{version}"
-            );
+            assert_eq!(ours, theirs.request_header_version(version), "{api} v{version}");
             let ours = api.response_header_version(version);
-            assert_eq!(
-                ours,
-                theirs.response_header_version(version),
-                "{api} v{version}"
-            );
+            assert_eq!(ours, theirs.response_header_version(version), "{api} v{version}");
         }
     }
 }

@@ -16,11 +16,7 @@ pub(crate) struct Shape {
     pub(crate) unknown_tags: bool,
 }
 
-pub(crate) const SMALL: Shape = Shape {
-    elements: 4,
-    length: 12,
-    unknown_tags: true,
-};
+pub(crate) const SMALL: Shape = Shape { elements: 4, length: 12, unknown_tags: true };
 
 /// How a length or count is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +36,8 @@ pub(crate) struct Wire {
 
 pub(crate) fn message(random: &mut Random, m: &Message, version: i16, shape: Shape) -> Wire {
     let flexible = m.flexible.has(version);
-    let mut writer = Writer {
-        random,
-        version,
-        shape,
-        flexible,
-        is_header: m.name == "RequestHeader",
-        wire: Wire::default(),
-    };
+    let mut writer =
+        Writer { random, version, shape, flexible, is_header: m.name == "RequestHeader", wire: Wire::default() };
     writer.structure(&m.fields, false);
     writer.wire
 }
@@ -113,11 +103,7 @@ impl Writer<'_> {
 
     /// Fields in their tagged form are only written where they differ from the default.
     fn tagged_section(&mut self, tagged: &[&Field], fields: &[Field]) {
-        let chosen: Vec<_> = tagged
-            .iter()
-            .filter(|_| !self.random.one_in(3))
-            .copied()
-            .collect();
+        let chosen: Vec<_> = tagged.iter().filter(|_| !self.random.one_in(3)).copied().collect();
         let unknown = match self.shape.unknown_tags {
             true => self.random.below(3),
             false => 0,
@@ -138,10 +124,7 @@ impl Writer<'_> {
             self.varint(u64::from(first) + 7 * i as u64);
             let length = self.random.below(6);
             let bytes = (0..length).map(|_| self.random.next() as u8).collect();
-            self.sized(&Wire {
-                bytes,
-                lengths: Vec::new(),
-            });
+            self.sized(&Wire { bytes, lengths: Vec::new() });
         }
     }
 
@@ -205,9 +188,7 @@ impl Writer<'_> {
     fn text(&mut self, least: usize, flexible: bool) {
         const LETTERS: [char; 6] = ['a', 'Z', '0', '.', 'é', '語'];
         let count = least + self.random.below(self.shape.length / 3);
-        let text: String = (0..count)
-            .map(|_| LETTERS[self.random.below(LETTERS.len())])
-            .collect();
+        let text: String = (0..count).map(|_| LETTERS[self.random.below(LETTERS.len())]).collect();
         self.length(Some(text.len()), true, flexible);
         self.put(text.as_bytes());
     }
@@ -240,15 +221,9 @@ impl Writer<'_> {
         let bytes = match kind {
             "bool" => vec![u8::from(r.one_in(2))],
             "int8" => vec![r.integer(-128, 127) as u8],
-            "int16" => (r.integer(i16::MIN.into(), i16::MAX.into()) as i16)
-                .to_be_bytes()
-                .to_vec(),
-            "uint16" => (r.integer(0, u16::MAX.into()) as u16)
-                .to_be_bytes()
-                .to_vec(),
-            "int32" => (r.integer(i32::MIN.into(), i32::MAX.into()) as i32)
-                .to_be_bytes()
-                .to_vec(),
+            "int16" => (r.integer(i16::MIN.into(), i16::MAX.into()) as i16).to_be_bytes().to_vec(),
+            "uint16" => (r.integer(0, u16::MAX.into()) as u16).to_be_bytes().to_vec(),
+            "int32" => (r.integer(i32::MIN.into(), i32::MAX.into()) as i32).to_be_bytes().to_vec(),
             "int64" => r.integer(i64::MIN, i64::MAX).to_be_bytes().to_vec(),
             "float64" => (r.integer(-1000, 1000) as f64 / 8.0).to_be_bytes().to_vec(),
             "uuid" => [r.next().to_be_bytes(), r.next().to_be_bytes()].concat(),
