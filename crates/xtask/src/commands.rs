@@ -7,18 +7,13 @@ use std::process::{Command, Stdio};
 /// The folder that holds the workspace's Cargo.toml.
 pub(crate) fn project_root() -> Result<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let root = here
-        .ancestors()
-        .nth(2)
-        .context("this crate lies two folders below the root")?;
+    let root = here.ancestors().nth(2).context("this crate lies two folders below the root")?;
     Ok(root.to_path_buf())
 }
 
 /// Runs cargo with its output on the terminal.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
-    let status = cargo_command(arguments)?
-        .status()
-        .context("cargo does not start")?;
+    let status = cargo_command(arguments)?.status().context("cargo does not start")?;
     if !status.success() {
         bail!("`cargo {}` failed", arguments.join(" "));
     }
@@ -28,10 +23,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 /// Runs cargo and returns what it wrote to standard output.
 pub(crate) fn cargo_output(arguments: &[&str]) -> Result<String> {
     let mut command = cargo_command(arguments)?;
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cargo does not start")?;
+    let output = command.stderr(Stdio::inherit()).output().context("cargo does not start")?;
     if !output.status.success() {
         bail!("`cargo {}` failed", arguments.join(" "));
     }
@@ -41,10 +33,7 @@ pub(crate) fn cargo_output(arguments: &[&str]) -> Result<String> {
 /// Runs git and returns what it wrote to standard output.
 pub(crate) fn git_output(arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("git");
-    command
-        .args(arguments)
-        .current_dir(project_root()?)
-        .stderr(Stdio::inherit());
+    command.args(arguments).current_dir(project_root()?).stderr(Stdio::inherit());
     let output = command.output().context("git does not start")?;
     if !output.status.success() {
         bail!("`git {}` failed", arguments.join(" "));

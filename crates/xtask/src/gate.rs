@@ -11,11 +11,7 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
-    Step {
-        name: "format",
-        run: || commands::cargo(&["fmt", "--all", "--check"]),
-        remedy: "run `cargo xtask fix`",
-    },
+    Step { name: "format", run: || commands::cargo(&["fmt", "--all", "--check"]), remedy: "run `cargo xtask fix`" },
     Step {
         name: "tidy",
         run: tidy::run,
@@ -23,24 +19,10 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "clippy",
-        run: || {
-            commands::cargo(&[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ])
-        },
+        run: || commands::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         remedy: "`cargo xtask fix` applies what clippy can apply itself; the rest is by hand",
     },
-    Step {
-        name: "documents",
-        run: docs::check,
-        remedy: "run `cargo xtask docs` and commit what it writes",
-    },
+    Step { name: "documents", run: docs::check, remedy: "run `cargo xtask docs` and commit what it writes" },
     Step {
         name: "tests",
         run: || commands::cargo(&["test", "--workspace", "--locked"]),
@@ -61,19 +43,11 @@ fn run_steps(steps: &[Step]) -> Result<()> {
         let result = (step.run)();
         let seconds = step_start.elapsed().as_secs_f64();
         if let Err(why) = result {
-            bail!(
-                "=== {} FAILED after {seconds:.1} s: {why:#}\n    what to do: {}",
-                step.name,
-                step.remedy
-            );
+            bail!("=== {} FAILED after {seconds:.1} s: {why:#}\n    what to do: {}", step.name, step.remedy);
         }
         println!("=== {} ok in {seconds:.1} s", step.name);
     }
-    println!(
-        "=== all {} steps ok in {:.1} s",
-        steps.len(),
-        start.elapsed().as_secs_f64()
-    );
+    println!("=== all {} steps ok in {:.1} s", steps.len(), start.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -82,33 +56,16 @@ mod tests {
     use super::*;
 
     fn fine() -> Step {
-        Step {
-            name: "fine",
-            run: || Ok(()),
-            remedy: "",
-        }
+        Step { name: "fine", run: || Ok(()), remedy: "" }
     }
 
     #[test]
     fn a_failure_stops_the_gate_and_names_the_remedy() {
-        let failing = Step {
-            name: "broken",
-            run: || bail!("it broke"),
-            remedy: "mend it",
-        };
-        let never = Step {
-            name: "never",
-            run: || panic!("a step after the failure ran"),
-            remedy: "",
-        };
-        let message = run_steps(&[fine(), failing, never])
-            .unwrap_err()
-            .to_string();
+        let failing = Step { name: "broken", run: || bail!("it broke"), remedy: "mend it" };
+        let never = Step { name: "never", run: || panic!("a step after the failure ran"), remedy: "" };
+        let message = run_steps(&[fine(), failing, never]).unwrap_err().to_string();
         assert!(message.contains("broken FAILED"), "{message}");
-        assert!(
-            message.contains("it broke") && message.contains("mend it"),
-            "{message}"
-        );
+        assert!(message.contains("it broke") && message.contains("mend it"), "{message}");
     }
 
     #[test]

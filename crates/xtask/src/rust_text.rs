@@ -19,14 +19,7 @@ pub(crate) struct Piece<'a> {
 
 /// The pieces of a source text in order.
 pub(crate) fn pieces(source: &str) -> Vec<Piece<'_>> {
-    let mut splitter = Splitter {
-        source,
-        at: 0,
-        code_start: 0,
-        line: 1,
-        line_counted_to: 0,
-        pieces: Vec::new(),
-    };
+    let mut splitter = Splitter { source, at: 0, code_start: 0, line: 1, line_counted_to: 0, pieces: Vec::new() };
     while splitter.at < source.len() {
         splitter.step();
     }
@@ -82,15 +75,9 @@ impl<'a> Splitter<'a> {
     }
 
     fn push(&mut self, kind: Kind, start: usize, end: usize) {
-        self.line += self.source[self.line_counted_to..start]
-            .matches('\n')
-            .count();
+        self.line += self.source[self.line_counted_to..start].matches('\n').count();
         self.line_counted_to = start;
-        self.pieces.push(Piece {
-            kind,
-            line: self.line,
-            text: &self.source[start..end],
-        });
+        self.pieces.push(Piece { kind, line: self.line, text: &self.source[start..end] });
     }
 }
 
@@ -116,9 +103,7 @@ fn block_comment_length(text: &str) -> usize {
 
 /// Lengths of the opening, the body and the closing of a raw string at the start of `text`.
 fn raw_string(text: &str) -> Option<(usize, usize, usize)> {
-    let prefix = ["r", "br", "cr"]
-        .into_iter()
-        .find(|prefix| text.starts_with(prefix))?;
+    let prefix = ["r", "br", "cr"].into_iter().find(|prefix| text.starts_with(prefix))?;
     let after = &text[prefix.len()..];
     let hashes = after.len() - after.trim_start_matches('#').len();
     let body = after[hashes..].strip_prefix('"')?;
@@ -156,34 +141,20 @@ mod tests {
     use super::*;
 
     fn literals(source: &str) -> Vec<(usize, &str)> {
-        let literal = pieces(source)
-            .into_iter()
-            .filter(|piece| piece.kind == Kind::Literal);
+        let literal = pieces(source).into_iter().filter(|piece| piece.kind == Kind::Literal);
         literal.map(|piece| (piece.line, piece.text)).collect()
     }
 
     #[test]
     fn finds_string_literals_with_their_lines() {
-        assert_eq!(
-            literals("let a = \"x\";\nlet b = \"y\\\"z\";"),
-            [(1, "x"), (2, "y\\\"z")]
-        );
-        assert_eq!(
-            literals("r#\"a\"b\"# br\"c\" b\"d\""),
-            [(1, "a\"b"), (1, "c"), (1, "d")]
-        );
+        assert_eq!(literals("let a = \"x\";\nlet b = \"y\\\"z\";"), [(1, "x"), (2, "y\\\"z")]);
+        assert_eq!(literals("r#\"a\"b\"# br\"c\" b\"d\""), [(1, "a\"b"), (1, "c"), (1, "d")]);
     }
 
     #[test]
     fn quotes_elsewhere_open_nothing() {
-        assert_eq!(
-            literals("// \"no\"\n/* \"no /* \"no\" */ \" */ \"yes\""),
-            [(2, "yes")]
-        );
-        assert_eq!(
-            literals("let q = '\"'; let e = '\\''; fn f<'a>(x: &'a str) { \"in\" }"),
-            [(1, "in")]
-        );
+        assert_eq!(literals("// \"no\"\n/* \"no /* \"no\" */ \" */ \"yes\""), [(2, "yes")]);
+        assert_eq!(literals("let q = '\"'; let e = '\\''; fn f<'a>(x: &'a str) { \"in\" }"), [(1, "in")]);
     }
 
     #[test]

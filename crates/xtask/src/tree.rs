@@ -32,17 +32,12 @@ pub(crate) struct Tree {
 impl Tree {
     /// Every file git tracks or would track, and the crates as cargo sees them.
     pub(crate) fn read() -> Result<Self> {
-        Ok(Self {
-            files: read_files()?,
-            crates: read_crates()?,
-        })
+        Ok(Self { files: read_files()?, crates: read_crates()? })
     }
 
     /// The Rust files of the crates.
     pub(crate) fn rust_files(&self) -> impl Iterator<Item = &File> {
-        self.files
-            .iter()
-            .filter(|file| file.path.starts_with("crates/") && file.path.ends_with(".rs"))
+        self.files.iter().filter(|file| file.path.starts_with("crates/") && file.path.ends_with(".rs"))
     }
 
     /// The file at a path.
@@ -53,32 +48,15 @@ impl Tree {
     /// A tree of these files, for tests.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File {
-            path: (*path).into(),
-            text: (*text).into(),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-            crates: Vec::new(),
-        }
+        let file = |(path, text): &(&str, &str)| File { path: (*path).into(), text: (*text).into() };
+        Self { files: files.iter().map(file).collect(), crates: Vec::new() }
     }
 
     /// A tree of one crate with these dependencies, for tests.
     #[cfg(test)]
     pub(crate) fn of_crate(name: &str, packages: &[&str]) -> Self {
-        let dependencies = packages
-            .iter()
-            .map(|package| Dependency {
-                package: (*package).into(),
-            })
-            .collect();
-        Self {
-            files: Vec::new(),
-            crates: vec![Crate {
-                name: name.into(),
-                dependencies,
-            }],
-        }
+        let dependencies = packages.iter().map(|package| Dependency { package: (*package).into() }).collect();
+        Self { files: Vec::new(), crates: vec![Crate { name: name.into(), dependencies }] }
     }
 }
 
@@ -90,9 +68,7 @@ impl File {
 
     /// Whether the whole file is test code, by where it lies.
     pub(crate) fn is_test(&self) -> bool {
-        let in_folder = ["/tests/", "/benches/", "/examples/"]
-            .iter()
-            .any(|folder| self.path.contains(folder));
+        let in_folder = ["/tests/", "/benches/", "/examples/"].iter().any(|folder| self.path.contains(folder));
         in_folder || self.path.ends_with("/tests.rs") || self.path.ends_with("_tests.rs")
     }
 
@@ -107,13 +83,7 @@ impl File {
 
 fn read_files() -> Result<Vec<File>> {
     let root = commands::project_root()?;
-    let listing = commands::git_output(&[
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "-z",
-    ])?;
+    let listing = commands::git_output(&["ls-files", "--cached", "--others", "--exclude-standard", "-z"])?;
     let mut files = Vec::new();
     for path in listing.split('\0').filter(|path| !path.is_empty()) {
         // A listed file may be deleted but not yet committed, and a golden file need not be text.
@@ -121,10 +91,7 @@ fn read_files() -> Result<Vec<File>> {
             continue;
         };
         if let Ok(text) = String::from_utf8(bytes) {
-            files.push(File {
-                path: path.into(),
-                text,
-            });
+            files.push(File { path: path.into(), text });
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -132,47 +99,23 @@ fn read_files() -> Result<Vec<File>> {
 }
 
 fn read_crates() -> Result<Vec<Crate>> {
-    let json = commands::cargo_output(&[
-        "metadata",
-        "--no-deps",
-        "--offline",
-        "--format-version",
-        "1",
-    ])?;
+    let json = commands::cargo_output(&["metadata", "--no-deps", "--offline", "--format-version", "1"])?;
     parse_crates(&json)
 }
 
 fn parse_crates(json: &str) -> Result<Vec<Crate>> {
     let metadata: serde_json::Value = serde_json::from_str(json)?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo metadata lists no packages")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     packages.iter().map(parse_crate).collect()
 }
 
 fn parse_crate(package: &serde_json::Value) -> Result<Crate> {
-    let manifest = package["manifest_path"]
-        .as_str()
-        .context("a package without a manifest")?;
-    let name = manifest
-        .rsplit('/')
-        .nth(1)
-        .context("a manifest outside a folder")?;
-    let listed = package["dependencies"]
-        .as_array()
-        .context("a package without a dependency list")?;
-    let named = listed
-        .iter()
-        .filter_map(|dependency| dependency["name"].as_str());
-    let dependencies = named
-        .map(|package| Dependency {
-            package: package.into(),
-        })
-        .collect();
-    Ok(Crate {
-        name: name.into(),
-        dependencies,
-    })
+    let manifest = package["manifest_path"].as_str().context("a package without a manifest")?;
+    let name = manifest.rsplit('/').nth(1).context("a manifest outside a folder")?;
+    let listed = package["dependencies"].as_array().context("a package without a dependency list")?;
+    let named = listed.iter().filter_map(|dependency| dependency["name"].as_str());
+    let dependencies = named.map(|package| Dependency { package: package.into() }).collect();
+    Ok(Crate { name: name.into(), dependencies })
 }
 
 #[cfg(test)]
@@ -181,24 +124,15 @@ mod tests {
 
     #[test]
     fn unit_tests_do_not_count_as_code() {
-        let tree = Tree::of(&[(
-            "crates/a/src/lib.rs",
-            "fn a() {}\n#[cfg(test)]\nmod tests {\n}\n",
-        )]);
+        let tree = Tree::of(&[("crates/a/src/lib.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n}\n")]);
         assert_eq!(tree.files[0].without_tests(), "fn a() {}\n");
-        let tree = Tree::of(&[(
-            "crates/a/src/lib.rs",
-            "//! A.\n#[cfg(test)]\nmod tests;\nmod b {}\n",
-        )]);
+        let tree = Tree::of(&[("crates/a/src/lib.rs", "//! A.\n#[cfg(test)]\nmod tests;\nmod b {}\n")]);
         assert_eq!(tree.files[0].without_tests(), tree.files[0].text);
     }
 
     #[test]
     fn a_file_knows_its_crate_and_whether_it_is_a_test() {
-        let tree = Tree::of(&[
-            ("crates/storage/tests/recovery.rs", ""),
-            ("crates/storage/src/log.rs", ""),
-        ]);
+        let tree = Tree::of(&[("crates/storage/tests/recovery.rs", ""), ("crates/storage/src/log.rs", "")]);
         assert_eq!(tree.files[0].crate_name(), Some("storage"));
         assert!(tree.files[0].is_test());
         assert!(!tree.files[1].is_test());

@@ -22,29 +22,20 @@ type Apis = BTreeMap<i16, Api>;
 pub(super) fn render(readme: &str) -> Result<String> {
     let release = std::fs::read_to_string(commands::project_root()?.join(RELEASE_TABLE))
         .with_context(|| format!("cannot read {RELEASE_TABLE}"))?;
-    let served =
-        commands::cargo_output(&["run", "-q", "--locked", "-p", "ottla-broker", "--", "apis"])?;
-    let served =
-        parse(&served).context("`ottla apis` should print lines of key, name, min and max")?;
+    let served = commands::cargo_output(&["run", "-q", "--locked", "-p", "ottla-broker", "--", "apis"])?;
+    let served = parse(&served).context("`ottla apis` should print lines of key, name, min and max")?;
     markers::replace(readme, "apis", &table(&release_apis(&release)?, &served))
 }
 
 /// What `ottla apis` prints: key, name, min and max, separated by tabs.
 fn parse(text: &str) -> Result<Apis> {
-    text.lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(parse_line)
-        .collect()
+    text.lines().filter(|line| !line.trim().is_empty()).map(parse_line).collect()
 }
 
 /// The APIs that brokers serve; those for controllers alone are no client's concern.
 fn release_apis(text: &str) -> Result<Apis> {
     let for_brokers = |line: &&str| line.contains("BROKER");
-    text.lines()
-        .skip(1)
-        .filter(for_brokers)
-        .map(parse_line)
-        .collect()
+    text.lines().skip(1).filter(for_brokers).map(parse_line).collect()
 }
 
 fn parse_line(line: &str) -> Result<(i16, Api)> {
@@ -52,26 +43,12 @@ fn parse_line(line: &str) -> Result<(i16, Api)> {
     let [key, name, min, max, ..] = fields.as_slice() else {
         anyhow::bail!("`{line}` has fewer than four fields");
     };
-    let number = |text: &str| {
-        text.trim()
-            .parse::<i16>()
-            .with_context(|| format!("`{text}` in `{line}`"))
-    };
-    Ok((
-        number(key)?,
-        Api {
-            name: (*name).into(),
-            min: number(min)?,
-            max: number(max)?,
-        },
-    ))
+    let number = |text: &str| text.trim().parse::<i16>().with_context(|| format!("`{text}` in `{line}`"));
+    Ok((number(key)?, Api { name: (*name).into(), min: number(min)?, max: number(max)? }))
 }
 
 fn table(release: &Apis, served: &Apis) -> String {
-    let count = release
-        .keys()
-        .filter(|key| served.contains_key(key))
-        .count();
+    let count = release.keys().filter(|key| served.contains_key(key)).count();
     let mut text = format!(
         "{count} of the {} APIs that a broker of 4.3.1 serves to clients and other brokers.\n\n",
         release.len()
@@ -79,22 +56,13 @@ fn table(release: &Apis, served: &Apis) -> String {
     text.push_str("| key | API | Apache Kafka 4.3.1 | Ottla |\n|---:|---|---|---|\n");
     for (key, api) in release {
         let ours = served.get(key).map_or("not yet".to_owned(), versions);
-        let _ = writeln!(
-            text,
-            "| {key} | {} | {} | {ours} |",
-            api.name,
-            versions(api)
-        );
+        let _ = writeln!(text, "| {key} | {} | {} | {ours} |", api.name, versions(api));
     }
     text
 }
 
 fn versions(api: &Api) -> String {
-    if api.min == api.max {
-        api.min.to_string()
-    } else {
-        format!("{} to {}", api.min, api.max)
-    }
+    if api.min == api.max { api.min.to_string() } else { format!("{} to {}", api.min, api.max) }
 }
 
 #[cfg(test)]
@@ -107,19 +75,10 @@ mod tests {
 
     #[test]
     fn the_table_shows_what_is_served_and_what_is_not() {
-        let table = table(
-            &release_apis(RELEASE).unwrap(),
-            &parse("0\tProduce\t0\t13\n").unwrap(),
-        );
+        let table = table(&release_apis(RELEASE).unwrap(), &parse("0\tProduce\t0\t13\n").unwrap());
         assert!(table.starts_with("1 of the 2 APIs"), "{table}");
-        assert!(
-            table.contains("| 0 | Produce | 3 to 13 | 0 to 13 |\n"),
-            "{table}"
-        );
-        assert!(
-            table.contains("| 36 | SaslAuthenticate | 2 | not yet |\n"),
-            "{table}"
-        );
+        assert!(table.contains("| 0 | Produce | 3 to 13 | 0 to 13 |\n"), "{table}");
+        assert!(table.contains("| 36 | SaslAuthenticate | 2 | not yet |\n"), "{table}");
         assert!(!table.contains("Vote"), "{table}");
     }
 

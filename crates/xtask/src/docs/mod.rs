@@ -12,24 +12,31 @@ struct Document {
     render: fn(current: &str) -> Result<String>,
 }
 
-const DOCUMENTS: &[Document] = &[Document {
-    path: "README.md",
-    render: api_table::render,
-}];
+const DOCUMENTS: &[Document] = &[
+    Document { path: "docs/configuration.md", render: |_| Ok(ottla_config::docs::markdown()) },
+    Document { path: "README.md", render: api_table::render },
+];
 
 /// Writes every generated document that is stale.
 pub(crate) fn write() -> Result<()> {
-    for stale in stale_documents()? {
-        std::fs::write(commands::project_root()?.join(stale.path), stale.text)
-            .with_context(|| format!("cannot write {}", stale.path))?;
-        println!("wrote {}", stale.path);
+    for document in DOCUMENTS {
+        if let Some(text) = fresh_text(document)? {
+            std::fs::write(commands::project_root()?.join(document.path), text)
+                .with_context(|| format!("cannot write {}", document.path))?;
+            println!("wrote {}", document.path);
+        }
     }
     Ok(())
 }
 
 /// Fails where a generated document is not what the code would make it now.
 pub(crate) fn check() -> Result<()> {
-    let stale: Vec<&str> = stale_documents()?.iter().map(|stale| stale.path).collect();
+    let mut stale = Vec::new();
+    for document in DOCUMENTS {
+        if fresh_text(document)?.is_some() {
+            stale.push(document.path);
+        }
+    }
     if !stale.is_empty() {
         bail!("stale: {}", stale.join(", "));
     }
@@ -37,23 +44,11 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-struct Stale {
-    path: &'static str,
-    text: String,
-}
-
-fn stale_documents() -> Result<Vec<Stale>> {
-    let root = commands::project_root()?;
-    let mut stale = Vec::new();
-    for document in DOCUMENTS {
-        let current = std::fs::read_to_string(root.join(document.path)).unwrap_or_default();
-        let text = (document.render)(&current).with_context(|| document.path)?;
-        if text != current {
-            stale.push(Stale {
-                path: document.path,
-                text,
-            });
-        }
-    }
-    Ok(stale)
+/// What the document should hold, where that is not what it holds.
+fn fresh_text(document: &Document) -> Result<Option<String>> {
+    let path = commands::project_root()?.join(document.path);
+    // A document that was never written is stale like any other.
+    let current = std::fs::read_to_string(path).unwrap_or_default();
+    let text = (document.render)(&current).with_context(|| document.path)?;
+    Ok((text != current).then_some(text))
 }

@@ -10,28 +10,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("state-machine", &[]),
     ("storage", &["protocol", "config"]),
     ("metadata", &["state-machine", "protocol", "config"]),
-    (
-        "coordinator",
-        &["state-machine", "metadata", "protocol", "config"],
-    ),
+    ("coordinator", &["state-machine", "metadata", "protocol", "config"]),
     ("quorum", &["state-machine", "protocol"]),
-    (
-        "replication",
-        &["storage", "metadata", "protocol", "config"],
-    ),
-    (
-        "broker",
-        &[
-            "protocol",
-            "config",
-            "state-machine",
-            "storage",
-            "metadata",
-            "coordinator",
-            "quorum",
-            "replication",
-        ],
-    ),
+    ("replication", &["storage", "metadata", "protocol", "config"]),
+    ("broker", &["protocol", "config", "state-machine", "storage", "metadata", "coordinator", "quorum", "replication"]),
     (
         "simulation",
         &[
@@ -59,20 +41,10 @@ fn check_crate(found: &Crate) -> Vec<Finding> {
         let message = "this crate is not in the arrow table: name its duty in docs/architecture.md and add it";
         return vec![Finding::new(&manifest, 0, message)];
     };
-    let ours = found
-        .dependencies
-        .iter()
-        .filter_map(|dependency| dependency.package.strip_prefix("ottla-"));
+    let ours = found.dependencies.iter().filter_map(|dependency| dependency.package.strip_prefix("ottla-"));
     let forbidden = ours.filter(|name| !allowed.contains(name));
-    let message = |name| {
-        format!(
-            "{} may not use {name}: it is not in the arrow table",
-            found.name
-        )
-    };
-    forbidden
-        .map(|name| Finding::new(&manifest, 0, message(name)))
-        .collect()
+    let message = |name| format!("{} may not use {name}: it is not in the arrow table", found.name);
+    forbidden.map(|name| Finding::new(&manifest, 0, message(name))).collect()
 }
 
 #[cfg(test)]
@@ -81,16 +53,9 @@ mod tests {
 
     #[test]
     fn an_arrow_against_the_table_is_found() {
-        let findings = check(&Tree::of_crate(
-            "storage",
-            &["bytes", "ottla-protocol", "ottla-metadata"],
-        ));
+        let findings = check(&Tree::of_crate("storage", &["bytes", "ottla-protocol", "ottla-metadata"]));
         assert_eq!(findings.len(), 1);
-        assert!(
-            findings[0].message.contains("storage may not use metadata"),
-            "{}",
-            findings[0]
-        );
+        assert!(findings[0].message.contains("storage may not use metadata"), "{}", findings[0]);
     }
 
     #[test]
@@ -100,17 +65,10 @@ mod tests {
 
     #[test]
     fn the_table_has_no_circle() {
-        for (index, (name, allowed)) in ARROWS
-            .iter()
-            .enumerate()
-            .filter(|(_, (name, _))| *name != "xtask")
-        {
+        for (index, (name, allowed)) in ARROWS.iter().enumerate().filter(|(_, (name, _))| *name != "xtask") {
             let earlier = &ARROWS[..index];
             for used in *allowed {
-                assert!(
-                    earlier.iter().any(|(other, _)| other == used),
-                    "{name} uses {used}, which stands after it"
-                );
+                assert!(earlier.iter().any(|(other, _)| other == used), "{name} uses {used}, which stands after it");
             }
         }
     }

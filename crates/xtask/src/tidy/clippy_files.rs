@@ -4,21 +4,10 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crates that may reach no clock, file, environment, thread or randomness.
-const PURE: &[&str] = &[
-    "protocol",
-    "config",
-    "state-machine",
-    "metadata",
-    "coordinator",
-    "replication",
-];
+const PURE: &[&str] = &["protocol", "config", "state-machine", "metadata", "coordinator", "replication"];
 /// Calls that every crate with a clippy.toml of its own bans.
-const BANNED: &[&str] = &[
-    "std::time::Instant::now",
-    "std::time::SystemTime::now",
-    "std::thread::spawn",
-    "std::env::var",
-];
+const BANNED: &[&str] =
+    &["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::spawn", "std::env::var"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -27,19 +16,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     for name in PURE.iter().filter(present) {
         let path = format!("crates/{name}/clippy.toml");
         let Some(file) = tree.file(&path) else {
-            findings.push(Finding::new(
-                &path,
-                0,
-                "a pure crate needs it: copy the one of another pure crate",
-            ));
+            findings.push(Finding::new(&path, 0, "a pure crate needs it: copy the one of another pure crate"));
             continue;
         };
         if *first.get_or_insert(&file.text) != file.text {
-            findings.push(Finding::new(
-                &path,
-                0,
-                "differs from the clippy.toml of the other pure crates",
-            ));
+            findings.push(Finding::new(&path, 0, "differs from the clippy.toml of the other pure crates"));
         }
     }
     findings.extend(missing_bans(tree));
@@ -50,12 +31,8 @@ fn missing_bans(tree: &Tree) -> Vec<Finding> {
     let own = |path: &str| path.starts_with("crates/") && path.ends_with("/clippy.toml");
     let mut findings = Vec::new();
     for file in tree.files.iter().filter(|file| own(&file.path)) {
-        let missing = BANNED
-            .iter()
-            .filter(|call| !file.text.contains(&format!("\"{call}\"")));
-        findings.extend(
-            missing.map(|call| Finding::new(&file.path, 0, format!("does not ban {call}"))),
-        );
+        let missing = BANNED.iter().filter(|call| !file.text.contains(&format!("\"{call}\"")));
+        findings.extend(missing.map(|call| Finding::new(&file.path, 0, format!("does not ban {call}"))));
     }
     findings
 }

@@ -14,7 +14,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 /// Names without a dot are ordinary words (`listeners`) and are not looked for.
 fn known_names() -> BTreeSet<&'static str> {
-    crate::docs::config_names().filter(|name| name.contains('.')).collect()
+    let broker = ottla_config::broker_table().iter();
+    let all = broker.chain(ottla_config::topic_table().iter()).chain(ottla_config::group_table().iter());
+    all.map(|row| row.name).filter(|name| name.contains('.')).collect()
 }
 
 fn check_against(tree: &Tree, names: &BTreeSet<&str>) -> Vec<Finding> {

@@ -28,11 +28,7 @@ fn check_file(file: &File) -> Vec<Finding> {
 fn find(file: &File, piece: &Piece<'_>, word: &str) -> Option<Finding> {
     let start = piece.text.find(word)?;
     let line = piece.line + piece.text[..start].matches('\n').count();
-    Some(Finding::new(
-        &file.path,
-        line,
-        format!("`{word}` is left over: do it now, or leave it out"),
-    ))
+    Some(Finding::new(&file.path, line, format!("`{word}` is left over: do it now, or leave it out")))
 }
 
 #[cfg(test)]
@@ -40,10 +36,7 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<usize> {
-        check(&Tree::of(&[("crates/a/src/b.rs", text)]))
-            .iter()
-            .map(|finding| finding.line)
-            .collect()
+        check(&Tree::of(&[("crates/a/src/b.rs", text)])).iter().map(|finding| finding.line).collect()
     }
 
     #[test]
@@ -51,10 +44,7 @@ mod tests {
         assert_eq!(lines("fn a() {}\n// TODO: b\n"), [2]);
         assert_eq!(lines("fn a() {\n    todo!()\n}\n"), [2]);
         assert_eq!(lines("#[test]\n#[ignore]\nfn a() {}\n"), [2]);
-        assert_eq!(
-            lines("fn a() {\n    unimplemented!(\"b\")\n}\n/// FIXME\nfn c() {}\n"),
-            [2, 4]
-        );
+        assert_eq!(lines("fn a() {\n    unimplemented!(\"b\")\n}\n/// FIXME\nfn c() {}\n"), [2, 4]);
     }
 
     #[test]

@@ -7,21 +7,11 @@ const OPENING: &str = "Apache License";
 const VERSION: &str = "Version 2.0, January 2004";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let whole = |text: &str| {
-        text.contains(OPENING) && text.contains(VERSION) && text.contains("END OF TERMS")
-    };
+    let whole = |text: &str| text.contains(OPENING) && text.contains(VERSION) && text.contains("END OF TERMS");
     match tree.file("LICENSE") {
         Some(file) if whole(&file.text) => Vec::new(),
-        Some(_) => vec![Finding::new(
-            "LICENSE",
-            0,
-            "is not the whole text of the Apache License 2.0",
-        )],
-        None => vec![Finding::new(
-            "LICENSE",
-            0,
-            "is missing: the Apache License 2.0 belongs at the root",
-        )],
+        Some(_) => vec![Finding::new("LICENSE", 0, "is not the whole text of the Apache License 2.0")],
+        None => vec![Finding::new("LICENSE", 0, "is missing: the Apache License 2.0 belongs at the root")],
     }
 }
 

@@ -11,28 +11,14 @@ const INHERITED: &[(&str, &str)] = &[
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let of_a_crate =
-        |file: &&File| file.path.starts_with("crates/") && file.path.ends_with("/Cargo.toml");
-    tree.files
-        .iter()
-        .filter(of_a_crate)
-        .flat_map(check_manifest)
-        .collect()
+    let of_a_crate = |file: &&File| file.path.starts_with("crates/") && file.path.ends_with("/Cargo.toml");
+    tree.files.iter().filter(of_a_crate).flat_map(check_manifest).collect()
 }
 
 fn check_manifest(file: &File) -> Vec<Finding> {
-    let missing = INHERITED
-        .iter()
-        .filter(|(text, _)| !file.text.contains(text));
-    let message = |what, text: &str| {
-        format!(
-            "does not take its {what} from the workspace: write `{}`",
-            text.trim()
-        )
-    };
-    missing
-        .map(|(text, what)| Finding::new(&file.path, 0, message(what, text)))
-        .collect()
+    let missing = INHERITED.iter().filter(|(text, _)| !file.text.contains(text));
+    let message = |what, text: &str| format!("does not take its {what} from the workspace: write `{}`", text.trim());
+    missing.map(|(text, what)| Finding::new(&file.path, 0, message(what, text))).collect()
 }
 
 #[cfg(test)]

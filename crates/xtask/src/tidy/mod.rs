@@ -2,6 +2,7 @@
 
 mod arrows;
 mod clippy_files;
+mod config_names;
 mod leftovers;
 mod licence;
 mod manifests;
@@ -25,11 +26,7 @@ struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line,
-            message: message.into(),
-        }
+        Self { path: path.into(), line, message: message.into() }
     }
 }
 
@@ -52,6 +49,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("module-sentence", module_sentence::check),
     ("size", size::check),
     ("leftovers", leftovers::check),
+    ("config-names", config_names::check),
     ("places", places::check),
     ("licence", licence::check),
 ];
@@ -70,11 +68,7 @@ pub(crate) fn run() -> Result<()> {
     if count > 0 {
         bail!("{count} tidy findings");
     }
-    println!(
-        "{} checks over {} files: nothing found",
-        CHECKS.len(),
-        tree.files.len()
-    );
+    println!("{} checks over {} files: nothing found", CHECKS.len(), tree.files.len());
     Ok(())
 }
 

@@ -10,25 +10,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn check_file(file: &File) -> Option<Finding> {
     let lines = file.text.lines().map_while(|line| line.strip_prefix("//!"));
-    let paragraph: Vec<&str> = lines
-        .map(str::trim)
-        .take_while(|line| !line.is_empty())
-        .collect();
+    let paragraph: Vec<&str> = lines.map(str::trim).take_while(|line| !line.is_empty()).collect();
     let Some(last) = paragraph.last() else {
-        return Some(Finding::new(
-            &file.path,
-            1,
-            "opens without a `//!` sentence that says what it is for",
-        ));
+        return Some(Finding::new(&file.path, 1, "opens without a `//!` sentence that says what it is for"));
     };
     let ended = last.ends_with(['.', '?', ':']);
-    (!ended).then(|| {
-        Finding::new(
-            &file.path,
-            1,
-            "its opening `//!` paragraph is no sentence: end it with a full stop",
-        )
-    })
+    (!ended).then(|| Finding::new(&file.path, 1, "its opening `//!` paragraph is no sentence: end it with a full stop"))
 }
 
 #[cfg(test)]
@@ -49,9 +36,6 @@ mod tests {
     #[test]
     fn a_sentence_passes_even_over_two_lines() {
         assert_eq!(findings("//! One sentence.\n"), 0);
-        assert_eq!(
-            findings("//! One sentence\n//! on two lines.\n//!\n//! more\n"),
-            0
-        );
+        assert_eq!(findings("//! One sentence\n//! on two lines.\n//!\n//! more\n"), 0);
     }
 }

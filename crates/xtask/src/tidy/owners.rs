@@ -15,19 +15,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tikv-jemallocator", &["broker"]),
     ("rustix", &["broker", "storage"]),
     ("anyhow", &["broker", "xtask"]),
-    (
-        "bytes",
-        &[
-            "protocol",
-            "storage",
-            "metadata",
-            "coordinator",
-            "quorum",
-            "replication",
-            "broker",
-            "simulation",
-        ],
-    ),
+    ("bytes", &["protocol", "storage", "metadata", "coordinator", "quorum", "replication", "broker", "simulation"]),
     ("crc32c", &["protocol", "storage"]),
     ("kafka-protocol", &["protocol"]),
     ("flate2", &["protocol"]),
@@ -42,36 +30,24 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Paths that may be written in one crate only, wherever they are exported again.
-const PATHS: &[(&str, &str)] = &[
-    ("kafka_protocol::", "protocol"),
-    ("raft::", "quorum"),
-    ("rocksdb::", "quorum"),
-    ("tokio::", "broker"),
-];
+const PATHS: &[(&str, &str)] =
+    &[("kafka_protocol::", "protocol"), ("raft::", "quorum"), ("rocksdb::", "quorum"), ("tokio::", "broker")];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let packages = tree.crates.iter().flat_map(check_crate);
-    packages
-        .chain(tree.rust_files().flat_map(check_file))
-        .collect()
+    packages.chain(tree.rust_files().flat_map(check_file)).collect()
 }
 
 fn check_crate(found: &Crate) -> Vec<Finding> {
     let manifest = format!("crates/{}/Cargo.toml", found.name);
     let mut findings = Vec::new();
     for dependency in &found.dependencies {
-        let owned = OWNERS
-            .iter()
-            .find(|(package, _)| *package == dependency.package);
+        let owned = OWNERS.iter().find(|(package, _)| *package == dependency.package);
         let Some((package, owners)) = owned else {
             continue;
         };
         if !owners.contains(&found.name.as_str()) {
-            let message = format!(
-                "{} may not use {package}, which belongs to {}",
-                found.name,
-                owners.join(", ")
-            );
+            let message = format!("{} may not use {package}, which belongs to {}", found.name, owners.join(", "));
             findings.push(Finding::new(&manifest, 0, message));
         }
     }
@@ -80,21 +56,11 @@ fn check_crate(found: &Crate) -> Vec<Finding> {
 
 fn check_file(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for piece in rust_text::pieces(&file.text)
-        .iter()
-        .filter(|piece| piece.kind == Kind::Code)
-    {
-        for (path, owner) in PATHS
-            .iter()
-            .filter(|(_, owner)| file.crate_name() != Some(owner))
-        {
+    for piece in rust_text::pieces(&file.text).iter().filter(|piece| piece.kind == Kind::Code) {
+        for (path, owner) in PATHS.iter().filter(|(_, owner)| file.crate_name() != Some(owner)) {
             if let Some(start) = find_path(piece.text, path) {
                 let line = piece.line + piece.text[..start].matches('\n').count();
-                findings.push(Finding::new(
-                    &file.path,
-                    line,
-                    format!("`{path}` is written in {owner} only"),
-                ));
+                findings.push(Finding::new(&file.path, line, format!("`{path}` is written in {owner} only")));
             }
         }
     }
@@ -106,9 +72,7 @@ fn find_path(code: &str, path: &str) -> Option<usize> {
     let goes_on = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let inner = |before: &str| before.strip_suffix("::").is_some_and(goes_on);
     let stands_alone = |start: &usize| !goes_on(&code[..*start]) && !inner(&code[..*start]);
-    code.match_indices(path)
-        .map(|(start, _)| start)
-        .find(stands_alone)
+    code.match_indices(path).map(|(start, _)| start).find(stands_alone)
 }
 
 #[cfg(test)]
@@ -117,16 +81,9 @@ mod tests {
 
     #[test]
     fn a_package_outside_its_owner_is_found() {
-        let findings = check(&Tree::of_crate(
-            "metadata",
-            &["bytes", "tokio", "thiserror"],
-        ));
+        let findings = check(&Tree::of_crate("metadata", &["bytes", "tokio", "thiserror"]));
         assert_eq!(findings.len(), 1);
-        assert!(
-            findings[0].message.contains("metadata may not use tokio"),
-            "{}",
-            findings[0]
-        );
+        assert!(findings[0].message.contains("metadata may not use tokio"), "{}", findings[0]);
     }
 
     #[test]
@@ -136,8 +93,7 @@ mod tests {
 
     #[test]
     fn a_path_outside_its_owner_is_found() {
-        let source =
-            "// kafka_protocol:: in a comment\nfn a() {}\nuse kafka_protocol::messages::A;";
+        let source = "// kafka_protocol:: in a comment\nfn a() {}\nuse kafka_protocol::messages::A;";
         let findings = check(&Tree::of(&[("crates/broker/src/a.rs", source)]));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].line, 3);

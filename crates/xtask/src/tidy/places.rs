@@ -22,9 +22,7 @@ fn check_file(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in file.text.lines().enumerate() {
         for place in PLACES.iter().filter(|place| names(line, place)) {
-            let message = format!(
-                "`{place}` is a place on one machine: take it as an argument or a variable"
-            );
+            let message = format!("`{place}` is a place on one machine: take it as an argument or a variable");
             findings.push(Finding::new(&file.path, index + 1, message));
         }
     }
@@ -33,9 +31,7 @@ fn check_file(file: &File) -> Vec<Finding> {
 
 /// Whether the line holds the place itself and not a longer path that ends like it.
 fn names(line: &str, place: &str) -> bool {
-    let inside = |start: usize| {
-        line[..start].ends_with(|c: char| c.is_alphanumeric() || "._-*}".contains(c))
-    };
+    let inside = |start: usize| line[..start].ends_with(|c: char| c.is_alphanumeric() || "._-*}".contains(c));
     line.match_indices(place).any(|(start, _)| !inside(start))
 }
 

@@ -8,30 +8,19 @@ use std::collections::BTreeMap;
 
 const RATCHET: &str = "crates/xtask/ratchet.txt";
 const LIMIT_LINES: usize = 500;
-const HEADING: &str = "# Files over the size limit and their lines without tests. They may only shrink; none may be added.\n";
+const HEADING: &str =
+    "# Files over the size limit and their lines without tests. They may only shrink; none may be added.\n";
 
 type Ratchet = BTreeMap<String, usize>;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let Some(ratchet) = read_ratchet(tree) else {
-        return vec![Finding::new(
-            RATCHET,
-            0,
-            "is missing or has a line that is not `path lines`",
-        )];
+        return vec![Finding::new(RATCHET, 0, "is missing or has a line that is not `path lines`")];
     };
-    let mut findings: Vec<Finding> = tree
-        .rust_files()
-        .filter_map(|file| check_file(file, ratchet.get(&file.path).copied()))
-        .collect();
+    let mut findings: Vec<Finding> =
+        tree.rust_files().filter_map(|file| check_file(file, ratchet.get(&file.path).copied())).collect();
     let gone = ratchet.keys().filter(|path| tree.file(path).is_none());
-    findings.extend(gone.map(|path| {
-        Finding::new(
-            RATCHET,
-            0,
-            format!("lists {path}, which is gone: {TIGHTEN}"),
-        )
-    }));
+    findings.extend(gone.map(|path| Finding::new(RATCHET, 0, format!("lists {path}, which is gone: {TIGHTEN}"))));
     findings
 }
 
@@ -56,18 +45,12 @@ fn check_file(file: &File, listed_lines: Option<usize>) -> Option<Finding> {
 
 /// Lines that count: none in a test, as many as stand before the unit tests elsewhere.
 fn counted_lines(file: &File) -> usize {
-    if file.is_test() {
-        0
-    } else {
-        file.without_tests().lines().count()
-    }
+    if file.is_test() { 0 } else { file.without_tests().lines().count() }
 }
 
 fn read_ratchet(tree: &Tree) -> Option<Ratchet> {
     let text = &tree.file(RATCHET)?.text;
-    let entries = text
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let entries = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
     let parse = |line: &str| {
         let (path, lines) = line.split_once(' ')?;
         Some((path.to_owned(), lines.trim().parse().ok()?))
@@ -79,22 +62,17 @@ fn read_ratchet(tree: &Tree) -> Option<Ratchet> {
 pub(super) fn tighten(tree: &Tree) -> Result<()> {
     let ratchet = read_ratchet(tree).with_context(|| format!("{RATCHET} cannot be read"))?;
     let path = commands::project_root()?.join(RATCHET);
-    std::fs::write(path, render(&tightened(tree, &ratchet)))
-        .with_context(|| format!("cannot write {RATCHET}"))
+    std::fs::write(path, render(&tightened(tree, &ratchet))).with_context(|| format!("cannot write {RATCHET}"))
 }
 
 fn tightened(tree: &Tree, ratchet: &Ratchet) -> Ratchet {
     let now = |path: &str| tree.file(path).map_or(0, counted_lines);
-    let lower = ratchet
-        .iter()
-        .map(|(path, listed)| (path.clone(), now(path).min(*listed)));
+    let lower = ratchet.iter().map(|(path, listed)| (path.clone(), now(path).min(*listed)));
     lower.filter(|(_, lines)| *lines > LIMIT_LINES).collect()
 }
 
 fn render(ratchet: &Ratchet) -> String {
-    let entries = ratchet
-        .iter()
-        .map(|(path, lines)| format!("{path} {lines}\n"));
+    let entries = ratchet.iter().map(|(path, lines)| format!("{path} {lines}\n"));
     std::iter::once(HEADING.to_owned()).chain(entries).collect()
 }
 
@@ -107,10 +85,7 @@ mod tests {
     fn messages(lines: usize, ratchet: &str) -> Vec<String> {
         let text = "x\n".repeat(lines) + "#[cfg(test)]\nmod tests {\n" + &"y\n".repeat(LIMIT_LINES);
         let tree = Tree::of(&[(PATH, text.as_str()), (RATCHET, ratchet)]);
-        check(&tree)
-            .into_iter()
-            .map(|finding| finding.message)
-            .collect()
+        check(&tree).into_iter().map(|finding| finding.message).collect()
     }
 
     #[test]
@@ -128,10 +103,7 @@ mod tests {
     #[test]
     fn what_was_won_is_kept() {
         assert!(messages(599, &format!("{PATH} 600\n"))[0].contains("shrank from 600 to 599"));
-        assert!(
-            messages(10, &format!("{HEADING}crates/a/src/gone.rs 600\n"))[0]
-                .contains("which is gone")
-        );
+        assert!(messages(10, &format!("{HEADING}crates/a/src/gone.rs 600\n"))[0].contains("which is gone"));
     }
 
     #[test]
@@ -145,18 +117,8 @@ mod tests {
         let text = "x\n".repeat(550);
         let tree = Tree::of(&[(PATH, text.as_str()), ("crates/a/src/c.rs", "x\n")]);
         let entry = |path: &str, lines| (path.to_owned(), lines);
-        let ratchet = Ratchet::from([
-            entry(PATH, 540),
-            entry("crates/a/src/c.rs", 700),
-            entry("crates/gone.rs", 600),
-        ]);
-        assert_eq!(
-            tightened(&tree, &ratchet),
-            Ratchet::from([entry(PATH, 540)])
-        );
-        assert_eq!(
-            render(&Ratchet::from([entry(PATH, 540)])),
-            format!("{HEADING}{PATH} 540\n")
-        );
+        let ratchet = Ratchet::from([entry(PATH, 540), entry("crates/a/src/c.rs", 700), entry("crates/gone.rs", 600)]);
+        assert_eq!(tightened(&tree, &ratchet), Ratchet::from([entry(PATH, 540)]));
+        assert_eq!(render(&Ratchet::from([entry(PATH, 540)])), format!("{HEADING}{PATH} 540\n"));
     }
 }
