@@ -1,1 +1,35 @@
-//! One partition's log on one disk: segments, indexes, producer state, recovery, retention.
+//! One partition's log on one disk, in Apache Kafka's own file formats: segments, indexes, producer state, recovery.
+//!
+//! [`Log`] is what the owner of a partition holds: it appends, rolls, truncates, deletes and flushes. [`LogReader`] reads
+//! beside it from any thread.
+//!
+//! Invariants: only proven batches are appended, and they stay the bytes they came as but for base offset, leader epoch and
+//! timestamps. What a reader is given was written before. What is below the recovery point is durable; a bad batch there is an
+//! error, one above it a torn write that is cut off. Producer state is a function of the log.
+//!
+//! The crate does not know of replication, requests, clocks or threads: high watermark, time and the moment to flush are the
+//! caller's.
+
+pub mod checkpoint;
+pub mod config;
+pub mod epochs;
+pub mod fs;
+mod log;
+mod partition_metadata;
+mod producers;
+mod read;
+mod segment;
+mod shared;
+
+pub use config::LogConfig;
+pub use epochs::EpochEndOffset;
+pub use log::{
+    AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal,
+};
+pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry};
+pub use read::{
+    EARLIEST, EARLIEST_LOCAL, Error as ReadError, Found, Isolation, LATEST, LATEST_TIERED, LogReader, MAX_TIMESTAMP, Read,
+    Slice,
+};
+pub use segment::{AbortedTxn, Error as SegmentError};
+pub use shared::Offsets;

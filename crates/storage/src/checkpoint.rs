@@ -1,0 +1,73 @@
+//! Kafka's checkpoint files: a version, a count and one line an entry, replaced as a whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::fs::{self, Fs, Open};
+
+const VERSION: &str = "0";
+/// Larger files are not checkpoints: more than a million partitions.
+const MAX_BYTES: u64 = 1 << 28;
+
+/// Why a checkpoint cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk failed.
+    #[error("checkpoint {path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// How.
+        source: io::Error,
+    },
+    /// The content is not a checkpoint.
+    #[error("checkpoint {path}: malformed at line {line}: {text:?}")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is there.
+        text: String,
+    },
+}
+
+/// Reads the entries of a checkpoint; a file that is not there has none.
+pub(crate) fn read<T>(fs: &dyn Fs, path: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Error> {
+    let content = match fs.open(path, Open::Existing).and_then(|file| fs::read_to_end(&*file, MAX_BYTES)) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(Error::Io { path: path.to_path_buf(), source }),
+    };
+    let text = String::from_utf8_lossy(&content);
+    decode(&text, parse).map_err(|line| Error::Malformed {
+        path: path.to_path_buf(),
+        line: line + 1,
+        text: text.lines().nth(line).unwrap_or_default().to_owned(),
+    })
+}
+
+/// Replaces a checkpoint, durably.
+pub(crate) fn write(fs: &dyn Fs, path: &Path, entries: impl Iterator<Item = String>) -> Result<(), Error> {
+    let entries: Vec<String> = entries.collect();
+    let mut text = format!("{VERSION}\n{}\n", entries.len());
+    for entry in entries {
+        text.push_str(&entry);
+        text.push('\n');
+    }
+    fs::replace(fs, path, text.as_bytes()).map_err(|source| Error::Io { path: path.to_path_buf(), source })
+}
+
+/// The entries, or the number of the line that is wrong, counted from 0.
+fn decode<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, usize> {
+    let mut lines = text.lines();
+    if lines.next().map(str::trim) != Some(VERSION) {
+        return Err(0);
+    }
+    let count: usize = lines.next().and_then(|line| line.trim().parse().ok()).ok_or(1_usize)?;
+    let entries: Vec<T> = lines
+        .enumerate()
+        .map(|(n, line)| parse(line.trim()).ok_or(n + 2))
+        .collect::<Result<_, _>>()?;
+    if entries.len() == count { Ok(entries) } else { Err(1) }
+}

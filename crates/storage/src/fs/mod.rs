@@ -1,0 +1,121 @@
+//! The seam between the log and the operating system: every file call of this crate goes through [`Fs`].
+
+mod real;
+pub mod sim;
+
+use std::fmt::Debug;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use real::RealFs;
+pub use sim::SimFs;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// An existing file, for reading and writing.
+    Existing,
+    /// Created when absent; what it holds is kept.
+    Create,
+    /// Created when absent, emptied otherwise.
+    Truncate,
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The last part of the path; names that are not UTF-8 are not ours and are left out of a listing.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+    /// Bytes, for files.
+    pub len: u64,
+}
+
+/// Files as the log needs them; calls block.
+pub trait Fs: Send + Sync + Debug + 'static {
+    /// Opens a file for positioned reads and writes.
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
+    /// Creates a folder and those above it.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// The names in a folder, in no particular order.
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
+    /// Whether a file or folder is there.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Renames a file or folder, replacing a file that has the new name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder with all it holds.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in a folder durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Takes the exclusive lock on a file, creating it; `WouldBlock` when another holds it. Freed on drop.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>>;
+    /// Bytes free and in all on the disk that holds `path`.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+}
+
+/// Room on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes of the whole disk.
+    pub total_bytes: u64,
+    /// Bytes an unprivileged process may still use.
+    pub usable_bytes: u64,
+}
+
+/// A held lock.
+pub trait FileLock: Send + Sync + Debug {}
+
+/// An open file. Positions are explicit, so one handle serves readers and the writer at once.
+pub trait File: Send + Sync + Debug {
+    /// Reads up to `buffer.len()` bytes; fewer only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes all buffers, one after the other, from `position` on.
+    fn write_at(&self, buffers: &[IoSlice<'_>], position: u64) -> io::Result<()>;
+    /// Bytes in the file.
+    fn len(&self) -> io::Result<u64>;
+    /// Whether it holds no byte.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+    /// Cuts or extends the file.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Makes content and length durable (fdatasync).
+    fn sync_data(&self) -> io::Result<()>;
+    /// When the content last changed, in milliseconds since the epoch.
+    fn modified_ms(&self) -> io::Result<i64>;
+    /// The descriptor for `sendfile`, where there is one.
+    fn as_fd(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// Reads a whole small file; `limit` bounds what a damaged one can make us allocate.
+pub(crate) fn read_to_end(file: &dyn File, limit: u64) -> io::Result<Vec<u8>> {
+    let len = file.len()?;
+    if len > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "file is larger than its limit"));
+    }
+    let mut content = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    let read = file.read_at(&mut content, 0)?;
+    content.truncate(read);
+    Ok(content)
+}
+
+/// Replaces a small file so that after a crash either the old or the new content is there, whole:
+/// temp file, fsync, rename, fsync of the folder.
+pub(crate) fn replace(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(".tmp");
+    let temp = Path::new(&temp);
+    let file = fs.open(temp, Open::Truncate)?;
+    file.write_at(&[IoSlice::new(content)], 0)?;
+    file.sync_data()?;
+    fs.rename(temp, path)?;
+    match path.parent() {
+        Some(parent) => fs.sync_dir(parent),
+        None => Ok(()),
+    }
+}

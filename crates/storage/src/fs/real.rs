@@ -1,0 +1,170 @@
+//! [`Fs`] over the operating system.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::io::pwritev;
+
+use super::{Entry, File, FileLock, Fs, Open, Space};
+
+/// Buffers one `pwritev` takes at most (IOV_MAX of Linux).
+const MAX_BUFFERS: usize = 1024;
+
+/// The file system of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFs;
+
+#[derive(Debug)]
+struct RealFile(fs::File);
+
+#[derive(Debug)]
+struct RealLock(#[expect(dead_code, reason = "the descriptor holds the lock")] fs::File);
+
+impl FileLock for RealLock {}
+
+impl Fs for RealFs {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(how != Open::Existing).truncate(how == Open::Truncate);
+        Ok(Arc::new(RealFile(options.open(path)?)))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            entries.push(Entry { name, is_dir: metadata.is_dir(), len: metadata.len() });
+        }
+        Ok(entries)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        fs::exists(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(RealLock(file)))
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let stat = statvfs(path)?;
+        Ok(Space {
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            usable_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+}
+
+impl File for RealFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.0.read_at(rest, position + read as u64) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    fn write_at(&self, buffers: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        let mut position = position;
+        for chunk in buffers.chunks(MAX_BUFFERS) {
+            position += write_chunk(&self.0, chunk, position)?;
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn modified_ms(&self) -> io::Result<i64> {
+        let modified = self.0.metadata()?.modified()?;
+        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+}
+
+/// Writes up to [`MAX_BUFFERS`] buffers whole and answers their total length.
+fn write_chunk(file: &fs::File, buffers: &[IoSlice<'_>], start: u64) -> io::Result<u64> {
+    let total: u64 = buffers.iter().map(|buffer| buffer.len() as u64).sum();
+    let mut written = 0;
+    while written < total {
+        let count = match pwritev(file, &skip(buffers, written), start + written) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => count as u64,
+            Err(rustix::io::Errno::INTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        written += count;
+    }
+    Ok(total)
+}
+
+/// What of the buffers is left after their first `written` bytes.
+fn skip<'a>(buffers: &'a [IoSlice<'a>], written: u64) -> std::borrow::Cow<'a, [IoSlice<'a>]> {
+    if written == 0 {
+        return std::borrow::Cow::Borrowed(buffers);
+    }
+    let mut to_skip = written;
+    let mut rest = Vec::with_capacity(buffers.len());
+    for buffer in buffers {
+        let len = buffer.len() as u64;
+        if to_skip >= len {
+            to_skip -= len;
+        } else {
+            rest.push(IoSlice::new(&buffer[to_skip as usize..]));
+            to_skip = 0;
+        }
+    }
+    std::borrow::Cow::Owned(rest)
+}

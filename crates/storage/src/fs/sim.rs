@@ -1,0 +1,380 @@
+//! [`Fs`] in memory, for tests: it fails calls on demand and forgets what was not synced when it crashes.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{Entry, File, FileLock, Fs, Open, Space};
+
+/// What a call does, for [`SimFs::inject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Opening a file.
+    Open,
+    /// Reading from a file.
+    Read,
+    /// Writing to a file.
+    Write,
+    /// Cutting a file.
+    Truncate,
+    /// Syncing a file.
+    Sync,
+    /// Syncing a folder.
+    SyncDir,
+    /// Renaming.
+    Rename,
+    /// Removing a file or folder.
+    Remove,
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing was done.
+    Error(io::ErrorKind),
+    /// Of a write, the first bytes were done before the error.
+    Partly(usize, io::ErrorKind),
+}
+
+type Injector = Box<dyn FnMut(Call, &Path) -> Option<Fault> + Send>;
+
+#[derive(Default)]
+struct State {
+    inodes: Vec<Inode>,
+    /// Names as running processes see them, and as they are after a power cut.
+    live: BTreeMap<PathBuf, Node>,
+    durable: BTreeMap<PathBuf, Node>,
+    locks: Vec<PathBuf>,
+    injector: Option<Injector>,
+    boots: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Node {
+    Dir,
+    File(usize),
+}
+
+#[derive(Default)]
+struct Inode {
+    content: Vec<u8>,
+    synced: Vec<u8>,
+}
+
+/// A disk in memory. Clones share it.
+#[derive(Clone, Default)]
+pub struct SimFs(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct SimFile {
+    fs: SimFs,
+    path: PathBuf,
+    inode: usize,
+    boots: u64,
+}
+
+#[derive(Debug)]
+struct SimLock(SimFs, PathBuf, u64);
+
+impl FileLock for SimLock {}
+
+impl std::fmt::Debug for SimFs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SimFs")
+    }
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock();
+        if state.boots == self.2 {
+            state.locks.retain(|path| *path != self.1);
+        }
+    }
+}
+
+impl SimFs {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks `injector` before every call whether it fails.
+    pub fn inject(&self, injector: impl FnMut(Call, &Path) -> Option<Fault> + Send + 'static) {
+        self.0.lock().injector = Some(Box::new(injector));
+    }
+
+    /// Ends all injection.
+    pub fn heal(&self) {
+        self.0.lock().injector = None;
+    }
+
+    /// Kills the process (as kill -9): what was written stays, open handles are dead.
+    pub fn kill(&self) {
+        let mut state = self.0.lock();
+        state.boots += 1;
+        state.locks.clear();
+    }
+
+    /// Cuts the power: only what was synced stays. Of unsynced bytes at the end of a file, `keep(path, bytes)`
+    /// says how many reached the disk all the same.
+    pub fn power_cut(&self, mut keep: impl FnMut(&Path, usize) -> usize) {
+        let mut state = self.0.lock();
+        state.boots += 1;
+        state.locks.clear();
+        let names = state.durable.clone();
+        for (path, node) in &names {
+            let Node::File(inode) = *node else { continue };
+            let Some(inode) = state.inodes.get_mut(inode) else { continue };
+            let unsynced = inode.content.len().saturating_sub(inode.synced.len());
+            let kept = inode.synced.len() + keep(path, unsynced).min(unsynced);
+            let tail = inode.content.get(inode.synced.len()..kept).unwrap_or_default().to_vec();
+            inode.synced.extend_from_slice(&tail);
+            inode.content.clone_from(&inode.synced);
+        }
+        state.live = names;
+    }
+
+    /// The content of a file, past all injection.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.0.lock();
+        match state.live.get(path)? {
+            Node::File(inode) => state.inodes.get(*inode).map(|inode| inode.content.clone()),
+            Node::Dir => None,
+        }
+    }
+
+    /// Puts a file there, synced, past all injection.
+    pub fn put(&self, path: &Path, content: &[u8]) {
+        let mut state = self.0.lock();
+        let inode = state.inodes.len();
+        state.inodes.push(Inode { content: content.to_vec(), synced: content.to_vec() });
+        for names in [0, 1] {
+            let names = if names == 0 { &mut state.live } else { &mut state.durable };
+            for parent in path.ancestors().skip(1) {
+                names.insert(parent.to_path_buf(), Node::Dir);
+            }
+            names.insert(path.to_path_buf(), Node::File(inode));
+        }
+    }
+
+    fn call(&self, call: Call, path: &Path) -> io::Result<Option<Fault>> {
+        let mut state = self.0.lock();
+        match state.injector.as_mut().and_then(|injector| injector(call, path)) {
+            Some(Fault::Error(kind)) => Err(kind.into()),
+            partly => Ok(partly),
+        }
+    }
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+impl Fs for SimFs {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        self.call(Call::Open, path)?;
+        let mut state = self.0.lock();
+        let boots = state.boots;
+        let inode = match state.live.get(path) {
+            Some(Node::File(inode)) => *inode,
+            Some(Node::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
+            None if how == Open::Existing => return Err(not_found()),
+            None if !path.parent().is_some_and(|parent| state.live.contains_key(parent)) => return Err(not_found()),
+            None => {
+                let inode = state.inodes.len();
+                state.inodes.push(Inode::default());
+                state.live.insert(path.to_path_buf(), Node::File(inode));
+                inode
+            }
+        };
+        if how == Open::Truncate
+            && let Some(inode) = state.inodes.get_mut(inode)
+        {
+            inode.content.clear();
+        }
+        Ok(Arc::new(SimFile { fs: self.clone(), path: path.to_path_buf(), inode, boots }))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        for folder in path.ancestors() {
+            state.live.entry(folder.to_path_buf()).or_insert(Node::Dir);
+            // Strict about files, lenient about folders: a log dir is made once, before anything is promised.
+            state.durable.entry(folder.to_path_buf()).or_insert(Node::Dir);
+        }
+        Ok(())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let state = self.0.lock();
+        if state.live.get(path) != Some(&Node::Dir) {
+            return Err(not_found());
+        }
+        let children = state.live.iter().filter(|(child, _)| child.parent() == Some(path));
+        Ok(children
+            .map(|(child, node)| Entry {
+                name: child.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                is_dir: *node == Node::Dir,
+                len: match node {
+                    Node::File(inode) => state.inodes.get(*inode).map_or(0, |inode| inode.content.len() as u64),
+                    Node::Dir => 0,
+                },
+            })
+            .collect())
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.0.lock().live.contains_key(path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(Call::Rename, from)?;
+        let mut state = self.0.lock();
+        let node = state.live.remove(from).ok_or_else(not_found)?;
+        state.live.insert(to.to_path_buf(), node);
+        if node == Node::Dir {
+            // A folder moves with its durable content; only its own name waits for the sync of its parent,
+            // which this disk grants at once.
+            let state = &mut *state;
+            move_children(&mut state.live, from, to);
+            move_children(&mut state.durable, from, to);
+            state.durable.remove(from);
+            state.durable.insert(to.to_path_buf(), Node::Dir);
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.call(Call::Remove, path)?;
+        let mut state = self.0.lock();
+        if state.live.get(path) == Some(&Node::Dir) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        state.live.remove(path).map(|_| ()).ok_or_else(not_found)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.call(Call::Remove, path)?;
+        let mut state = self.0.lock();
+        if !state.live.contains_key(path) {
+            return Err(not_found());
+        }
+        state.live.retain(|child, _| !child.starts_with(path));
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.call(Call::SyncDir, path)?;
+        let mut state = self.0.lock();
+        let state = &mut *state;
+        if state.live.get(path) != Some(&Node::Dir) {
+            return Err(not_found());
+        }
+        state.durable.retain(|child, _| child.parent() != Some(path) || state.live.contains_key(child));
+        let children = state.live.iter().filter(|(child, _)| child.parent() == Some(path));
+        state.durable.extend(children.map(|(child, node)| (child.clone(), *node)));
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
+        let mut state = self.0.lock();
+        if state.locks.iter().any(|held| held == path) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        state.locks.push(path.to_path_buf());
+        Ok(Box::new(SimLock(self.clone(), path.to_path_buf(), state.boots)))
+    }
+
+    fn space(&self, _path: &Path) -> io::Result<Space> {
+        let used: usize = self.0.lock().inodes.iter().map(|inode| inode.content.len()).sum();
+        let total_bytes = 1 << 40;
+        Ok(Space { total_bytes, usable_bytes: total_bytes - used as u64 })
+    }
+}
+
+fn move_children(names: &mut BTreeMap<PathBuf, Node>, from: &Path, to: &Path) {
+    let moved: Vec<PathBuf> = names.keys().filter(|child| child.starts_with(from) && *child != from).cloned().collect();
+    for child in moved {
+        if let (Some(node), Ok(rest)) = (names.remove(&child), child.strip_prefix(from)) {
+            names.insert(to.join(rest), node);
+        }
+    }
+}
+
+impl SimFile {
+    /// Runs `f` on the content, unless the process that opened the handle is gone.
+    fn with<T>(&self, f: impl FnOnce(&mut Inode) -> T) -> io::Result<T> {
+        let mut state = self.fs.0.lock();
+        if state.boots != self.boots {
+            return Err(io::Error::other("the process that opened this file is dead"));
+        }
+        state.inodes.get_mut(self.inode).map(f).ok_or_else(not_found)
+    }
+}
+
+impl File for SimFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.fs.call(Call::Read, &self.path)?;
+        self.with(|inode| {
+            let start = usize::try_from(position).unwrap_or(usize::MAX).min(inode.content.len());
+            let count = buffer.len().min(inode.content.len() - start);
+            buffer[..count].copy_from_slice(&inode.content[start..start + count]);
+            count
+        })
+    }
+
+    fn write_at(&self, buffers: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        let fault = self.fs.call(Call::Write, &self.path)?;
+        let mut bytes: Vec<u8> = buffers.iter().flat_map(|buffer| buffer.iter().copied()).collect();
+        if let Some(Fault::Partly(count, _)) = fault {
+            bytes.truncate(count);
+        }
+        self.with(|inode| {
+            let start = position as usize;
+            let end = start + bytes.len();
+            if inode.content.len() < end {
+                inode.content.resize(end, 0);
+            }
+            inode.content[start..end].copy_from_slice(&bytes);
+            // Bytes that replace synced ones count as synced: logs only ever overwrite what they have cut before.
+            let overlap = inode.synced.len().min(end);
+            if start < overlap {
+                inode.synced[start..overlap].copy_from_slice(&bytes[..overlap - start]);
+            }
+        })?;
+        match fault {
+            Some(Fault::Partly(_, kind)) => Err(kind.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(|inode| inode.content.len() as u64)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.fs.call(Call::Truncate, &self.path)?;
+        self.with(|inode| {
+            inode.content.resize(len as usize, 0);
+            inode.synced.truncate(len as usize);
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.fs.call(Call::Sync, &self.path)?;
+        self.with(|inode| inode.synced.clone_from(&inode.content))
+    }
+
+    fn modified_ms(&self) -> io::Result<i64> {
+        Ok(0)
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}

@@ -1,0 +1,28 @@
+//! Closing a log so that it opens without a scan.
+
+use super::{Log, OpenError};
+
+impl Log {
+    /// Makes everything durable and leaves the folder as a clean stop must: indexes complete, a snapshot of the producers.
+    ///
+    /// The recovery point is the end of the log afterwards. The log dir's checkpoints are written by the caller.
+    pub fn close(mut self) -> Result<i64, OpenError> {
+        self.close_files()?;
+        Ok(self.recovery_point)
+    }
+
+    fn close_files(&mut self) -> Result<(), OpenError> {
+        let segment = std::sync::Arc::clone(&self.active.segment);
+        let file = segment.file()?;
+        let len = file.len().map_err(|source| segment.io(source))?;
+        if len > segment.size() {
+            // What a failed write left.
+            file.truncate(segment.size()).map_err(|source| segment.io(source))?;
+        }
+        segment.seal()?;
+        self.snapshots.take(&self.producers)?;
+        self.flush()?;
+        segment.sync(true)?;
+        Ok(())
+    }
+}

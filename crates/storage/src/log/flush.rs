@@ -1,0 +1,120 @@
+//! Making what was appended durable, off the owner's lock.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Log;
+use crate::fs::Open;
+use crate::segment::file::Dir;
+use crate::segment::{self, Segment};
+
+/// What must be synced so that everything up to an offset is durable.
+///
+/// [`FlushTask::run`] blocks for as long as the disk takes and needs no lock. If it fails, the log dir is to be taken offline:
+/// what a failed fsync did not write is lost even if the next one succeeds.
+#[derive(Debug)]
+#[must_use = "a flush happens when it is run"]
+pub struct FlushTask {
+    dir: Arc<Dir>,
+    complete: Vec<Arc<Segment>>,
+    active: Arc<Segment>,
+    /// Names came or went since the last flush.
+    sync_dir: bool,
+    snapshots: Vec<PathBuf>,
+    flushed: Flushed,
+}
+
+/// Proof of a flush, for [`Log::mark_flushed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flushed {
+    up_to: i64,
+    truncations: u64,
+}
+
+impl FlushTask {
+    /// Syncs the files.
+    pub fn run(self) -> Result<Flushed, segment::Error> {
+        for segment in &self.complete {
+            segment.sync(true)?;
+        }
+        self.active.sync(false)?;
+        for path in &self.snapshots {
+            self.sync_snapshot(path)?;
+        }
+        if self.sync_dir {
+            match self.dir.sync() {
+                // The folder was renamed away to be deleted.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(segment::Error::Io { path: self.dir.path(), source }),
+                Ok(()) => {}
+            }
+        }
+        Ok(self.flushed)
+    }
+
+    fn sync_snapshot(&self, path: &Path) -> Result<(), segment::Error> {
+        match self.dir.fs().open(path, Open::Existing).and_then(|file| file.sync_data()) {
+            // Truncations and deletions remove snapshots.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(segment::Error::Io { path: path.to_path_buf(), source }),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl Flushed {
+    /// The offset below which everything was durable.
+    pub fn up_to(&self) -> i64 {
+        self.up_to
+    }
+}
+
+impl Log {
+    /// What is to be synced for everything appended so far; none if it is durable already.
+    pub fn flush_task(&mut self) -> Option<FlushTask> {
+        let up_to = self.log_end_offset();
+        let segments = self.shared.segments();
+        let first = segments.partition_point(|segment| segment.next_offset() <= self.recovery_point);
+        let new_segment = segments.iter().any(|segment| segment.base_offset >= self.recovery_point);
+        let (active, unflushed) = segments.get(first.min(segments.len() - 1)..)?.split_last()?;
+        if up_to <= self.recovery_point && unflushed.is_empty() && !self.snapshots.has_unsynced() {
+            return None;
+        }
+        Some(FlushTask {
+            dir: Arc::clone(&self.dir),
+            complete: unflushed.to_vec(),
+            active: Arc::clone(active),
+            sync_dir: new_segment || self.snapshots.has_unsynced(),
+            snapshots: self.snapshots.take_unsynced(),
+            flushed: Flushed { up_to, truncations: self.truncations },
+        })
+    }
+
+    /// Moves the recovery point to what was flushed, unless the log was truncated meanwhile.
+    pub fn mark_flushed(&mut self, flushed: Flushed) {
+        if flushed.truncations == self.truncations {
+            self.recovery_point = self.recovery_point.max(flushed.up_to);
+        }
+    }
+
+    /// Notes that a flush failed: no more appends are taken.
+    pub fn mark_failed(&mut self) {
+        self.failed = true;
+    }
+
+    /// Makes everything appended so far durable before it answers.
+    pub fn flush(&mut self) -> Result<(), segment::Error> {
+        let Some(task) = self.flush_task() else { return Ok(()) };
+        match task.run() {
+            Ok(flushed) => {
+                self.mark_flushed(flushed);
+                Ok(())
+            }
+            Err(error) => {
+                self.mark_failed();
+                Err(error)
+            }
+        }
+    }
+}

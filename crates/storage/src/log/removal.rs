@@ -1,0 +1,71 @@
+//! Files that were taken out of a log and wait for their removal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fs::Fs;
+use crate::segment::file::Dir;
+use crate::segment::{self, Segment, names};
+
+/// Files that are no longer part of a log. Readers may still hold them open; `file.delete.delay.ms` is for the caller to wait.
+///
+/// Dropped without [`Removal::run`], they go when the log is opened the next time.
+#[derive(Debug)]
+#[must_use = "the files stay until the removal is run"]
+pub struct Removal {
+    fs: Arc<dyn Fs>,
+    paths: Vec<PathBuf>,
+}
+
+impl Removal {
+    /// Renames the files of segments, so that opening the log would not find them.
+    pub(super) fn of_segments(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
+        let mut paths = Vec::new();
+        for name in segments.iter().flat_map(|segment| segment.file_names()) {
+            let path = dir.file(name);
+            let renamed = dir.file(&format!("{name}{}", names::DELETED));
+            match dir.fs().rename(&path, &renamed) {
+                Ok(()) => paths.push(renamed),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(segment::Error::Io { path, source }),
+            }
+        }
+        Ok(Self { fs: dir.fs_arc(), paths })
+    }
+
+    /// A whole folder.
+    pub(crate) fn of_dir(fs: Arc<dyn Fs>, dir: &Path) -> Self {
+        Self { fs, paths: vec![dir.to_path_buf()] }
+    }
+
+    /// Whether there is nothing to remove.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// What will be removed.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// Removes the files.
+    pub fn run(self) -> io::Result<()> {
+        for path in &self.paths {
+            let removed = match self.fs.remove_file(path) {
+                Err(error) if is_dir_error(&error) => self.fs.remove_dir_all(path),
+                removed => removed,
+            };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Linux says EISDIR when a folder is to be removed as a file, POSIX allows EPERM.
+fn is_dir_error(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied)
+}

@@ -1,0 +1,100 @@
+//! Cutting the end off a log: what a follower has and its leader has not.
+
+use std::sync::Arc;
+
+use super::open::replay;
+use super::{Active, Log, OpenError, Removal};
+use crate::segment::{Lens, Segment};
+
+impl Log {
+    /// Cuts the log so that it ends at `offset`, with the batch that holds it; false if it ended there or before.
+    ///
+    /// The caller writes the recovery point's checkpoint before it goes on.
+    pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
+        if offset >= self.log_end_offset() {
+            // An epoch that was begun here without a record may be in conflict with the leader's.
+            self.truncate_epochs(self.log_end_offset())?;
+            return Ok(false);
+        }
+        let segments = self.shared.segments();
+        if segments.first().is_some_and(|first| first.base_offset > offset) {
+            self.truncate_fully_and_start_at(offset, None, now_ms)?;
+            return Ok(true);
+        }
+        self.truncations += 1;
+        let kept = segments.partition_point(|segment| segment.base_offset <= offset);
+        let (kept, removed) = segments.split_at(kept);
+        let Some((last, kept)) = kept.split_last() else { return Ok(false) };
+        let active = self.cut(last, offset)?;
+        self.shared.set_segments(kept.iter().cloned().chain([Arc::clone(&active)]).collect());
+        self.active = Active::new(active, now_ms)?;
+        self.finish_removal(removed)?;
+        self.after_truncation(offset, now_ms)?;
+        Ok(true)
+    }
+
+    /// Drops all there is and begins anew at `offset`.
+    pub fn truncate_fully_and_start_at(
+        &mut self,
+        offset: i64,
+        log_start_offset: Option<i64>,
+        now_ms: i64,
+    ) -> Result<(), OpenError> {
+        self.truncations += 1;
+        let removed = self.shared.segments();
+        self.finish_removal(&removed)?;
+        let segment = Arc::new(Segment::create(&self.dir, offset)?);
+        self.shared.set_segments(vec![Arc::clone(&segment)]);
+        self.active = Active::new(segment, now_ms)?;
+        self.snapshots.remove(|_| true)?;
+        self.truncate_epochs(i64::MIN)?;
+        self.shared.set_log_start_offset(log_start_offset.unwrap_or(offset));
+        self.after_truncation(offset, now_ms)
+    }
+
+    /// Cuts a segment. Readers of the old one keep what they have; the new one is published in its place.
+    fn cut(&self, segment: &Arc<Segment>, offset: i64) -> Result<Arc<Segment>, OpenError> {
+        let place = segment.find(offset, segment.size())?;
+        let len = place.map_or(segment.size(), |place| place.position);
+        let cut = || {
+            segment.offset_index.truncate_to(offset)?;
+            segment.time_index.truncate_to(offset)?;
+            segment.txn_index.truncate_to(offset)
+        };
+        cut().map_err(|source| segment.io(source))?;
+        let lens = segment.write_indexes()?;
+        segment.file()?.truncate(len).map_err(|source| segment.io(source))?;
+        let new = Segment::open(&self.dir, segment.base_offset, Lens { log: len, ..lens }, offset);
+        new.find_max_timestamp()?;
+        Ok(Arc::new(new))
+    }
+
+    fn finish_removal(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
+        let removal = Removal::of_segments(&self.dir, segments)?;
+        removal.run().map_err(|source| OpenError::Io { path: self.dir.path(), source })
+    }
+
+    fn truncate_epochs(&self, end_offset: i64) -> Result<(), OpenError> {
+        let mut epochs = self.shared.epochs.lock().clone();
+        if epochs.truncate_from_end(end_offset) {
+            epochs.store(self.dir.fs(), &self.dir.path())?;
+            *self.shared.epochs.lock() = epochs;
+        }
+        Ok(())
+    }
+
+    fn after_truncation(&mut self, offset: i64, now_ms: i64) -> Result<(), OpenError> {
+        self.truncate_epochs(offset)?;
+        self.recovery_point = self.recovery_point.min(offset);
+        let log_start_offset = self.log_start_offset().min(offset);
+        self.shared.set_log_start_offset(log_start_offset);
+        self.snapshots.remove(|snapshot| snapshot > offset)?;
+        let expiration_ms = self.config.producer_id_expiration_ms;
+        let segments = self.shared.segments();
+        let start = segments.first().map_or(log_start_offset, |first| first.base_offset.max(log_start_offset));
+        self.producers = self.snapshots.load(start, offset, now_ms, expiration_ms);
+        replay(&segments, offset, &mut self.producers)?;
+        self.set_high_watermark(self.high_watermark());
+        Ok(())
+    }
+}

@@ -1,0 +1,317 @@
+//! A segment: the log file that starts at a base offset, and its indexes.
+
+mod entries;
+pub(crate) mod file;
+mod indexer;
+pub(crate) mod names;
+mod offset_index;
+mod recover;
+pub(crate) mod scan;
+#[cfg(test)]
+mod tests;
+mod time_index;
+mod txn_index;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use ottla_protocol::batch::{self, Header};
+use parking_lot::Mutex;
+
+use crate::fs::{File, Open};
+use file::{Dir, LazyFile};
+pub(crate) use indexer::Indexer;
+use offset_index::OffsetIndex;
+pub(crate) use recover::{State, rebuild_indexes, recover, replay_producers};
+use scan::Headers;
+pub(crate) use time_index::{TimeIndex, TimestampOffset};
+pub use txn_index::AbortedTxn;
+pub(crate) use txn_index::TxnIndex;
+
+/// Batches whose places are kept in memory, so that readers at the end need no index.
+const RECENT_BATCHES: usize = 32;
+
+/// Why a segment cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// How.
+        source: io::Error,
+    },
+    /// Bytes that were durable are not a batch: the disk or another process changed them.
+    #[error("{path}: corrupt at position {position}: {source}")]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// Where the batch starts.
+        position: u64,
+        /// What is wrong with it.
+        source: batch::Error,
+    },
+    /// A batch that is sound but has an offset that cannot be there.
+    #[error("{path}: offset {offset} at position {position} cannot follow {previous}")]
+    OffsetOrder {
+        /// Which file.
+        path: PathBuf,
+        /// Where the batch starts.
+        position: u64,
+        /// Its base offset.
+        offset: i64,
+        /// The least that it must be.
+        previous: i64,
+    },
+}
+
+/// Bytes that the files of a segment hold, as a listing of the folder says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lens {
+    pub(crate) log: u64,
+    pub(crate) offset_index: Option<u64>,
+    pub(crate) time_index: Option<u64>,
+    pub(crate) txn_index: u64,
+}
+
+/// A batch in a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) position: u64,
+    pub(crate) header: Header,
+}
+
+/// One owner appends; any thread reads what is published.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) base_offset: i64,
+    pub(crate) log: LazyFile,
+    pub(crate) offset_index: OffsetIndex,
+    pub(crate) time_index: TimeIndex,
+    pub(crate) txn_index: TxnIndex,
+    /// Bytes that hold whole batches. Read it before `next_offset`: what it covers is below the `next_offset` read after it.
+    size: AtomicU64,
+    next_offset: AtomicI64,
+    recent: Mutex<VecDeque<(i64, u64)>>,
+    /// The largest timestamp and the last offset of the batch that has it; none until it is read from the index.
+    max_timestamp: Mutex<Option<TimestampOffset>>,
+    dir: Arc<Dir>,
+}
+
+impl Segment {
+    /// A segment over files that are there. `next_offset` is a bound until it is published.
+    pub(crate) fn open(dir: &Arc<Dir>, base_offset: i64, lens: Lens, next_offset: i64) -> Self {
+        Self {
+            base_offset,
+            log: LazyFile::new(Arc::clone(dir), names::at(base_offset, names::LOG)),
+            offset_index: OffsetIndex::new(Arc::clone(dir), base_offset, lens.offset_index.unwrap_or(0)),
+            time_index: TimeIndex::new(Arc::clone(dir), base_offset, lens.time_index.unwrap_or(0)),
+            txn_index: TxnIndex::new(Arc::clone(dir), base_offset, lens.txn_index),
+            size: AtomicU64::new(lens.log),
+            next_offset: AtomicI64::new(next_offset),
+            recent: Mutex::default(),
+            max_timestamp: Mutex::new(None),
+            dir: Arc::clone(dir),
+        }
+    }
+
+    /// A new segment with empty files. What an interrupted roll may have left under their names goes.
+    pub(crate) fn create(dir: &Arc<Dir>, base_offset: i64) -> Result<Self, Error> {
+        let segment = Self::open(dir, base_offset, Lens::default(), base_offset);
+        for kind in [names::OFFSET_INDEX, names::TIME_INDEX, names::LOG] {
+            let path = dir.file(&names::at(base_offset, kind));
+            dir.fs().open(&path, Open::Truncate).map_err(|source| Error::Io { path, source })?;
+        }
+        let path = dir.file(&names::at(base_offset, names::TXN_INDEX));
+        match dir.fs().remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source }),
+            _ => Ok(segment),
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.next_offset.load(Ordering::Acquire)
+    }
+
+    /// Lets readers see what was written: first the offset, then the bytes.
+    pub(crate) fn publish(&self, next_offset: i64, size: u64) {
+        self.next_offset.store(next_offset, Ordering::Release);
+        self.size.store(size, Ordering::Release);
+    }
+
+    /// Notes where a batch starts, for readers close behind.
+    pub(crate) fn remember(&self, base_offset: i64, position: u64) {
+        let mut recent = self.recent.lock();
+        if recent.len() == RECENT_BATCHES {
+            recent.pop_front();
+        }
+        recent.push_back((base_offset, position));
+    }
+
+    /// The log file.
+    pub(crate) fn file(&self) -> Result<Arc<dyn File>, Error> {
+        self.log.existing().map_err(|source| self.io(source))
+    }
+
+    /// The largest timestamp so far, by what is in memory or else in the index.
+    pub(crate) fn max_timestamp(&self) -> Result<TimestampOffset, Error> {
+        let mut max = self.max_timestamp.lock();
+        match *max {
+            Some(max) => Ok(max),
+            None => Ok(*max.insert(self.time_index.last().map_err(|source| self.io(source))?)),
+        }
+    }
+
+    pub(crate) fn set_max_timestamp(&self, max: TimestampOffset) {
+        *self.max_timestamp.lock() = Some(max);
+    }
+
+    /// The first batch that ends at `offset` or above, among the bytes before `end`.
+    pub(crate) fn find(&self, offset: i64, end: u64) -> Result<Option<Place>, Error> {
+        match self.find_from(self.start_for(offset, end)?, offset, end) {
+            // An index that points into nowhere costs a walk from the start, not an answer.
+            Err(Error::Corrupt { .. } | Error::OffsetOrder { .. }) => self.find_from(0, offset, end),
+            found => found,
+        }
+    }
+
+    /// Where to start walking for `offset`.
+    fn start_for(&self, offset: i64, end: u64) -> Result<u64, Error> {
+        let recent = {
+            let recent = self.recent.lock();
+            match recent.partition_point(|(base_offset, _)| *base_offset <= offset) {
+                0 => None,
+                n => recent.get(n - 1).map(|(_, position)| *position),
+            }
+        };
+        let position = match recent {
+            Some(position) => position,
+            None => self.offset_index.lookup(offset).map_err(|source| self.io(source))?.map_or(0, |entry| entry.position),
+        };
+        Ok(if position < end { position } else { 0 })
+    }
+
+    fn find_from(&self, start: u64, offset: i64, end: u64) -> Result<Option<Place>, Error> {
+        let mut headers = Headers::new(self.file()?, start, end);
+        let mut at_least = self.base_offset;
+        while let Some((position, header)) = headers.next().map_err(|error| self.scan(error))? {
+            if header.base_offset < at_least {
+                let path = self.log.path();
+                return Err(Error::OffsetOrder { path, position, offset: header.base_offset, previous: at_least });
+            }
+            if header.last_offset() >= offset {
+                return Ok(Some(Place { position, header }));
+            }
+            at_least = header.next_offset();
+        }
+        Ok(None)
+    }
+
+    /// Ends the segment's life as the active one: its indexes are complete and handed to the operating system.
+    pub(crate) fn seal(&self) -> Result<(), Error> {
+        let max = self.max_timestamp()?;
+        self.time_index.maybe_append(max).map_err(|source| self.io(source))?;
+        self.write_indexes()?;
+        *self.recent.lock() = VecDeque::new();
+        Ok(())
+    }
+
+    /// Hands the indexes to the operating system and tells how long the files are.
+    pub(crate) fn write_indexes(&self) -> Result<Lens, Error> {
+        let write = || {
+            self.offset_index.entries.write_tail()?;
+            self.time_index.entries.write_tail()?;
+            self.txn_index.entries.write_tail()
+        };
+        write().map_err(|source| self.io(source))?;
+        Ok(Lens {
+            log: self.size(),
+            offset_index: Some((self.offset_index.entries.len() * offset_index::ENTRY_LEN) as u64),
+            time_index: Some((self.time_index.entries.len() * time_index::ENTRY_LEN) as u64),
+            txn_index: (self.txn_index.entries.len() * txn_index::ENTRY_LEN) as u64,
+        })
+    }
+
+    /// Finds the largest timestamp, which the time index may not have yet.
+    pub(crate) fn find_max_timestamp(&self) -> Result<(), Error> {
+        let mut max = self.time_index.last().map_err(|source| self.io(source))?;
+        let start = self.offset_index.lookup(max.offset).map_err(|source| self.io(source))?;
+        let mut headers = Headers::new(self.file()?, start.map_or(0, |entry| entry.position), self.size());
+        while let Some((_, header)) = headers.next().map_err(|error| self.scan(error))? {
+            if header.max_timestamp > max.timestamp {
+                max = TimestampOffset { timestamp: header.max_timestamp, offset: header.last_offset() };
+            }
+        }
+        self.set_max_timestamp(max);
+        Ok(())
+    }
+
+    /// Closes the handles of a sealed segment; readers open what they need again.
+    pub(crate) fn close_indexes(&self) {
+        self.offset_index.entries.file().close();
+        self.time_index.entries.file().close();
+        self.txn_index.entries.file().close();
+    }
+
+    /// Makes the log file durable, and the indexes of a sealed segment with it.
+    pub(crate) fn sync(&self, with_indexes: bool) -> Result<(), Error> {
+        self.file()?.sync_data().map_err(|source| self.io(source))?;
+        if !with_indexes {
+            return Ok(());
+        }
+        let files = [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()];
+        for file in files {
+            match file.existing() {
+                Ok(handle) => handle.sync_data().map_err(|source| Error::Io { path: file.path(), source })?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Error::Io { path: file.path(), source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an index has no room for another entry; the last of the time index is kept for sealing.
+    pub(crate) fn indexes_full(&self, max_index_bytes: u32) -> bool {
+        let max_bytes = max_index_bytes as usize;
+        self.offset_index.entries.len() >= max_bytes / offset_index::ENTRY_LEN
+            || self.time_index.entries.len() + 1 >= max_bytes / time_index::ENTRY_LEN
+    }
+
+    /// Whether indexes can hold this offset.
+    pub(crate) fn can_hold(&self, offset: i64) -> bool {
+        offset.checked_sub(self.base_offset).is_some_and(|relative| (0..=i64::from(i32::MAX)).contains(&relative))
+    }
+
+    /// The names of its files that may be there.
+    pub(crate) fn file_names(&self) -> [&str; 4] {
+        [
+            self.offset_index.entries.file().name(),
+            self.time_index.entries.file().name(),
+            self.txn_index.entries.file().name(),
+            self.log.name(),
+        ]
+    }
+
+    pub(crate) fn dir(&self) -> &Arc<Dir> {
+        &self.dir
+    }
+
+    pub(crate) fn io(&self, source: io::Error) -> Error {
+        Error::Io { path: self.log.path(), source }
+    }
+
+    pub(crate) fn scan(&self, error: scan::Error) -> Error {
+        match error {
+            scan::Error::Io(source) => self.io(source),
+            scan::Error::Batch { position, source } => Error::Corrupt { path: self.log.path(), position, source },
+        }
+    }
+}
