@@ -105,3 +105,20 @@ fn support(support: Support) -> String {
         Support::Never(reason) => format!("*never*: {}", cell(reason)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_row_for_every_config_that_is_not_internal() {
+        let page = markdown();
+        let tables = [broker_table(), topic_table(), group_table(), client_metrics_table()];
+        let rows = tables.into_iter().flat_map(Table::iter).filter(|row| row.visibility != Visibility::Internal);
+        let expected = rows.clone().count();
+        assert!(rows.into_iter().all(|row| page.contains(&format!("| `{}` | ", row.name))));
+        let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(lines.len(), expected);
+        assert!(lines.iter().all(|line| line.replace("\\|", "").matches('|').count() == 9), "eight columns each");
+    }
+}

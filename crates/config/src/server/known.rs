@@ -100,7 +100,8 @@ pub(super) fn units(name: &str) -> Option<&'static [&'static str]> {
 
 /// The type of a broker config, under a listener's prefix too.
 pub(crate) fn type_of(name: &str) -> Option<ConfigType> {
-    broker_synonyms(name).into_iter().find_map(|each| broker_table().get(each)).map(|row| row.config_type)
+    let names = std::iter::once(name).chain(listener_base(name));
+    names.filter_map(|each| broker_table().get(each)).map(|row| row.config_type).next()
 }
 
 #[cfg(test)]

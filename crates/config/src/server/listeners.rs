@@ -114,7 +114,7 @@ impl Listeners {
         };
         let (inter_broker, inter_broker_protocol) =
             inter_broker(values, texts, &protocols).map_err(on(INTER_BROKER_NAME))?;
-        let is_controller = |endpoint: &&Endpoint| controller_names.iter().any(|name| *name == endpoint.listener.0);
+        let is_controller = |endpoint: &&Endpoint| controller_names.contains(&endpoint.listener.0);
         let advertised_controller = advertised_controller(&controller_names, advertised.as_deref(), &all);
         let advertised =
             advertised.as_ref().unwrap_or(&all).iter().filter(|each| !is_controller(each)).cloned().collect();
