@@ -29,7 +29,9 @@ pub(super) fn render(readme: &str) -> Result<String> {
 
 /// What `ottla apis` prints: key, name, min and max, separated by tabs.
 fn parse(text: &str) -> Result<Apis> {
-    text.lines().filter(|line| !line.trim().is_empty()).map(parse_line).collect()
+    let apis: Apis = text.lines().filter(|line| !line.trim().is_empty()).map(parse_line).collect::<Result<_>>()?;
+    anyhow::ensure!(!apis.is_empty(), "no API is listed");
+    Ok(apis)
 }
 
 /// The APIs that brokers serve; those for controllers alone are no client's concern.
@@ -85,6 +87,7 @@ mod tests {
     #[test]
     fn a_line_that_is_no_api_is_an_error() {
         assert!(parse("usage: ottla\n").is_err());
+        assert!(parse("").is_err());
         assert!(parse("0\tProduce\tmany\t13\n").is_err());
     }
 }
