@@ -115,7 +115,8 @@ mod tests {
         let page = markdown();
         let tables = [broker_table(), topic_table(), group_table(), client_metrics_table()];
         let rows = tables.into_iter().flat_map(Table::iter).filter(|row| row.visibility != Visibility::Internal);
-        let expected = rows.clone().count();
+        let rows: Vec<&Definition> = rows.collect();
+        let expected = rows.len();
         assert!(rows.into_iter().all(|row| page.contains(&format!("| `{}` | ", row.name))));
         let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
         assert_eq!(lines.len(), expected);

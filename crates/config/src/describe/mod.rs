@@ -115,6 +115,39 @@ pub fn topic(overrides: &BTreeMap<String, String>, broker: &ServerConfig) -> Vec
     .collect()
 }
 
+/// The configs of a new topic as CreateTopics answers them, which differs from DescribeConfigs: texts are as they were
+/// given, a value in another unit is traced to the config it comes from, and there are no synonyms.
+pub fn created_topic(overrides: &BTreeMap<String, String>, broker: &ServerConfig) -> Vec<Entry> {
+    let rows = topic_table().sorted().filter(|row| is_described(row, overrides));
+    rows.map(|row| {
+        let own = overrides.get(row.name).map(|text| (text.clone(), ConfigSource::Topic));
+        let (value, source) = match own.or_else(|| first_layer(row, broker)) {
+            Some((text, source)) => (Some(text), source),
+            None => (row.default_value().to_text(), ConfigSource::Default),
+        };
+        let mut entry = Entry::new(row.name, value, Some(row.config_type), Vec::new()).documented(Some(row));
+        entry.source = source;
+        entry
+    })
+    .collect()
+}
+
+/// The setting of the broker that gives a topic config its value, in the topic config's unit.
+fn first_layer(row: &Definition, broker: &ServerConfig) -> Option<(String, ConfigSource)> {
+    layers(broker).into_iter().find_map(|(texts, source)| {
+        let set = row.synonyms.iter().find_map(|synonym| texts.get(synonym.name).map(|text| (text, synonym.factor)));
+        set.map(|(text, factor)| (in_unit(text, factor), source))
+    })
+}
+
+/// Text that is no number counts as 0, as in Kafka; it is refused elsewhere.
+fn in_unit(text: &str, factor: i64) -> String {
+    match factor {
+        1 => text.to_owned(),
+        factor => text.trim().parse::<i32>().map_or(0, |number| i64::from(number) * factor).to_string(),
+    }
+}
+
 /// The configs of a group with these overrides.
 pub fn group(overrides: &BTreeMap<String, String>, broker: &ServerConfig) -> Vec<Entry> {
     let rows = group_table().sorted().filter(|row| is_described(row, overrides));
@@ -190,15 +223,19 @@ fn synonyms_of(config: &ServerConfig, name: &str) -> Vec<SynonymEntry> {
     synonyms(config, name, is_sensitive(type_of(name)))
 }
 
-/// The settings behind a broker config, layer by layer, from the first that has the name itself.
-fn synonyms(config: &ServerConfig, name: &str, is_sensitive: bool) -> Vec<SynonymEntry> {
-    let names = broker_synonyms(name);
-    let layers = [
+/// Where a broker config may be set, the layer that wins first.
+fn layers(config: &ServerConfig) -> [(&BTreeMap<String, String>, ConfigSource); 3] {
+    [
         (config.dynamic_broker(), ConfigSource::DynamicBroker),
         (config.dynamic_default(), ConfigSource::DynamicDefaultBroker),
         (config.statics(), ConfigSource::StaticBroker),
-    ];
-    let set = layers.into_iter().flat_map(|(texts, source)| {
+    ]
+}
+
+/// The settings behind a broker config, layer by layer, from the first that has the name itself.
+fn synonyms(config: &ServerConfig, name: &str, is_sensitive: bool) -> Vec<SynonymEntry> {
+    let names = broker_synonyms(name);
+    let set = layers(config).into_iter().flat_map(|(texts, source)| {
         let entry = move |name: &&str| {
             let value = texts.get(*name)?;
             let value = Some(value.clone()).filter(|_| !is_sensitive);

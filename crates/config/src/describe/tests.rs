@@ -91,3 +91,17 @@ fn secrets_are_not_described() {
     assert_eq!((entry.value, entry.is_sensitive, entry.source.id()), (None, true, 4));
     assert!(entry.synonyms.iter().all(|synonym| synonym.value.is_none()));
 }
+
+#[test]
+fn a_created_topic_shows_where_its_configs_come_from() {
+    let standalone = Sources::standalone("/d").override_with("log.retention.hours=2").unwrap();
+    let config = standalone.override_with("log.roll.ms= 5 ").and_then(Sources::load).unwrap().config;
+    let entries = created_topic(&Texts::from([("flush.ms".to_owned(), "+7".to_owned())]), &config);
+    let find =
+        |name| entries.iter().find(|entry| entry.name == name).map(|entry| (entry.value.as_deref(), entry.source));
+    assert_eq!(find("retention.ms"), Some((Some("7200000"), ConfigSource::StaticBroker)));
+    assert_eq!(find("segment.ms"), Some((Some(" 5 "), ConfigSource::StaticBroker)));
+    assert_eq!(find("flush.ms"), Some((Some("+7"), ConfigSource::Topic)));
+    assert_eq!(find("segment.bytes"), Some((Some("1073741824"), ConfigSource::Default)));
+    assert_eq!(find("internal.segment.bytes"), None);
+}
