@@ -18,6 +18,16 @@ impl Context<'_> {
         self.out.record(record);
     }
 
+    /// Appends records that belong together, if a batch can hold them.
+    pub(crate) fn record_all(&mut self, records: Vec<CoordinatorRecord>) -> Result<(), Error> {
+        let bytes: usize = records.iter().map(CoordinatorRecord::max_bytes).sum();
+        if bytes > self.settings.max_batch_bytes {
+            return Err(Error::RecordsTooLarge);
+        }
+        records.into_iter().for_each(|record| self.out.record(record));
+        Ok(())
+    }
+
     pub(crate) fn reply(&mut self, ticket: Ticket, reply: Reply) {
         self.out.reply(ticket, reply);
     }

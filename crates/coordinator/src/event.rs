@@ -65,6 +65,8 @@ pub enum Timer {
     },
     /// Offsets may have expired.
     Expiry,
+    /// Groups are left of a deletion.
+    DeleteGroups,
     /// Offsets of deleted topics are left.
     TopicsDeleted,
 }

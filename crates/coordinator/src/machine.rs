@@ -1,13 +1,13 @@
 //! One partition of `__consumer_offsets` as a state machine: which event goes where.
 
 use crate::context::Context;
-use crate::groups::classic::{self, ClassicGroup};
+use crate::groups::classic::{self, ClassicGroup, Deletion};
 use crate::offsets::{self, DeletedTopic, OffsetStore};
 use crate::{CoordinatorRecord, Effect, Event, Reply, Settings, Timer};
 use ottla_protocol::Str;
 use ottla_protocol::stored::GroupMetadataValue;
 use ottla_state_machine::{Now, Outcome, StateMachine};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The machine; see the crate's documentation.
@@ -30,6 +30,8 @@ pub struct Soft {
     pub(crate) groups: BTreeMap<Str, ClassicGroup>,
     /// The group with which the sweep for expired offsets goes on.
     pub(crate) expiry_cursor: Option<Str>,
+    /// Deletions of groups that are not done, in order.
+    pub(crate) deletions: VecDeque<Deletion>,
     /// Topics whose offsets are still to go.
     pub(crate) deleted_topics: Vec<DeletedTopic>,
     /// The group with which the sweep for deleted topics goes on.
@@ -95,10 +97,7 @@ impl StateMachine for GroupCoordinator {
                 let reply = classic::list(hard, soft, &request);
                 out.reply(ticket, Reply::ListGroups(reply));
             }
-            Event::DeleteGroups(ticket, group_ids) => {
-                let reply = classic::delete(hard, soft, now, group_ids, out);
-                out.reply(ticket, Reply::DeleteGroups(reply));
-            }
+            Event::DeleteGroups(ticket, group_ids) => classic::delete(hard, soft, now, ticket, group_ids, out),
             Event::OffsetCommit(ticket, request) => {
                 let reply = offsets::commit(hard, soft, now, request, out);
                 out.reply(ticket, Reply::OffsetCommit(reply));
@@ -172,6 +171,7 @@ fn timed_out(hard: &Hard, soft: &mut Soft, now: Now, timer: Timer, out: &mut Out
         Timer::Join { group_id } => classic::join_timed_out(hard, soft, now, &group_id, out),
         Timer::Sync { group_id } => classic::sync_timed_out(hard, soft, now, &group_id, out),
         Timer::Expiry => offsets::expire(hard, soft, now, out),
+        Timer::DeleteGroups => classic::go_on_deleting(hard, soft, now, out),
         Timer::TopicsDeleted => offsets::topics_deleted(hard, soft, now, Vec::new(), out),
     }
 }

@@ -26,8 +26,8 @@ pub use self::list::{GroupType, ListGroups, ListedGroup};
 pub use self::member::Protocol;
 pub use self::sync::{GroupAssignment, SyncGroup, Synced};
 
-pub(crate) use self::delete::{delete, forget};
-pub(crate) use self::describe::describe;
+pub(crate) use self::delete::{Deletion, delete, forget, go_on as go_on_deleting};
+pub(crate) use self::describe::{describe, view};
 pub(crate) use self::expire::session_expired;
 pub(crate) use self::group::ClassicGroup;
 pub(crate) use self::heartbeat::{heartbeat, session_timer};

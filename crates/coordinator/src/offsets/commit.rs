@@ -95,14 +95,10 @@ pub(crate) fn commit(
         None => request.group_id.detached(),
     };
     let (replies, records) = decide(&group_id, &request, &cx);
-    let size: usize = records.iter().map(CoordinatorRecord::max_bytes).sum();
-    if size > cx.settings.max_batch_bytes {
-        return Err(Error::RecordsTooLarge);
-    }
+    cx.record_all(records)?;
     if let Some(group) = group {
         keep_session(group, &mut cx, &request.member_id);
     }
-    records.into_iter().for_each(|record| cx.record(record));
     Ok(replies)
 }
 

@@ -51,25 +51,23 @@ pub(crate) fn delete(
     if !group.is(GroupState::Empty) && !group.uses_consumer_protocol() {
         return Err(Error::NonEmptyGroup);
     }
+    let mut records = Vec::new();
     let mut delete_topic = |topic: &TopicPartitions| {
         let is_subscribed = group.is_subscribed_to(&topic.name);
+        let name = topic.name.detached();
         let mut delete_partition = |partition_index: i32| {
-            let offset = hard.offsets.get(group_id, &topic.name, partition_index);
-            let exists = offset.is_some() || hard.offsets.is_open(group_id, &topic.name, partition_index);
+            let offset = hard.offsets.get(group_id, &name, partition_index);
+            let exists = offset.is_some() || hard.offsets.is_open(group_id, &name, partition_index);
             if exists && !is_subscribed {
-                let name = topic.name.detached();
-                cx.record(CoordinatorRecord::offset_tombstone(&group.group_id, &name, partition_index));
+                records.push(CoordinatorRecord::offset_tombstone(&group.group_id, &name, partition_index));
             }
-            PartitionResult {
-                partition_index,
-                result: match is_subscribed {
-                    true => Err(Error::GroupSubscribedToTopic),
-                    false => Ok(()),
-                },
-            }
+            let result = if is_subscribed { Err(Error::GroupSubscribedToTopic) } else { Ok(()) };
+            PartitionResult { partition_index, result }
         };
-        let partitions = topic.partition_indexes.iter().copied();
-        DeletedOffsetTopic { name: topic.name.clone(), partitions: partitions.map(&mut delete_partition).collect() }
+        let partitions = topic.partition_indexes.iter().copied().map(&mut delete_partition).collect();
+        DeletedOffsetTopic { name: topic.name.clone(), partitions }
     };
-    Ok(request.topics.iter().map(&mut delete_topic).collect())
+    let replies = request.topics.iter().map(&mut delete_topic).collect();
+    cx.record_all(records)?;
+    Ok(replies)
 }

@@ -2,7 +2,7 @@
 
 use super::offset::OffsetAndMetadata;
 use crate::context::Context;
-use crate::groups::classic::{ClassicGroup, GroupState, forget};
+use crate::groups::classic::{ClassicGroup, GroupState, forget, view};
 use crate::machine::{Hard, Soft};
 use crate::{CoordinatorRecord, GroupCoordinator, Timer};
 use core::ops::Bound;
@@ -11,8 +11,10 @@ use ottla_state_machine::{Now, Outcome};
 
 /// Groups one decision looks at, so that a partition of many groups goes on serving meanwhile.
 const MAX_GROUPS: usize = 1_000;
-/// Room that a decision leaves in its batch.
-const SPARE_BYTES: usize = 4_096;
+/// Room that a decision leaves in its batch: for a tombstone of the longest names, and the batch's own header.
+const SPARE_BYTES: usize = 128 * 1024;
+/// What the tombstone of a group takes for most group ids; the rest is in the spare.
+const MAX_GROUP_TOMBSTONE_BYTES: usize = 512;
 
 /// How a sweep over groups stands.
 pub(super) enum Sweep {
@@ -35,8 +37,8 @@ pub(super) fn step(hard: &Hard, from: Option<Str>) -> (Vec<Str>, Sweep) {
 }
 
 /// Whether the batch has room for no more tombstones.
-pub(super) fn is_full(cx: &Context<'_>, bytes: usize) -> bool {
-    bytes.saturating_add(SPARE_BYTES) > cx.settings.max_batch_bytes
+pub(crate) fn is_full(cx: &Context<'_>, bytes: usize) -> bool {
+    bytes > 0 && bytes.saturating_add(SPARE_BYTES) > cx.settings.max_batch_bytes
 }
 
 /// Looks at some groups, and at the others soon after.
@@ -44,17 +46,15 @@ pub(crate) fn expire(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<G
     let (ids, mut next) = step(hard, soft.expiry_cursor.take());
     let mut bytes = 0;
     for group_id in ids {
-        let (Some(group), mut cx) = soft.group(hard, &group_id, now, out) else {
+        // A look only: a sweep must not make live groups of all there are.
+        let Some(group) = view(hard, soft, &group_id) else {
             continue;
         };
-        if is_full(&cx, bytes) {
-            next = Sweep::Next(group_id);
-            break;
-        }
-        match expire_group(hard, group, &mut cx, &mut bytes) {
+        let mut cx = soft.context(now, out);
+        match expire_group(hard, &group, &mut cx, &mut bytes) {
             Expired::All => {
                 cx.info(&group_id, "The group expired".to_owned());
-                forget(group, &mut cx);
+                forget(&group, &mut cx);
                 soft.groups.remove(&group_id);
             }
             Expired::Some => {}
@@ -85,6 +85,9 @@ enum Expired {
 
 fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: &mut usize) -> Expired {
     let group_id = &group.group_id;
+    if is_full(cx, *bytes) {
+        return Expired::BatchFull;
+    }
     let mut all_expired = !hard.offsets.has_open(group_id);
     for (topic, partitions) in hard.offsets.of_group(group_id).into_iter().flatten() {
         if group.is_subscribed_to(topic) {
@@ -106,7 +109,10 @@ fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: 
         }
     }
     match all_expired && group.is(GroupState::Empty) {
-        true => Expired::All,
+        true => {
+            *bytes += MAX_GROUP_TOMBSTONE_BYTES;
+            Expired::All
+        }
         false => Expired::Some,
     }
 }

@@ -1,14 +1,19 @@
 //! DeleteGroups.
 
+use super::describe::view;
 use super::group::{ClassicGroup, GroupState};
 use super::heartbeat::session_timer;
 use super::rebalance::{join_timer, sync_timer};
 use crate::context::Context;
 use crate::machine::{Hard, Soft};
-use crate::{CoordinatorRecord, Error, GroupCoordinator};
+use crate::offsets::is_full;
+use crate::{CoordinatorRecord, Error, GroupCoordinator, Reply, Timer};
 use ottla_protocol::Str;
-use ottla_state_machine::{Now, Outcome};
-use std::collections::BTreeSet;
+use ottla_state_machine::{Now, Outcome, Ticket};
+use std::collections::{BTreeSet, VecDeque};
+
+/// What a group's tombstone takes in a batch besides the group id.
+const TOMBSTONE_OVERHEAD_BYTES: usize = 64;
 
 /// What became of a group to delete.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,26 +24,59 @@ pub struct DeletedGroup {
     pub result: Result<(), Error>,
 }
 
-/// Decides the deletion of groups.
+/// A deletion that takes more than one batch.
+#[derive(Debug)]
+pub(crate) struct Deletion {
+    ticket: Ticket,
+    left: VecDeque<Str>,
+    results: Vec<DeletedGroup>,
+}
+
+/// Decides the deletion of groups. Their offsets may be more than a batch can hold: then it goes on in a next decision,
+/// after other events, and the caller is answered at the end.
 pub(crate) fn delete(
     hard: &Hard,
     soft: &mut Soft,
     now: Now,
+    ticket: Ticket,
     group_ids: Vec<Str>,
     out: &mut Outcome<GroupCoordinator>,
-) -> Vec<DeletedGroup> {
-    let mut gone = BTreeSet::new();
-    let mut delete = |group_id: Str| {
-        let result = match gone.contains(&group_id) {
-            true => Err(Error::GroupIdNotFound),
-            false => delete_one(hard, soft, now, &group_id, out),
-        };
-        if result.is_ok() {
-            gone.insert(group_id.clone());
+) {
+    let is_first = soft.deletions.is_empty();
+    soft.deletions.push_back(Deletion { ticket, left: group_ids.into(), results: Vec::new() });
+    if is_first {
+        go_on(hard, soft, now, out);
+    }
+}
+
+/// Goes on with the deletions there are, as far as the batch holds.
+pub(crate) fn go_on(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<GroupCoordinator>) {
+    let mut batch = Batch::default();
+    while let Some(mut deletion) = soft.deletions.pop_front() {
+        while let Some(group_id) = deletion.left.pop_front() {
+            match delete_one(hard, soft, now, &group_id, &mut batch, out) {
+                Step::Done(result) => deletion.results.push(DeletedGroup { group_id, result }),
+                Step::BatchFull => {
+                    deletion.left.push_front(group_id);
+                    soft.deletions.push_front(deletion);
+                    return soft.context(now, out).set_timer(Timer::DeleteGroups, 0);
+                }
+            }
         }
-        DeletedGroup { group_id, result }
-    };
-    group_ids.into_iter().map(&mut delete).collect()
+        out.reply(deletion.ticket, Reply::DeleteGroups(deletion.results));
+    }
+}
+
+/// What a decision deletes.
+#[derive(Default)]
+struct Batch {
+    bytes: usize,
+    groups: BTreeSet<Str>,
+}
+
+enum Step {
+    Done(Result<(), Error>),
+    BatchFull,
 }
 
 fn delete_one(
@@ -46,20 +84,33 @@ fn delete_one(
     soft: &mut Soft,
     now: Now,
     group_id: &Str,
+    batch: &mut Batch,
     out: &mut Outcome<GroupCoordinator>,
-) -> Result<(), Error> {
-    let (group, mut cx) = soft.group(hard, group_id, now, out);
-    let group = group.ok_or(Error::GroupIdNotFound)?;
+) -> Step {
+    if batch.groups.contains(group_id) {
+        return Step::Done(Err(Error::GroupIdNotFound));
+    }
+    let Some(group) = view(hard, soft, group_id) else {
+        return Step::Done(Err(Error::GroupIdNotFound));
+    };
     if !group.is(GroupState::Empty) {
-        return Err(Error::NonEmptyGroup);
+        return Step::Done(Err(Error::NonEmptyGroup));
     }
+    let mut cx = soft.context(now, out);
     for (topic, partition) in hard.offsets.partitions_of(group_id) {
-        cx.record(CoordinatorRecord::offset_tombstone(group_id, &topic, partition));
+        if is_full(&cx, batch.bytes) {
+            return Step::BatchFull;
+        }
+        let tombstone = CoordinatorRecord::offset_tombstone(&group.group_id, &topic, partition);
+        batch.bytes += tombstone.max_bytes();
+        cx.record(tombstone);
     }
+    batch.bytes += group_id.len() + TOMBSTONE_OVERHEAD_BYTES;
+    batch.groups.insert(group_id.clone());
     cx.info(group_id, "The group was deleted".to_owned());
-    forget(group, &mut cx);
+    forget(&group, &mut cx);
     soft.groups.remove(group_id);
-    Ok(())
+    Step::Done(Ok(()))
 }
 
 /// Writes that an empty group is gone, and stops its timers. The caller takes it out of the live groups.

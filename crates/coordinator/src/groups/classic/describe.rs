@@ -53,7 +53,7 @@ pub(crate) fn describe(hard: &Hard, soft: &Soft, group_ids: Vec<Str>) -> Vec<Des
 }
 
 /// The group as it is, without making a live one of it.
-pub(super) fn view<'a>(hard: &Hard, soft: &'a Soft, group_id: &Str) -> Option<Cow<'a, ClassicGroup>> {
+pub(crate) fn view<'a>(hard: &Hard, soft: &'a Soft, group_id: &Str) -> Option<Cow<'a, ClassicGroup>> {
     if let Some(group) = soft.groups.get(group_id) {
         return Some(Cow::Borrowed(group));
     }

@@ -1,11 +1,10 @@
 //! ListGroups.
 
-use super::describe::view;
-use super::group::ClassicGroup;
-use super::group::GroupState;
+use super::group::{ClassicGroup, GroupState};
 use crate::machine::{Hard, Soft};
 use core::fmt;
 use ottla_protocol::Str;
+use ottla_protocol::stored::GroupMetadataValue;
 
 /// What kind of group it is (KIP-848).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,19 +55,33 @@ pub(crate) fn list(hard: &Hard, soft: &Soft, request: &ListGroups) -> Vec<Listed
     if !matches(&request.types_filter, GroupType::Classic.name()) {
         return Vec::new();
     }
-    let groups = hard.groups.keys().filter_map(|id| view(hard, soft, id));
-    groups.filter(|group| matches(&request.states_filter, group.state().name())).map(|group| listed(&group)).collect()
+    let groups = hard.groups.iter().map(|(group_id, stored)| match soft.groups.get(group_id) {
+        Some(group) => live(group),
+        None => stored_group(group_id, stored.as_deref()),
+    });
+    groups.filter(|group| matches(&request.states_filter, group.state.name())).collect()
 }
 
 fn matches(filter: &[Str], name: &str) -> bool {
     filter.is_empty() || filter.iter().any(|f| f.trim().eq_ignore_ascii_case(name))
 }
 
-fn listed(group: &ClassicGroup) -> ListedGroup {
+fn live(group: &ClassicGroup) -> ListedGroup {
     ListedGroup {
         group_id: group.group_id.clone(),
         protocol_type: group.protocol_type.clone().unwrap_or_default(),
         state: group.state(),
+        group_type: GroupType::Classic,
+    }
+}
+
+/// A group to which nothing happened since the log was loaded.
+fn stored_group(group_id: &Str, stored: Option<&GroupMetadataValue>) -> ListedGroup {
+    let is_empty = stored.is_none_or(|stored| stored.members.is_empty());
+    ListedGroup {
+        group_id: group_id.clone(),
+        protocol_type: stored.map(|stored| stored.protocol_type.clone()).unwrap_or_default(),
+        state: if is_empty { GroupState::Empty } else { GroupState::Stable },
         group_type: GroupType::Classic,
     }
 }

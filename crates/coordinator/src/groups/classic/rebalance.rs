@@ -1,5 +1,6 @@
 //! From one generation to the next: asking members to join, waiting for them, and going on with those who came.
 
+use super::describe::view;
 use super::group::{ClassicGroup, GroupState, InitialDelay};
 use super::heartbeat::{restart_session, session_timer};
 use super::join::{Joined, JoinedMember};
@@ -201,13 +202,15 @@ pub(super) fn end_syncs(group: &mut ClassicGroup, cx: &mut Context<'_>, error: E
 
 /// The maximum size has come below the size of groups: their members must join again, and the last get no place.
 pub(crate) fn rebalance_oversized(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<GroupCoordinator>) {
-    for group_id in hard.groups.keys() {
-        let (Some(group), mut cx) = soft.group(hard, group_id, now, out) else {
+    let max_size = usize::try_from(soft.settings.group_max_size).unwrap_or(usize::MAX);
+    let is_over = |group_id: &&Str| view(hard, soft, group_id).is_some_and(|g| g.members().len() > max_size);
+    let oversized: Vec<Str> = hard.groups.keys().filter(is_over).cloned().collect();
+    for group_id in oversized {
+        let (Some(group), mut cx) = soft.group(hard, &group_id, now, out) else {
             continue;
         };
-        let size = group.members().len();
-        let is_over = usize::try_from(cx.settings.group_max_size).is_ok_and(|max| size > max);
-        if is_over && !group.is(GroupState::PreparingRebalance) {
+        if !group.is(GroupState::PreparingRebalance) {
+            let size = group.members().len();
             let reason = format!("the group of {size} members is over the maximum size");
             prepare_rebalance(group, &mut cx, &reason);
         }
