@@ -31,7 +31,7 @@ pub enum ProcessRole {
 pub(crate) type Texts = BTreeMap<String, String>;
 
 /// Every broker config with its value in force: default, `server.properties`, cluster default and broker override.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerConfig {
     statics: Texts,
     dynamic_default: Texts,
@@ -41,6 +41,13 @@ pub struct ServerConfig {
     roles: BTreeSet<ProcessRole>,
     /// Ottla's own default has no controller listener, as its controller is in the process.
     standalone: bool,
+}
+
+/// Shows values, in which secrets are hidden, and not the texts they were read from.
+impl std::fmt::Debug for ServerConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ServerConfig").field("values", &self.values).finish_non_exhaustive()
+    }
 }
 
 impl ServerConfig {

@@ -88,10 +88,17 @@ pub struct Loaded {
 }
 
 /// One `name=value` and its place.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Setting {
     pub(super) value: String,
     pub(super) origin: Origin,
+}
+
+/// The value may be a secret, so it is not shown.
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Setting").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// Settings in the order they are given: a later one replaces an earlier one of the same name.

@@ -302,3 +302,17 @@ fn alterations_at_run_time_lie_over_the_file() {
     assert_eq!(config.get(keys::MESSAGE_MAX_BYTES), 1000);
     assert_eq!(config.log_retention_ms(), 3_600_000);
 }
+
+#[test]
+fn secrets_show_nowhere() {
+    let text = with(
+        "ssl.key.password=hunter2\nssl.key.password=hunter2\nlistener.name.x.sasl.jaas.config=hunter2\n\
+                     ssl.key.pasword=hunter2",
+    );
+    let sources = Sources::from_file("server.properties", text.as_bytes()).unwrap();
+    let shown = format!("{sources:?}");
+    let loaded = sources.load().unwrap();
+    let shown = format!("{shown} {loaded:?} {:?}", crate::describe::broker(&loaded.config));
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("did you mean ssl.key.password?"));
+}
