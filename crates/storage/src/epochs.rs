@@ -74,11 +74,6 @@ impl LeaderEpochs {
         self.starts.first_key_value().map(|(epoch, start)| (*epoch, *start))
     }
 
-    /// All epochs with their starts.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
-        self.starts.iter().map(|(epoch, start)| (*epoch, *start))
-    }
-
     /// The epoch of the record at `offset`.
     pub(crate) fn epoch_for(&self, offset: i64) -> Option<i32> {
         self.starts.iter().rev().find(|(_, start)| **start <= offset).map(|(epoch, _)| *epoch)
@@ -112,10 +107,6 @@ impl LeaderEpochs {
         self.starts = self.starts.split_off(&epoch);
         self.starts.insert(epoch, start_offset);
         changed
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.starts.clear();
     }
 }
 

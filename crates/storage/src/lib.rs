@@ -15,6 +15,7 @@ pub mod config;
 pub mod epochs;
 pub mod fs;
 mod log;
+pub mod log_dir;
 mod partition_metadata;
 mod producers;
 mod read;
@@ -26,6 +27,7 @@ pub use epochs::EpochEndOffset;
 pub use log::{
     AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal,
 };
+pub use log_dir::LogDir;
 pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry};
 pub use read::{
     EARLIEST, EARLIEST_LOCAL, Error as ReadError, Found, Isolation, LATEST, LATEST_TIERED, LogReader, MAX_TIMESTAMP, Read,

@@ -57,12 +57,6 @@ impl Shared {
         self.segments.store(Arc::new(segments));
     }
 
-    pub(crate) fn active(&self) -> Arc<Segment> {
-        let segments = self.segments.load();
-        #[expect(clippy::unwrap_used, reason = "there is always a segment")]
-        Arc::clone(segments.last().unwrap())
-    }
-
     pub(crate) fn offsets(&self) -> Offsets {
         // Each is read after those that bound it from below. A transaction below a high watermark was published before it,
         // so it is seen after it; one that is no longer seen is decided.

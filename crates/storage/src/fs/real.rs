@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, fcntl_lock, flock, statvfs};
 use rustix::io::pwritev;
 
 use super::{Entry, File, FileLock, Fs, Open, Space};
@@ -77,6 +77,8 @@ impl Fs for RealFs {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Apache Kafka locks in the other way, which does not see the first.
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| io::ErrorKind::WouldBlock)?;
         Ok(Box::new(RealLock(file)))
     }
 

@@ -179,7 +179,7 @@ impl Loader<'_> {
             None => self.load_producers(log_start_offset, log_end_offset)?,
         };
         let flushed = if self.options.clean_shutdown { i64::MAX } else { self.options.recovery_point };
-        let recovery_point = flushed.min(log_end_offset).max(log_start_offset);
+        let recovery_point = flushed.min(log_end_offset).max(self.segments.first().map_or(0, |first| first.base_offset));
         Ok(Loaded { producers, log_start_offset, recovery_point })
     }
 
@@ -242,9 +242,9 @@ impl Loader<'_> {
         let dropped = self.segments.split_off(n.min(self.segments.len()));
         if !dropped.is_empty() {
             tracing::warn!(dir = %self.dir.path().display(), segments = dropped.len(), "dropping segments after a torn one");
-            super::Removal::of_segments(&self.dir, &dropped)?
-                .run()
-                .map_err(|source| Error::Io { path: self.dir.path(), source })?;
+            // Durably: after a power cut they must not stand beside what is appended in their place.
+            let removed = super::Removal::of_segments(&self.dir, &dropped)?.run().and_then(|()| self.dir.sync());
+            removed.map_err(|source| Error::Io { path: self.dir.path(), source })?;
         }
         Ok(())
     }

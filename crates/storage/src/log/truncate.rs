@@ -63,15 +63,18 @@ impl Log {
         };
         cut().map_err(|source| segment.io(source))?;
         let lens = segment.write_indexes()?;
-        segment.file()?.truncate(len).map_err(|source| segment.io(source))?;
+        let file = segment.file()?;
+        file.truncate(len).and_then(|()| file.sync_data()).map_err(|source| segment.io(source))?;
         let new = Segment::open(&self.dir, segment.base_offset, Lens { log: len, ..lens }, offset);
         new.find_max_timestamp()?;
         Ok(Arc::new(new))
     }
 
+    /// Removes segments, durably: after a power cut they must not stand beside what is appended in their place.
     fn finish_removal(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
         let removal = Removal::of_segments(&self.dir, segments)?;
-        removal.run().map_err(|source| OpenError::Io { path: self.dir.path(), source })
+        let removed = removal.run().and_then(|()| if segments.is_empty() { Ok(()) } else { self.dir.sync() });
+        removed.map_err(|source| OpenError::Io { path: self.dir.path(), source })
     }
 
     fn truncate_epochs(&self, end_offset: i64) -> Result<(), OpenError> {

@@ -86,10 +86,6 @@ impl Producers {
         self.entries.iter()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(crate) fn end_offset(&self) -> i64 {
         self.end_offset
     }

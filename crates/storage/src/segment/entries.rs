@@ -9,7 +9,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::file::{Dir, LazyFile};
-use crate::fs::File;
 
 /// Bytes read or written at once.
 const PAGE_BYTES: usize = 4096;
@@ -133,10 +132,5 @@ impl<const N: usize> Entries<N> {
         let read = self.file.existing()?.read_at(entries.as_flattened_mut(), (first * N) as u64)?;
         entries.truncate(read / N);
         Ok(entries)
-    }
-
-    /// The open file, for syncing.
-    pub(crate) fn opened(&self) -> Option<Arc<dyn File>> {
-        self.file.opened()
     }
 }

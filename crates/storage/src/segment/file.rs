@@ -80,11 +80,6 @@ impl LazyFile {
         self.get(Open::Create)
     }
 
-    /// The file if it is open: one that is not has nothing to sync.
-    pub(crate) fn opened(&self) -> Option<Arc<dyn File>> {
-        self.handle.lock().clone()
-    }
-
     /// Forgets the handle; readers that hold it go on.
     pub(crate) fn close(&self) {
         *self.handle.lock() = None;

@@ -99,7 +99,6 @@ pub(crate) struct Segment {
     recent: Mutex<VecDeque<(i64, u64)>>,
     /// The largest timestamp and the last offset of the batch that has it; none until it is read from the index.
     max_timestamp: Mutex<Option<TimestampOffset>>,
-    dir: Arc<Dir>,
 }
 
 impl Segment {
@@ -115,7 +114,6 @@ impl Segment {
             next_offset: AtomicI64::new(next_offset),
             recent: Mutex::default(),
             max_timestamp: Mutex::new(None),
-            dir: Arc::clone(dir),
         }
     }
 
@@ -298,10 +296,6 @@ impl Segment {
             self.txn_index.entries.file().name(),
             self.log.name(),
         ]
-    }
-
-    pub(crate) fn dir(&self) -> &Arc<Dir> {
-        &self.dir
     }
 
     pub(crate) fn io(&self, source: io::Error) -> Error {

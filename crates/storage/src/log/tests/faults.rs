@@ -1,0 +1,106 @@
+//! Disks that fail while a log is open.
+
+use std::io::ErrorKind;
+
+use super::*;
+use crate::fs::sim::{Call, Fault};
+
+#[test]
+fn a_full_disk_refuses_appends_until_there_is_room() {
+    let fixture = Fixture::default();
+    let mut log = fixture.open();
+    fill(&mut log, 3);
+    for written in [0, 30, 61, 70] {
+        fixture.fs.inject(move |call, path| {
+            let hit = call == Call::Write && path.extension().is_some_and(|kind| kind == "log");
+            hit.then_some(Fault::Partly(written, ErrorKind::StorageFull))
+        });
+        let error = append(&mut log, batch(&["lost"], NOW)).unwrap_err();
+        assert!(matches!(error, AppendError::DiskFull(_)), "{error}");
+        assert_eq!(values(&log), filled(0..3));
+        fixture.fs.heal();
+    }
+    fill(&mut log, 2);
+    assert_eq!(values(&log), filled(0..5));
+    drop(log);
+    fixture.fs.kill();
+    assert_eq!(values(&fixture.open()), filled(0..5));
+}
+
+#[test]
+fn a_failed_write_ends_appends_and_shows_nothing() {
+    let fixture = Fixture::default();
+    let mut log = fixture.open();
+    fill(&mut log, 3);
+    fixture.fs.inject(|call, _| (call == Call::Write).then_some(Fault::Partly(70, ErrorKind::Other)));
+    assert!(matches!(append(&mut log, batch(&["lost"], NOW)).unwrap_err(), AppendError::Segment(_)));
+    fixture.fs.heal();
+    assert!(matches!(append(&mut log, batch(&["lost"], NOW)).unwrap_err(), AppendError::Failed));
+    assert_eq!(values(&log), filled(0..3));
+    drop(log);
+    fixture.fs.kill();
+    let mut log = fixture.open();
+    assert_eq!(values(&log), filled(0..3));
+    fill(&mut log, 2);
+}
+
+#[test]
+fn a_failed_flush_moves_no_recovery_point_and_ends_appends() {
+    for failing in 0..6 {
+        let fixture = Fixture::default();
+        let mut log = fixture.open();
+        fill(&mut log, 30);
+        let mut calls = 0;
+        fixture.fs.inject(move |call, _| {
+            calls += i32::from(matches!(call, Call::Sync | Call::SyncDir));
+            (calls == failing + 1).then_some(Fault::Error(ErrorKind::Other))
+        });
+        log.flush().unwrap_err();
+        fixture.fs.heal();
+        assert_eq!(log.recovery_point(), 0);
+        assert!(matches!(append(&mut log, batch(&["lost"], NOW)).unwrap_err(), AppendError::Failed));
+    }
+}
+
+#[test]
+fn an_append_that_fails_anywhere_leaves_a_log_that_opens() {
+    for failing in 1..60 {
+        let mut fixture = Fixture::default();
+        let mut log = fixture.open();
+        fill(&mut log, 11);
+        let mut calls = 0;
+        fixture.fs.inject(move |_, _| {
+            calls += 1;
+            (calls == failing).then_some(Fault::Error(ErrorKind::Other))
+        });
+        let mut acknowledged = 11;
+        for _ in 0..10 {
+            let value = format!("value {acknowledged}");
+            match append(&mut log, batch(&[&value], NOW)) {
+                Ok(info) => acknowledged = info.last_offset + 1,
+                Err(_) => break,
+            }
+        }
+        drop(log);
+        fixture.fs.heal();
+        fixture.fs.kill();
+        fixture.options.recovery_point = 0;
+        let log = fixture.open();
+        // What failed after it was written may be there, as any append without an answer.
+        assert!((acknowledged..=acknowledged + 1).contains(&log.log_end_offset()));
+        assert_eq!(values(&log)[..acknowledged as usize], filled(0..acknowledged));
+    }
+}
+
+#[test]
+fn a_flush_begun_before_a_truncation_does_not_vouch_for_what_came_after() {
+    let mut log = Fixture::default().open();
+    fill(&mut log, 5);
+    let task = log.flush_task().unwrap();
+    log.truncate_to(2, NOW).unwrap();
+    fill(&mut log, 3);
+    let flushed = task.run().unwrap();
+    assert_eq!(flushed.up_to(), 5);
+    log.mark_flushed(flushed);
+    assert_eq!(log.recovery_point(), 0);
+}

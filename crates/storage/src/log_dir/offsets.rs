@@ -1,0 +1,49 @@
+//! The checkpoints of a log dir: an offset for each of its partitions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::checkpoint::{self, Error};
+use crate::fs::Fs;
+
+/// Offsets by topic and partition.
+pub type PartitionOffsets = BTreeMap<(String, i32), i64>;
+
+/// Which offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// Below it everything is durable.
+    RecoveryPoint,
+    /// The first offset that may be read.
+    LogStartOffset,
+    /// The high watermark.
+    HighWatermark,
+}
+
+impl Checkpoint {
+    /// The name of the file.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::RecoveryPoint => "recovery-point-offset-checkpoint",
+            Self::LogStartOffset => "log-start-offset-checkpoint",
+            Self::HighWatermark => "replication-offset-checkpoint",
+        }
+    }
+}
+
+pub(super) fn read(fs: &dyn Fs, dir: &Path, which: Checkpoint) -> Result<PartitionOffsets, Error> {
+    Ok(checkpoint::read(fs, &dir.join(which.file_name()), parse_line)?.into_iter().collect())
+}
+
+pub(super) fn write(fs: &dyn Fs, dir: &Path, which: Checkpoint, offsets: &PartitionOffsets) -> Result<(), Error> {
+    let lines = offsets.iter().map(|((topic, partition), offset)| format!("{topic} {partition} {offset}"));
+    checkpoint::write(fs, &dir.join(which.file_name()), lines)
+}
+
+fn parse_line(line: &str) -> Option<((String, i32), i64)> {
+    let mut parts = line.split_whitespace();
+    let topic = parts.next()?.to_owned();
+    let partition = parts.next()?.parse().ok()?;
+    let offset = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some(((topic, partition), offset))
+}
