@@ -17,6 +17,8 @@ mod header;
 mod produced;
 mod record;
 mod records;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod varint;
 mod walk;

@@ -15,9 +15,7 @@ mod xxhash;
 pub use compress::Level;
 pub use decompress::Decompressor;
 pub use error::Error;
-pub use limits::{
-    DEFAULT_MAX_OUTPUT, DEFAULT_MAX_RATIO, DEFAULT_ZSTD_WINDOW_LOG_MAX, FREE_OUTPUT, Limits,
-};
+pub use limits::{DEFAULT_MAX_OUTPUT, DEFAULT_MAX_RATIO, DEFAULT_ZSTD_WINDOW_LOG_MAX, FREE_OUTPUT, Limits};
 
 /// The codec of a batch's records. The discriminants are the ids on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

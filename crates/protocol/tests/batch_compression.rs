@@ -1,4 +1,5 @@
 //! What other writers of the four codecs may send, and what must be refused.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use bytes::Bytes;
 use ottla_protocol::compression::{Compression, Error, Level, Limits};

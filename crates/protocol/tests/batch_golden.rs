@@ -1,4 +1,5 @@
 //! Batches that Apache Kafka 4.3.1 wrote, against what Kafka reads out of them. `data/batch/Golden.java` made both.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use std::fmt::Write;
 
@@ -45,37 +46,16 @@ fn reads_what_kafka_reads() {
 
 #[test]
 fn writes_the_very_bytes_of_kafka() {
-    let mut built = vec![(
-        "small-none",
-        with_small(
-            Builder::new().base_offset(7_000_000_000).leader_epoch(5),
-            0,
-            1,
-        ),
-    )];
-    let transactional = Builder::new()
-        .base_offset(40)
-        .leader_epoch(9)
-        .producer(90210, 3, i32::MAX - 1)
-        .transactional(true);
+    let mut built = vec![("small-none", with_small(Builder::new().base_offset(7_000_000_000).leader_epoch(5), 0, 1))];
+    let transactional =
+        Builder::new().base_offset(40).leader_epoch(9).producer(90210, 3, i32::MAX - 1).transactional(true);
     built.push(("transactional", with_small(transactional, 0, 1)));
-    built.push((
-        "log-append-time",
-        with_small(Builder::new().log_append_time(1_800_000_000_000), 0, 1),
-    ));
-    let horizon = Builder::new()
-        .base_offset(500)
-        .leader_epoch(4)
-        .delete_horizon_ms(1_750_000_000_000)
-        .last_offset_delta(20);
+    built.push(("log-append-time", with_small(Builder::new().log_append_time(1_800_000_000_000), 0, 1)));
+    let horizon =
+        Builder::new().base_offset(500).leader_epoch(4).delete_horizon_ms(1_750_000_000_000).last_offset_delta(20);
     built.push(("delete-horizon", with_small(horizon, 1, 3)));
-    for (name, commit) in [
-        ("end-transaction-abort", false),
-        ("end-transaction-commit", true),
-    ] {
-        let marker = EndTxnMarker {
-            coordinator_epoch: 12,
-        };
+    for (name, commit) in [("end-transaction-abort", false), ("end-transaction-commit", true)] {
+        let marker = EndTxnMarker { coordinator_epoch: 12 };
         let builder = Builder::end_transaction(1_700_000_000_001, 90210, 3, commit, marker);
         built.push((name, builder.base_offset(77).leader_epoch(4)));
     }
@@ -100,15 +80,10 @@ fn patches_the_crc_as_kafka_does() {
 /// The blocks of LZ4 and snappy are cut as Kafka cuts them, though the compressors differ.
 #[test]
 fn frames_blocks_as_kafka_does() {
-    for (codec, name) in [
-        (Compression::Snappy, "large-snappy"),
-        (Compression::Lz4, "large-lz4"),
-    ] {
+    for (codec, name) in [(Compression::Snappy, "large-snappy"), (Compression::Lz4, "large-lz4")] {
         let (_, bytes, _) = GOLDEN.into_iter().find(|golden| golden.0 == name).unwrap();
         let theirs = Bytes::from_static(bytes).slice(61..);
-        let records = codec
-            .decompress_all(theirs.clone(), &Limits::default())
-            .unwrap();
+        let records = codec.decompress_all(theirs.clone(), &Limits::default()).unwrap();
         let ours = codec.compress(&records, Level::Default).unwrap();
         assert_eq!(ours[..7], theirs[..7]);
         assert_eq!(block_count(codec, &ours), block_count(codec, &theirs));
@@ -131,36 +106,12 @@ fn block_count(codec: Compression, mut bytes: &[u8]) -> usize {
 }
 
 fn with_small(mut builder: Builder, first: i32, step: i32) -> Builder {
-    let headers: [(&[u8], Option<&[u8]>); 3] = [
-        (b"same", Some(b"1")),
-        (b"other", None),
-        (b"same", Some(b"")),
-    ];
+    let headers: [(&[u8], Option<&[u8]>); 3] = [(b"same", Some(b"1")), (b"other", None), (b"same", Some(b""))];
     let records = [
-        NewRecord {
-            timestamp: 1_700_000_000_000,
-            key: Some(b"key"),
-            value: Some(b"value"),
-            headers: &[],
-        },
-        NewRecord {
-            timestamp: 1_700_000_000_500,
-            key: None,
-            value: Some(b"no key"),
-            headers: &headers,
-        },
-        NewRecord {
-            timestamp: 1_699_999_999_000,
-            key: Some(b"key"),
-            value: None,
-            headers: &[],
-        },
-        NewRecord {
-            timestamp: 1_700_000_000_100,
-            key: Some(b""),
-            value: Some(b""),
-            headers: &[],
-        },
+        NewRecord { timestamp: 1_700_000_000_000, key: Some(b"key"), value: Some(b"value"), headers: &[] },
+        NewRecord { timestamp: 1_700_000_000_500, key: None, value: Some(b"no key"), headers: &headers },
+        NewRecord { timestamp: 1_699_999_999_000, key: Some(b"key"), value: None, headers: &[] },
+        NewRecord { timestamp: 1_700_000_000_100, key: Some(b""), value: Some(b""), headers: &[] },
     ];
     for (offset_delta, record) in (first..).step_by(step as usize).zip(records) {
         builder.push_at(offset_delta, record);
@@ -176,10 +127,7 @@ fn dump(batch: &CheckedBatch) -> String {
     if batch.header().records_count > 100 {
         lines = format!("{}\n", text(Some(lines.as_bytes())));
     }
-    format!(
-        "{}\n{lines}",
-        dump_header(batch.header(), batch.size_in_bytes())
-    )
+    format!("{}\n{lines}", dump_header(batch.header(), batch.size_in_bytes()))
 }
 
 fn dump_header(header: &Header, size: usize) -> String {
@@ -212,26 +160,10 @@ fn dump_header(header: &Header, size: usize) -> String {
 }
 
 fn dump_record(record: &Record) -> String {
-    let Record {
-        offset,
-        timestamp,
-        key,
-        value,
-        headers,
-    } = record;
-    let mut line = format!(
-        "{offset} {timestamp} {} {}",
-        text(key.as_deref()),
-        text(value.as_deref())
-    );
+    let Record { offset, timestamp, key, value, headers } = record;
+    let mut line = format!("{offset} {timestamp} {} {}", text(key.as_deref()), text(value.as_deref()));
     for (name, value) in headers {
-        write!(
-            line,
-            " {}={}",
-            String::from_utf8_lossy(name),
-            text(value.as_deref())
-        )
-        .unwrap();
+        write!(line, " {}={}", String::from_utf8_lossy(name), text(value.as_deref())).unwrap();
     }
     line
 }
@@ -240,12 +172,6 @@ fn text(bytes: Option<&[u8]>) -> String {
     match bytes {
         None => "null".into(),
         Some(bytes) if bytes.len() > 20 => format!("{}/{:08x}", bytes.len(), crc32c::crc32c(bytes)),
-        Some(bytes) => format!(
-            "'{}'",
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        ),
+        Some(bytes) => format!("'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
     }
 }

@@ -1,4 +1,5 @@
 //! What was built is read again, by this crate and by kafka-protocol, an independent implementation.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::records::{

@@ -1,4 +1,5 @@
 //! What a leader accepts from a client, and with which of Kafka's errors it refuses the rest.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use bytes::{Bytes, BytesMut};
 use ottla_protocol::batch::control::ControlType;

@@ -33,11 +33,7 @@ impl CheckedBatches {
                 Err(error) => return Err(error),
             }
         }
-        if batches.is_empty() {
-            Err(Error::Empty)
-        } else {
-            Ok((Self(batches), rest))
-        }
+        if batches.is_empty() { Err(Error::Empty) } else { Ok((Self(batches), rest)) }
     }
 
     /// The batches in order.

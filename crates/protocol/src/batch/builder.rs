@@ -4,8 +4,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::control::{ControlType, EndTxnMarker};
 use super::{
-    Attributes, CheckedBatch, Error, HEADER_LEN, Header, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH,
-    NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType, varint,
+    Attributes, CheckedBatch, Error, HEADER_LEN, Header, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType, varint,
 };
 use crate::compression::{Compression, Level};
 
@@ -24,12 +24,7 @@ pub struct NewRecord<'a> {
 
 impl Default for NewRecord<'_> {
     fn default() -> Self {
-        Self {
-            timestamp: NO_TIMESTAMP,
-            key: None,
-            value: None,
-            headers: &[],
-        }
+        Self { timestamp: NO_TIMESTAMP, key: None, value: None, headers: &[] }
     }
 }
 
@@ -83,12 +78,7 @@ impl Builder {
     pub fn control(timestamp: i64, control_type: ControlType, value: &[u8]) -> Self {
         let key = control_type.encode_key();
         let mut builder = Self::new().control_batch(true);
-        builder.push(NewRecord {
-            timestamp,
-            key: Some(&key),
-            value: Some(value),
-            headers: &[],
-        });
+        builder.push(NewRecord { timestamp, key: Some(&key), value: Some(value), headers: &[] });
         builder
     }
 
@@ -100,11 +90,7 @@ impl Builder {
         commit: bool,
         marker: EndTxnMarker,
     ) -> Self {
-        let control_type = if commit {
-            ControlType::Commit
-        } else {
-            ControlType::Abort
-        };
+        let control_type = if commit { ControlType::Commit } else { ControlType::Abort };
         Self::control(timestamp, control_type, &marker.encode())
             .producer(producer_id, producer_epoch, NO_SEQUENCE)
             .transactional(true)
@@ -158,10 +144,7 @@ impl Builder {
     /// Gives every record the time of the append.
     #[must_use]
     pub fn log_append_time(mut self, now_ms: i64) -> Self {
-        self.header.attributes = self
-            .header
-            .attributes
-            .with_timestamp_type(TimestampType::LogAppendTime);
+        self.header.attributes = self.header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
         self.header.max_timestamp = now_ms;
         self
     }
@@ -188,10 +171,7 @@ impl Builder {
 
     /// Adds a record at an offset less the base offset; compaction leaves gaps, but offsets only grow.
     pub fn push_at(&mut self, offset_delta: i32, record: NewRecord<'_>) {
-        assert!(
-            offset_delta > self.header.last_offset_delta,
-            "the offsets of a batch grow"
-        );
+        assert!(offset_delta > self.header.last_offset_delta, "the offsets of a batch grow");
         self.header.last_offset_delta = offset_delta;
         self.header.records_count += 1;
         if self.header.attributes.timestamp_type() == TimestampType::CreateTime {
@@ -222,19 +202,9 @@ impl Builder {
     /// Makes the batch. Without any record it is the header that compaction leaves of a batch.
     pub fn build(self) -> Result<CheckedBatch, Error> {
         let mut header = self.header;
-        header.last_offset_delta = self
-            .last_offset_delta
-            .unwrap_or(header.last_offset_delta)
-            .max(0);
-        header.base_timestamp = self
-            .delete_horizon_ms
-            .or(self.base_timestamp)
-            .unwrap_or(NO_TIMESTAMP);
-        let compression = if header.records_count == 0 {
-            Compression::None
-        } else {
-            self.compression
-        };
+        header.last_offset_delta = self.last_offset_delta.unwrap_or(header.last_offset_delta).max(0);
+        header.base_timestamp = self.delete_horizon_ms.or(self.base_timestamp).unwrap_or(NO_TIMESTAMP);
+        let compression = if header.records_count == 0 { Compression::None } else { self.compression };
         header.attributes = header.attributes.with_compression(compression);
 
         let mut bytes = BytesMut::zeroed(HEADER_LEN);
@@ -243,8 +213,7 @@ impl Builder {
         } else {
             bytes.extend_from_slice(&compression.compress(&self.records, self.level)?);
         }
-        header.batch_length =
-            i32::try_from(bytes.len() - LOG_OVERHEAD).map_err(|_| Error::TooLarge(bytes.len()))?;
+        header.batch_length = i32::try_from(bytes.len() - LOG_OVERHEAD).map_err(|_| Error::TooLarge(bytes.len()))?;
         let (head, records) = bytes.split_at_mut(HEADER_LEN);
         header.crc = header.compute_crc(records);
         head.copy_from_slice(&header.encode());
@@ -275,14 +244,8 @@ fn put_record(out: &mut Vec<u8>, timestamp_delta: i64, offset_delta: i32, record
 }
 
 fn payload_len(record: NewRecord<'_>) -> usize {
-    let headers = record
-        .headers
-        .iter()
-        .map(|(name, value)| bytes_len(Some(name)) + bytes_len(*value));
-    bytes_len(record.key)
-        + bytes_len(record.value)
-        + varint::len(record.headers.len() as i64)
-        + headers.sum::<usize>()
+    let headers = record.headers.iter().map(|(name, value)| bytes_len(Some(name)) + bytes_len(*value));
+    bytes_len(record.key) + bytes_len(record.value) + varint::len(record.headers.len() as i64) + headers.sum::<usize>()
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
@@ -291,7 +254,5 @@ fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 }
 
 fn bytes_len(bytes: Option<&[u8]>) -> usize {
-    bytes.map_or(varint::len(-1), |bytes| {
-        varint::len(bytes.len() as i64) + bytes.len()
-    })
+    bytes.map_or(varint::len(-1), |bytes| varint::len(bytes.len() as i64) + bytes.len())
 }

@@ -22,11 +22,7 @@ impl CheckedBatch {
     pub fn parse(bytes: Bytes) -> Result<Self, Error> {
         let mut rest = bytes;
         let batch = Self::split_from(&mut rest)?;
-        if rest.is_empty() {
-            Ok(batch)
-        } else {
-            Err(Error::MoreThanOneBatch)
-        }
+        if rest.is_empty() { Ok(batch) } else { Err(Error::MoreThanOneBatch) }
     }
 
     /// Takes the first batch off `bytes`, which stay as they are on an error.
@@ -34,10 +30,7 @@ impl CheckedBatch {
         let header = Header::parse(bytes)?;
         let size = header.size_in_bytes();
         if bytes.len() < size {
-            return Err(Error::Truncated {
-                needed: size,
-                available: bytes.len(),
-            });
+            return Err(Error::Truncated { needed: size, available: bytes.len() });
         }
         let batch = Self::check(header, bytes.slice(..size))?;
         let _taken = bytes.split_to(size);
@@ -49,29 +42,16 @@ impl CheckedBatch {
         let (_, records) = bytes.split_at(HEADER_LEN);
         let computed = header.compute_crc(records);
         if computed != header.crc {
-            return Err(Error::Crc {
-                stored: header.crc,
-                computed,
-            });
+            return Err(Error::Crc { stored: header.crc, computed });
         }
         let compression = header.attributes.compression()?;
         check_offsets(&header)?;
-        Ok(Self {
-            header,
-            compression,
-            bytes,
-            patched: false,
-        })
+        Ok(Self { header, compression, bytes, patched: false })
     }
 
     /// For the builder, whose header and records agree by construction. `bytes` start with `header`.
     pub(super) fn of_parts(header: Header, compression: Compression, bytes: Bytes) -> Self {
-        Self {
-            header,
-            compression,
-            bytes,
-            patched: false,
-        }
+        Self { header, compression, bytes, patched: false }
     }
 
     /// The header, as patched.
@@ -142,19 +122,11 @@ impl CheckedBatch {
 }
 
 fn check_offsets(header: &Header) -> Result<(), Error> {
-    let Header {
-        base_offset,
-        last_offset_delta,
-        records_count: count,
-        ..
-    } = *header;
+    let Header { base_offset, last_offset_delta, records_count: count, .. } = *header;
     let range = i64::from(last_offset_delta).saturating_add(1);
     let next_offset = base_offset.checked_add(range);
     if base_offset < 0 || last_offset_delta < 0 || next_offset.is_none() {
-        return Err(Error::OffsetRange {
-            base_offset,
-            last_offset_delta,
-        });
+        return Err(Error::OffsetRange { base_offset, last_offset_delta });
     }
     // Compaction drops records and keeps the range, down to no record at all.
     if count < 0 || i64::from(count) > range {

@@ -67,9 +67,7 @@ impl ControlType {
 
     /// Reads a key. Later versions may only add fields at its end.
     pub fn decode_key(key: &[u8]) -> Result<Self, Error> {
-        let mut key: &[u8] = key
-            .first_chunk::<4>()
-            .ok_or(Error::Control("the key is too short"))?;
+        let mut key: &[u8] = key.first_chunk::<4>().ok_or(Error::Control("the key is too short"))?;
         if key.get_i16() < 0 {
             return Err(Error::Control("the key has a negative version"));
         }
@@ -95,16 +93,11 @@ impl EndTxnMarker {
 
     /// Reads a value. Later versions may only add fields at its end.
     pub fn decode(value: &[u8]) -> Result<Self, Error> {
-        let mut value: &[u8] = value
-            .first_chunk::<6>()
-            .ok_or(Error::Control("the end of a transaction is too short"))?;
+        let mut value: &[u8] =
+            value.first_chunk::<6>().ok_or(Error::Control("the end of a transaction is too short"))?;
         if value.get_i16() < 0 {
-            return Err(Error::Control(
-                "the end of a transaction has a negative version",
-            ));
+            return Err(Error::Control("the end of a transaction has a negative version"));
         }
-        Ok(Self {
-            coordinator_epoch: value.get_i32(),
-        })
+        Ok(Self { coordinator_epoch: value.get_i32() })
     }
 }

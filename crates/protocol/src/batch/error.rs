@@ -77,9 +77,7 @@ pub enum Error {
     #[error("clients are not allowed to write control records")]
     ControlFromClient,
     /// An idempotent producer without a sequence.
-    #[error(
-        "invalid sequence number {base_sequence} in a record batch with producer id {producer_id}"
-    )]
+    #[error("invalid sequence number {base_sequence} in a record batch with producer id {producer_id}")]
     Sequence {
         /// As the header says.
         base_sequence: i32,

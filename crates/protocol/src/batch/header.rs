@@ -39,11 +39,7 @@ impl Attributes {
 
     /// Who set the timestamps.
     pub fn timestamp_type(self) -> TimestampType {
-        if self.has(Self::LOG_APPEND_TIME) {
-            TimestampType::LogAppendTime
-        } else {
-            TimestampType::CreateTime
-        }
+        if self.has(Self::LOG_APPEND_TIME) { TimestampType::LogAppendTime } else { TimestampType::CreateTime }
     }
 
     /// Whether the batch is part of a transaction.
@@ -70,10 +66,7 @@ impl Attributes {
     /// The same with another timestamp type. Bits without a meaning are cleared, as Kafka does when it rewrites them.
     #[must_use]
     pub fn with_timestamp_type(self, timestamp_type: TimestampType) -> Self {
-        Self(self.0 & Self::KNOWN).with(
-            Self::LOG_APPEND_TIME,
-            timestamp_type == TimestampType::LogAppendTime,
-        )
+        Self(self.0 & Self::KNOWN).with(Self::LOG_APPEND_TIME, timestamp_type == TimestampType::LogAppendTime)
     }
 
     /// The same, in a transaction or not.
@@ -135,13 +128,15 @@ pub struct Header {
 impl Header {
     /// Reads a header at the start of `bytes`; what follows it is not looked at and need not be there.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        check_before_magic(bytes)?;
-        let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(truncated(HEADER_LEN, bytes))?;
-        let header = Self::decode(header);
-        if header.size_in_bytes() < HEADER_LEN {
-            return Err(Error::Length(header.batch_length));
+        let (size, magic) = peek(bytes)?;
+        if magic != MAGIC {
+            return Err(Error::OldMagic(magic));
         }
-        Ok(header)
+        if size < HEADER_LEN {
+            return Err(Error::Length((size - LOG_OVERHEAD) as i32));
+        }
+        let header = bytes.first_chunk().ok_or(truncated(HEADER_LEN, bytes))?;
+        Ok(Self::decode(header))
     }
 
     fn decode(bytes: &[u8; HEADER_LEN]) -> Self {
@@ -195,8 +190,7 @@ impl Header {
 
     /// Offset of the last record, or where it was before compaction.
     pub fn last_offset(&self) -> i64 {
-        self.base_offset
-            .saturating_add(i64::from(self.last_offset_delta))
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
 
     /// The offset that follows the batch.
@@ -206,9 +200,7 @@ impl Header {
 
     /// Bytes of the whole batch, this header included.
     pub fn size_in_bytes(&self) -> usize {
-        usize::try_from(self.batch_length)
-            .unwrap_or(0)
-            .saturating_add(LOG_OVERHEAD)
+        usize::try_from(self.batch_length).unwrap_or(0).saturating_add(LOG_OVERHEAD)
     }
 
     /// Whether an idempotent producer wrote the batch.
@@ -226,9 +218,7 @@ impl Header {
 
     /// When compaction may drop what this batch keeps only for late readers.
     pub fn delete_horizon_ms(&self) -> Option<i64> {
-        self.attributes
-            .has_delete_horizon()
-            .then_some(self.base_timestamp)
+        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
     }
 }
 
@@ -237,25 +227,21 @@ pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
     sequence.wrapping_add(increment) & i32::MAX
 }
 
-fn check_before_magic(bytes: &[u8]) -> Result<(), Error> {
+/// The size and the magic of a batch that starts here; magic 0 and 1 are no error yet.
+pub(super) fn peek(bytes: &[u8]) -> Result<(usize, i8), Error> {
     let start: &[u8; LOG_OVERHEAD] = bytes.first_chunk().ok_or(truncated(LOG_OVERHEAD, bytes))?;
     let length = (&start[8..]).get_i32();
-    if length < MIN_BODY_OF_ANY_MAGIC {
-        return Err(Error::Length(length));
-    }
-    let start: &[u8; LEN_UP_TO_MAGIC] = bytes
-        .first_chunk()
-        .ok_or(truncated(LEN_UP_TO_MAGIC, bytes))?;
+    let size = match usize::try_from(length) {
+        Ok(size) if length >= MIN_BODY_OF_ANY_MAGIC => size.saturating_add(LOG_OVERHEAD),
+        _ => return Err(Error::Length(length)),
+    };
+    let start: &[u8; LEN_UP_TO_MAGIC] = bytes.first_chunk().ok_or(truncated(LEN_UP_TO_MAGIC, bytes))?;
     match start[16] as i8 {
-        MAGIC => Ok(()),
-        magic @ 0..MAGIC => Err(Error::OldMagic(magic)),
+        magic @ 0..=MAGIC => Ok((size, magic)),
         magic => Err(Error::UnknownMagic(magic)),
     }
 }
 
 fn truncated(needed: usize, bytes: &[u8]) -> Error {
-    Error::Truncated {
-        needed,
-        available: bytes.len(),
-    }
+    Error::Truncated { needed, available: bytes.len() }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::header::peek;
 use super::{CheckedBatch, Error, Header};
 
 impl CheckedBatch {
@@ -10,14 +11,11 @@ impl CheckedBatch {
     /// As in Kafka 4.3.1 none and more than one batch are refused (INVALID_RECORD), so is another magic, and what follows the
     /// batch is ignored if it is less than a batch. Size limits are the log's.
     pub fn parse_produced(mut bytes: Bytes) -> Result<Self, Error> {
-        let header = match Header::parse(&bytes) {
-            Err(Error::Truncated { .. }) => return Err(Error::Empty),
-            header => header?,
-        };
-        let Some(rest) = bytes.get(header.size_in_bytes()..) else {
-            return Err(Error::Empty);
-        };
-        check_rest(rest)?;
+        let size = whole_batch(&bytes)?.ok_or(Error::Empty)?;
+        let header = Header::parse(&bytes)?;
+        if whole_batch(bytes.get(size..).unwrap_or_default())?.is_some() {
+            return Err(Error::MoreThanOneBatch);
+        }
         if header.base_offset != 0 {
             return Err(Error::BaseOffset(header.base_offset));
         }
@@ -25,12 +23,11 @@ impl CheckedBatch {
     }
 }
 
-/// What may follow is the start of a batch that is cut off.
-fn check_rest(rest: &[u8]) -> Result<(), Error> {
-    match Header::parse(rest) {
-        Err(Error::Truncated { .. }) => Ok(()),
-        Err(error @ (Error::Length(_) | Error::UnknownMagic(_))) => Err(error),
-        Ok(header) if rest.len() < header.size_in_bytes() => Ok(()),
-        Ok(_) | Err(_) => Err(Error::MoreThanOneBatch),
+/// Size of the batch that `bytes` start with, none if it is cut off.
+fn whole_batch(bytes: &[u8]) -> Result<Option<usize>, Error> {
+    match peek(bytes) {
+        Ok((size, _)) => Ok(Some(size).filter(|size| *size <= bytes.len())),
+        Err(Error::Truncated { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -33,13 +33,7 @@ impl Record {
             return Err("bytes are left in it");
         }
         let offset = batch.base_offset.wrapping_add(i64::from(offset_delta));
-        Ok(Self {
-            offset,
-            timestamp: timestamp_of(batch, timestamp_delta),
-            key,
-            value,
-            headers,
-        })
+        Ok(Self { offset, timestamp: timestamp_of(batch, timestamp_delta), key, value, headers })
     }
 }
 

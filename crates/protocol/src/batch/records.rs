@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::record::{CUT_OFF, ENDLESS};
 use super::{CheckedBatch, Error, Header, Record, varint};
@@ -17,20 +17,11 @@ impl CheckedBatch {
         let bytes = match self.compression() {
             Compression::None => Source::Plain(self.tail()),
             codec => match codec.decompress(self.tail(), limits) {
-                Ok(stream) => Source::Stream {
-                    codec,
-                    stream,
-                    buffer: BytesMut::new(),
-                },
+                Ok(stream) => Source::Stream { codec, stream, buffer: BytesMut::new() },
                 Err(error) => Source::Failed(Some(error)),
             },
         };
-        Records {
-            header: *self.header(),
-            bytes,
-            read: 0,
-            ended: false,
-        }
+        Records { header: *self.header(), bytes, read: 0, ended: false }
     }
 }
 
@@ -49,11 +40,7 @@ impl Iterator for Records {
         if self.ended {
             return None;
         }
-        let next = if self.read < self.header.records_count {
-            Some(self.next_record())
-        } else {
-            self.end()
-        };
+        let next = if self.read < self.header.records_count { Some(self.next_record()) } else { self.end() };
         self.ended = !matches!(next, Some(Ok(_)));
         self.read += 1;
         next
@@ -64,9 +51,7 @@ impl Records {
     fn next_record(&mut self) -> Result<Record, Error> {
         let index = self.read.unsigned_abs();
         let broken = |reason| Error::Record { index, reason };
-        let length = varint::read_32(|| self.bytes.byte())
-            .map_err(|error| error.at(index))?
-            .ok_or(broken(ENDLESS))?;
+        let length = varint::read_32(|| self.bytes.byte()).map_err(|error| error.at(index))?.ok_or(broken(ENDLESS))?;
         let length = usize::try_from(length).map_err(|_| broken("its length is negative"))?;
         let body = self.bytes.take(length).map_err(|error| error.at(index))?;
         Record::parse(&self.header, body).map_err(broken)
@@ -87,11 +72,7 @@ impl Records {
 
 enum Source {
     Plain(Bytes),
-    Stream {
-        codec: Compression,
-        stream: Decompressor,
-        buffer: BytesMut,
-    },
+    Stream { codec: Compression, stream: Decompressor, buffer: BytesMut },
     Failed(Option<compression::Error>),
 }
 
@@ -104,10 +85,7 @@ pub(super) enum Missing {
 impl Missing {
     pub(super) fn at(self, index: u32) -> Error {
         match self {
-            Self::End => Error::Record {
-                index,
-                reason: CUT_OFF,
-            },
+            Self::End => Error::Record { index, reason: CUT_OFF },
             Self::Compression(error) => error.into(),
         }
     }
@@ -115,24 +93,36 @@ impl Missing {
 
 impl Source {
     fn byte(&mut self) -> Result<u8, Missing> {
-        self.take(1)?.first().copied().ok_or(Missing::End)
+        self.need(1)?;
+        match self {
+            Self::Plain(bytes) => bytes.try_get_u8(),
+            Self::Stream { buffer, .. } => buffer.try_get_u8(),
+            Self::Failed(_) => return Err(Missing::End),
+        }
+        .map_err(|_| Missing::End)
     }
 
     fn take(&mut self, count: usize) -> Result<Bytes, Missing> {
+        self.need(count)?;
+        match self {
+            Self::Plain(bytes) => Ok(bytes.split_to(count)),
+            Self::Stream { buffer, .. } => Ok(buffer.split_to(count).freeze()),
+            Self::Failed(_) => Err(Missing::End),
+        }
+    }
+
+    /// Sees to it that so many bytes are there.
+    fn need(&mut self, count: usize) -> Result<(), Missing> {
         match self {
             Self::Plain(bytes) if bytes.len() < count => Err(Missing::End),
-            Self::Plain(bytes) => Ok(bytes.split_to(count)),
-            Self::Stream {
-                codec,
-                stream,
-                buffer,
-            } => {
+            Self::Plain(_) => Ok(()),
+            Self::Stream { codec, stream, buffer } => {
                 while buffer.len() < count {
                     if read_chunk(stream, buffer, *codec).map_err(Missing::Compression)? == 0 {
                         return Err(Missing::End);
                     }
                 }
-                Ok(buffer.split_to(count).freeze())
+                Ok(())
             }
             Self::Failed(error) => Err(error.take().map_or(Missing::End, Missing::Compression)),
         }
@@ -141,11 +131,7 @@ impl Source {
     fn is_empty(&mut self) -> Result<bool, compression::Error> {
         match self {
             Self::Plain(bytes) => Ok(bytes.is_empty()),
-            Self::Stream {
-                codec,
-                stream,
-                buffer,
-            } => Ok(buffer.is_empty() && read_chunk(stream, buffer, *codec)? == 0),
+            Self::Stream { codec, stream, buffer } => Ok(buffer.is_empty() && read_chunk(stream, buffer, *codec)? == 0),
             Self::Failed(error) => error.take().map_or(Ok(true), Err),
         }
     }
@@ -160,9 +146,7 @@ fn read_chunk(
     let before = buffer.len();
     buffer.resize(before + CHUNK, 0);
     let (_, place) = buffer.split_at_mut(before);
-    let read = stream
-        .read(place)
-        .map_err(|error| compression::Error::from_io(codec, error));
+    let read = stream.read(place).map_err(|error| compression::Error::from_io(codec, error));
     buffer.truncate(before + *read.as_ref().unwrap_or(&0));
     read
 }

@@ -1,7 +1,9 @@
 //! What a leader checks of the records before it accepts a batch, as Kafka's LogValidator does.
 //!
-//! Two things are stricter than in Kafka 4.3.1. Offset deltas must be 0, 1, 2…: Kafka compresses such a batch anew if it was
-//! compressed and does not look otherwise. And a record's length must match its fields in compressed batches too.
+//! What is accepted here Kafka 4.3.1 accepts too, with the same bytes. It is more lenient in what no client writes: in an
+//! uncompressed batch it does not look at offset deltas (in a compressed one a gap makes it answer UNKNOWN_SERVER_ERROR), in
+//! a compressed batch it does not compare a record's length with its fields, and a transactional batch needs no producer id.
+//! Records that do not decompress are INVALID_RECORD here, which clients do not retry; Kafka says UNKNOWN_SERVER_ERROR.
 
 use super::walk::Outline;
 use super::{CheckedBatch, Error, ErrorKind, NO_TIMESTAMP, TimestampType};
@@ -78,11 +80,7 @@ impl Rejected {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Batch(error) => error.kind(),
-            Self::Records(errors) => errors
-                .iter()
-                .map(|error| error.kind)
-                .min()
-                .unwrap_or(ErrorKind::InvalidRecord),
+            Self::Records(errors) => errors.iter().map(|error| error.kind).min().unwrap_or(ErrorKind::InvalidRecord),
         }
     }
 
@@ -96,16 +94,10 @@ impl Rejected {
 }
 
 fn message_of(errors: &[RecordError]) -> String {
-    if errors
-        .iter()
-        .any(|error| error.kind == ErrorKind::InvalidTimestamp)
-    {
+    if errors.iter().any(|error| error.kind == ErrorKind::InvalidTimestamp) {
         return "One or more records have been rejected due to invalid timestamp".into();
     }
-    format!(
-        "One or more records have been rejected due to {} record errors in total",
-        errors.len()
-    )
+    format!("One or more records have been rejected due to {} record errors in total", errors.len())
 }
 
 impl CheckedBatch {
@@ -114,23 +106,14 @@ impl CheckedBatch {
         if rules.origin == Origin::Client {
             self.check_client_rules()?;
         }
-        let mut found = Found {
-            errors: Vec::new(),
-            max_timestamp: NO_TIMESTAMP,
-            max_timestamp_offset_delta: 0,
-            gap: None,
-        };
-        let uncompressed_size =
-            self.walk(&rules.limits, |record| found.visit(self, rules, record))?;
-        if let Some(index) = found.gap {
-            return Err(Error::Record {
-                index,
-                reason: "its offset does not follow the one before",
-            }
-            .into());
-        }
+        let mut found =
+            Found { errors: Vec::new(), max_timestamp: NO_TIMESTAMP, max_timestamp_offset_delta: 0, gap: None };
+        let uncompressed_size = self.walk(&rules.limits, |record| found.visit(self, rules, record))?;
         if !found.errors.is_empty() {
             return Err(Rejected::Records(found.errors));
+        }
+        if let Some(index) = found.gap {
+            return Err(Error::Record { index, reason: "its offset does not follow the one before" }.into());
         }
         if rules.timestamp_type == TimestampType::LogAppendTime {
             found.max_timestamp = rules.now_ms;
@@ -150,19 +133,13 @@ impl CheckedBatch {
         let header = self.header();
         let range = i64::from(header.last_offset_delta) + 1;
         if header.records_count <= 0 || i64::from(header.records_count) != range {
-            return Err(Error::Count {
-                count: header.records_count,
-                range,
-            });
+            return Err(Error::Count { count: header.records_count, range });
         }
         if header.attributes.is_control() {
             return Err(Error::ControlFromClient);
         }
         if header.has_producer_id() && header.base_sequence < 0 {
-            return Err(Error::Sequence {
-                base_sequence: header.base_sequence,
-                producer_id: header.producer_id,
-            });
+            return Err(Error::Sequence { base_sequence: header.base_sequence, producer_id: header.producer_id });
         }
         if header.attributes.is_transactional() && !header.has_producer_id() {
             return Err(Error::TransactionalWithoutProducer);
@@ -191,20 +168,12 @@ impl Found {
             && self.errors.len() < MAX_RECORD_ERRORS
         {
             let batch_index = i32::try_from(record.index).unwrap_or(i32::MAX);
-            self.errors.push(RecordError {
-                batch_index,
-                message,
-                kind,
-            });
+            self.errors.push(RecordError { batch_index, message, kind });
         }
     }
 }
 
-fn broken_rule(
-    batch: &CheckedBatch,
-    rules: &Rules,
-    record: Outline,
-) -> Option<(ErrorKind, String)> {
+fn broken_rule(batch: &CheckedBatch, rules: &Rules, record: Outline) -> Option<(ErrorKind, String)> {
     if rules.compacted && !record.has_key {
         let message = "Compacted topic cannot accept message without key".into();
         return Some((ErrorKind::InvalidRecord, message));
@@ -213,25 +182,15 @@ fn broken_rule(
         return is_out_of_range(rules, record.timestamp)
             .then(|| (ErrorKind::InvalidTimestamp, out_of_range(rules, record)));
     }
-    (batch.header().attributes.timestamp_type() == TimestampType::LogAppendTime).then(|| {
-        (
-            ErrorKind::InvalidTimestamp,
-            "Producer should not set timestamp type to LogAppendTime".into(),
-        )
-    })
+    (batch.header().attributes.timestamp_type() == TimestampType::LogAppendTime)
+        .then(|| (ErrorKind::InvalidTimestamp, "Producer should not set timestamp type to LogAppendTime".into()))
 }
 
 fn out_of_range(rules: &Rules, record: Outline) -> String {
-    let Outline {
-        timestamp,
-        offset_delta,
-        ..
-    } = record;
+    let Outline { timestamp, offset_delta, .. } = record;
     let earliest = rules.now_ms.wrapping_sub(rules.timestamp_before_max_ms);
     let latest = rules.now_ms.wrapping_add(rules.timestamp_after_max_ms);
-    format!(
-        "Timestamp {timestamp} of message with offset {offset_delta} is not within [{earliest}, {latest}]"
-    )
+    format!("Timestamp {timestamp} of message with offset {offset_delta} is not within [{earliest}, {latest}]")
 }
 
 /// Wraps as Java does, so that extremes are judged as Kafka judges them.

@@ -32,21 +32,12 @@ impl CheckedBatch {
     }
 
     fn walk_in(&self, bytes: impl BufRead, mut visit: impl FnMut(Outline)) -> Result<u64, Error> {
-        let mut walk = Walk {
-            bytes,
-            consumed: 0,
-            codec: self.compression(),
-        };
+        let mut walk = Walk { bytes, consumed: 0, codec: self.compression() };
         let count = self.header().records_count;
         for index in 0..count.unsigned_abs() {
             let record = walk.record().map_err(|error| error.at(index))?;
             let timestamp = timestamp_of(self.header(), record.timestamp_delta);
-            visit(Outline {
-                index,
-                timestamp,
-                offset_delta: record.offset_delta,
-                has_key: record.has_key,
-            });
+            visit(Outline { index, timestamp, offset_delta: record.offset_delta, has_key: record.has_key });
         }
         if count > 0 && !walk.fill().map_err(|error| error.at(0))?.is_empty() {
             return Err(Error::BytesLeft(count));
@@ -95,11 +86,7 @@ impl<R: BufRead> Walk<R> {
         if self.consumed != end {
             return Err(Broken::Rule("its length does not match its fields"));
         }
-        Ok(Deltas {
-            timestamp_delta,
-            offset_delta,
-            has_key,
-        })
+        Ok(Deltas { timestamp_delta, offset_delta, has_key })
     }
 
     fn skip_headers(&mut self, end: u64) -> Result<(), Broken> {
@@ -144,11 +131,8 @@ impl<R: BufRead> Walk<R> {
 
     fn fill(&mut self) -> Result<&[u8], Broken> {
         let codec = self.codec;
-        let failed =
-            |error: io::Error| Missing::Compression(compression::Error::from_io(codec, error));
-        self.bytes
-            .fill_buf()
-            .map_err(|error| Broken::Missing(failed(error)))
+        let failed = |error: io::Error| Missing::Compression(compression::Error::from_io(codec, error));
+        self.bytes.fill_buf().map_err(|error| Broken::Missing(failed(error)))
     }
 
     fn consume(&mut self, count: usize) {

@@ -24,10 +24,7 @@ impl Compression {
             Self::Lz4 => lz4::compress(input),
             Self::Zstd => zstd(input, level),
         };
-        result.map_err(|source| Error::Compress {
-            codec: self.name(),
-            source,
-        })
+        result.map_err(|source| Error::Compress { codec: self.name(), source })
     }
 }
 

@@ -42,21 +42,13 @@ impl Compression {
             Self::Lz4 => Stream::Lz4(lz4::Reader::new(input).map_err(corrupt)?),
             Self::Zstd => Stream::Zstd(zstd(input, limits).map_err(corrupt)?),
         };
-        Ok(Decompressor {
-            codec,
-            stream,
-            input: size,
-            limit,
-            produced: 0,
-        })
+        Ok(Decompressor { codec, stream, input: size, limit, produced: 0 })
     }
 
     /// Reads all that `input` holds into memory, which grows with what comes out.
     pub fn decompress_all(self, input: Bytes, limits: &Limits) -> Result<Vec<u8>, Error> {
         let mut output = Vec::new();
-        self.decompress(input, limits)?
-            .read_to_end(&mut output)
-            .map_err(|error| Error::from_io(self, error))?;
+        self.decompress(input, limits)?.read_to_end(&mut output).map_err(|error| Error::from_io(self, error))?;
         Ok(output)
     }
 }
@@ -79,10 +71,7 @@ impl Read for Decompressor {
         let read = read.map_err(|source| self.corrupt(source))?;
         self.produced = self.produced.saturating_add(read as u64);
         if self.produced > self.limit {
-            return Err(io::Error::other(Error::TooLarge {
-                limit: self.limit,
-                input: self.input,
-            }));
+            return Err(io::Error::other(Error::TooLarge { limit: self.limit, input: self.input }));
         }
         Ok(read)
     }
@@ -92,10 +81,7 @@ impl Decompressor {
     fn corrupt(&self, source: io::Error) -> io::Error {
         match source.downcast::<Error>() {
             Ok(error) => io::Error::other(error),
-            Err(source) => io::Error::other(Error::Corrupt {
-                codec: self.codec,
-                source,
-            }),
+            Err(source) => io::Error::other(Error::Corrupt { codec: self.codec, source }),
         }
     }
 }

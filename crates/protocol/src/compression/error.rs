@@ -38,10 +38,7 @@ impl Error {
     pub fn from_io(codec: Compression, error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => error,
-            Err(source) => Self::Corrupt {
-                codec: codec.name(),
-                source,
-            },
+            Err(source) => Self::Corrupt { codec: codec.name(), source },
         }
     }
 }

@@ -45,11 +45,7 @@ impl Block {
 
 /// Takes bytes off the front without a copy.
 pub(super) fn take(rest: &mut Bytes, count: usize) -> io::Result<Bytes> {
-    if rest.len() < count {
-        Err(cut_off())
-    } else {
-        Ok(rest.split_to(count))
-    }
+    if rest.len() < count { Err(cut_off()) } else { Ok(rest.split_to(count)) }
 }
 
 pub(super) fn invalid(reason: &'static str) -> io::Error {

@@ -33,10 +33,7 @@ impl Default for Limits {
 impl Limits {
     /// The default with another output limit.
     pub fn with_max_output(max_output: u64) -> Self {
-        Self {
-            max_output,
-            ..Self::default()
-        }
+        Self { max_output, ..Self::default() }
     }
 
     /// Bytes that may come out of `input` bytes.

@@ -26,9 +26,7 @@ const CONTENT_CHECKSUM: u8 = 0b0000_0100;
 const RESERVED_OR_DICTIONARY: u8 = 0b0000_0011;
 
 pub(super) fn compress(input: &[u8]) -> io::Result<Vec<u8>> {
-    let info = FrameInfo::new()
-        .block_size(BlockSize::Max64KB)
-        .block_mode(BlockMode::Independent);
+    let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
     let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(input)?;
     Ok(encoder.finish()?)
@@ -61,13 +59,7 @@ impl Reader {
         if input.try_get_u8().map_err(|_| cut_off())? != checksum {
             return Err(invalid("the frame descriptor's checksum does not match"));
         }
-        Ok(Self {
-            flags,
-            max_block,
-            rest: input,
-            block: Block::default(),
-            ended: false,
-        })
+        Ok(Self { flags, max_block, rest: input, block: Block::default(), ended: false })
     }
 
     fn next_block(&mut self) -> io::Result<()> {

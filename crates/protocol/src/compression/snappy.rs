@@ -40,13 +40,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(input: Bytes, limit: u64) -> Self {
         let framed = input.len() >= HEADER_LEN && input.starts_with(&MAGIC);
-        Self {
-            framed,
-            input: input.len(),
-            rest: input,
-            limit,
-            block: Block::default(),
-        }
+        Self { framed, input: input.len(), rest: input, limit, block: Block::default() }
     }
 
     /// The next compressed block, or none at the end.
@@ -75,14 +69,9 @@ impl Reader {
             return Err(invalid("a block declares more bytes than it can hold"));
         }
         if declared as u64 > self.limit {
-            return Err(io::Error::other(Error::TooLarge {
-                limit: self.limit,
-                input: self.input,
-            }));
+            return Err(io::Error::other(Error::TooLarge { limit: self.limit, input: self.input }));
         }
-        self.block.fill(declared, |place| {
-            Ok(snap::raw::Decoder::new().decompress(block, place)?)
-        })
+        self.block.fill(declared, |place| Ok(snap::raw::Decoder::new().decompress(block, place)?))
     }
 }
 

@@ -2,13 +2,7 @@
 
 use bytes::Buf;
 
-const PRIMES: [u32; 5] = [
-    0x9E37_79B1,
-    0x85EB_CA77,
-    0xC2B2_AE3D,
-    0x27D4_EB2F,
-    0x1656_67B1,
-];
+const PRIMES: [u32; 5] = [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D, 0x27D4_EB2F, 0x1656_67B1];
 
 pub(super) fn xxh32(data: &[u8]) -> u32 {
     let [p1, p2, p3, p4, p5] = PRIMES;
@@ -21,24 +15,15 @@ pub(super) fn xxh32(data: &[u8]) -> u32 {
             lanes = lanes.map(|lane| round(lane, stripe.get_u32_le()));
         }
         let [a, b, c, d] = lanes;
-        a.rotate_left(1)
-            .wrapping_add(b.rotate_left(7))
-            .wrapping_add(c.rotate_left(12))
-            .wrapping_add(d.rotate_left(18))
+        a.rotate_left(1).wrapping_add(b.rotate_left(7)).wrapping_add(c.rotate_left(12)).wrapping_add(d.rotate_left(18))
     };
     hash = hash.wrapping_add(data.len() as u32);
     let mut words = stripes.remainder().chunks_exact(4);
     for mut word in &mut words {
-        hash = hash
-            .wrapping_add(word.get_u32_le().wrapping_mul(p3))
-            .rotate_left(17)
-            .wrapping_mul(p4);
+        hash = hash.wrapping_add(word.get_u32_le().wrapping_mul(p3)).rotate_left(17).wrapping_mul(p4);
     }
     for byte in words.remainder() {
-        hash = hash
-            .wrapping_add(u32::from(*byte).wrapping_mul(p5))
-            .rotate_left(11)
-            .wrapping_mul(p1);
+        hash = hash.wrapping_add(u32::from(*byte).wrapping_mul(p5)).rotate_left(11).wrapping_mul(p1);
     }
     hash = (hash ^ (hash >> 15)).wrapping_mul(p2);
     hash = (hash ^ (hash >> 13)).wrapping_mul(p3);
@@ -47,7 +32,5 @@ pub(super) fn xxh32(data: &[u8]) -> u32 {
 
 fn round(lane: u32, word: u32) -> u32 {
     let [p1, p2, ..] = PRIMES;
-    lane.wrapping_add(word.wrapping_mul(p2))
-        .rotate_left(13)
-        .wrapping_mul(p1)
+    lane.wrapping_add(word.wrapping_mul(p2)).rotate_left(13).wrapping_mul(p1)
 }
