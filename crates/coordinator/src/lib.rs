@@ -55,3 +55,6 @@ pub use self::offsets::{
 pub use self::partition::partition_for;
 pub use self::record::{CoordinatorRecord, Decoded, RecordError};
 pub use self::settings::Settings;
+
+#[cfg(test)]
+mod tests;
