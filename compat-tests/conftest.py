@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from harness import broker as brokers
+from harness import topics
 from harness.tools import Tools
 
 _CASE_TIMEOUT_S = 180
@@ -111,3 +112,13 @@ def fresh(request):
         return f"{base[:60]}-{suffix}-{uuid.uuid4().hex[:8]}"
 
     return name
+
+
+@pytest.fixture
+def topic(broker, fresh):
+    """Makes topics in the shared broker that are ready for use: topic(partitions=3, retention_ms=1000)."""
+
+    def create(partitions=1, **configs):
+        return topics.create(broker.bootstrap, fresh(), partitions, **configs)
+
+    return create
