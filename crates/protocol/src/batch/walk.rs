@@ -78,7 +78,7 @@ impl<R: BufRead> Walk<R> {
         let length = u64::try_from(length).map_err(|_| Broken::Rule("its length is negative"))?;
         let end = self.consumed.saturating_add(length);
         self.byte()?; // attributes: none are in use
-        let timestamp_delta = varint::read_64(|| self.byte())?.ok_or(Broken::Rule(ENDLESS))?;
+        let timestamp_delta = self.varlong()?;
         let offset_delta = self.varint()?;
         let has_key = self.skip_nullable()?;
         self.skip_nullable()?;
@@ -120,7 +120,18 @@ impl<R: BufRead> Walk<R> {
     }
 
     fn varint(&mut self) -> Result<i32, Broken> {
-        varint::read_32(|| self.byte())?.ok_or(Broken::Rule(ENDLESS))
+        let at_hand = self.fill()?;
+        let mut bytes = at_hand.iter();
+        let Ok(Some(value)) = varint::read_32(|| bytes.next().ok_or(()).copied()) else {
+            return varint::read_32(|| self.byte())?.ok_or(Broken::Rule(ENDLESS));
+        };
+        let length = at_hand.len() - bytes.len();
+        self.consume(length);
+        Ok(value)
+    }
+
+    fn varlong(&mut self) -> Result<i64, Broken> {
+        varint::read_64(|| self.byte())?.ok_or(Broken::Rule(ENDLESS))
     }
 
     fn byte(&mut self) -> Result<u8, Broken> {
