@@ -9,18 +9,8 @@ pub(crate) fn modules(messages: &[Message]) -> String {
     for message in messages {
         let module = snake(&message.name);
         writeln!(out, "pub use self::{module}::{};", message.name).unwrap();
-        writeln!(
-            out,
-            "/// `{}`, versions {}.",
-            message.name,
-            range(message.valid)
-        )
-        .unwrap();
-        writeln!(
-            out,
-            "pub mod {module} {{\n#[allow(unused_imports)]\nuse crate::codec::*;"
-        )
-        .unwrap();
+        writeln!(out, "/// `{}`, versions {}.", message.name, range(message.valid)).unwrap();
+        writeln!(out, "pub mod {module} {{\n#[allow(unused_imports)]\nuse crate::codec::*;").unwrap();
         for (name, fields) in &message.structs {
             structure(&mut out, message, name, fields);
         }
@@ -43,47 +33,27 @@ fn trait_impl(out: &mut String, message: &Message) {
     writeln!(out, "const NAME: &'static str = {:?};", message.name).unwrap();
     writeln!(out, "const ID: Option<i16> = {:?};", message.id).unwrap();
     let Versions { first, last } = message.valid;
-    writeln!(
-        out,
-        "const VERSIONS: core::ops::RangeInclusive<i16> = {first}..={last};"
-    )
-    .unwrap();
+    writeln!(out, "const VERSIONS: core::ops::RangeInclusive<i16> = {first}..={last};").unwrap();
     writeln!(out, "const FLEXIBLE_SINCE: Option<i16> = {flexible};\n}}").unwrap();
 }
 
 fn structure(out: &mut String, message: &Message, name: &str, fields: &[Field]) {
     let tagged = !message.flexible.is_empty();
-    writeln!(
-        out,
-        "#[derive(Clone, Debug, PartialEq)]\npub struct {name} {{"
-    )
-    .unwrap();
+    writeln!(out, "#[derive(Clone, Debug, PartialEq)]\npub struct {name} {{").unwrap();
     for field in fields {
         writeln!(out, "/// Versions {}.", field_versions(message, field)).unwrap();
         writeln!(out, "pub {}: {},", ident(&field.name), rust_type(field)).unwrap();
     }
     if tagged {
-        writeln!(
-            out,
-            "/// Tagged fields this build does not know, kept as they came (KIP-482)."
-        )
-        .unwrap();
+        writeln!(out, "/// Tagged fields this build does not know, kept as they came (KIP-482).").unwrap();
         writeln!(out, "pub unknown_tagged_fields: UnknownTaggedFields,").unwrap();
     }
-    writeln!(
-        out,
-        "}}\nimpl Default for {name} {{\nfn default() -> Self {{\nSelf {{"
-    )
-    .unwrap();
+    writeln!(out, "}}\nimpl Default for {name} {{\nfn default() -> Self {{\nSelf {{").unwrap();
     for field in fields {
         writeln!(out, "{}: {},", ident(&field.name), default_value(field)).unwrap();
     }
     if tagged {
-        writeln!(
-            out,
-            "unknown_tagged_fields: UnknownTaggedFields::default(),"
-        )
-        .unwrap();
+        writeln!(out, "unknown_tagged_fields: UnknownTaggedFields::default(),").unwrap();
     }
     writeln!(out, "}}\n}}\n}}\nimpl Codec for {name} {{").unwrap();
     decode(out, message, fields);
@@ -94,87 +64,46 @@ fn structure(out: &mut String, message: &Message, name: &str, fields: &[Field]) 
 fn field_versions(message: &Message, field: &Field) -> String {
     let first = field.versions.first.max(message.valid.first);
     let last = field.versions.last.min(message.valid.last);
-    let null = if field.is_nullable() {
-        ", may be null"
-    } else {
-        ""
-    };
-    let tag = field
-        .tag
-        .map(|tag| format!(", tag {tag}"))
-        .unwrap_or_default();
+    let null = if field.is_nullable() { ", may be null" } else { "" };
+    let tag = field.tag.map(|tag| format!(", tag {tag}")).unwrap_or_default();
     format!("{first} to {last}{null}{tag}")
 }
 
 fn decode(out: &mut String, message: &Message, fields: &[Field]) {
-    writeln!(
-        out,
-        "fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {{"
-    )
-    .unwrap();
-    writeln!(
-        out,
-        "let _ = version;\n#[allow(unused_mut)]\nlet mut out = Self::default();"
-    )
-    .unwrap();
-    writeln!(
-        out,
-        "let flexible = {};\nlet _ = flexible;",
-        holds(message.flexible, message.valid)
-    )
-    .unwrap();
+    writeln!(out, "fn decode(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {{").unwrap();
+    writeln!(out, "let _ = version;\n#[allow(unused_mut)]\nlet mut out = Self::default();").unwrap();
+    writeln!(out, "let flexible = {};\nlet _ = flexible;", holds(message.flexible, message.valid)).unwrap();
     for field in fields.iter().filter(|f| !always_tagged(message, f)) {
         let condition = match field.tagged.is_empty() {
             true => holds(field.versions, message.valid),
-            false => format!(
-                "({}) && !({})",
-                holds(field.versions, message.valid),
-                holds(field.tagged, message.valid)
-            ),
+            false => format!("({}) && !({})", holds(field.versions, message.valid), holds(field.tagged, message.valid)),
         };
-        let read = format!(
-            "out.{} = {};",
-            ident(&field.name),
-            read_expression(message, field, &flex(message, field))
-        );
+        let read = format!("out.{} = {};", ident(&field.name), read_expression(message, field, &flex(message, field)));
         guarded(out, &condition, &read);
     }
     if !message.flexible.is_empty() {
-        writeln!(out, "if flexible {{\nout.unknown_tagged_fields = d.tagged_fields(|d, tag| {{\nlet _ = &d;\nmatch tag {{").unwrap();
+        writeln!(
+            out,
+            "if flexible {{\nout.unknown_tagged_fields = d.tagged_fields(|d, tag| {{\nlet _ = &d;\nmatch tag {{"
+        )
+        .unwrap();
         for field in fields {
             let Some(tag) = field.tag.filter(|_| field.tagged.meets(message.valid)) else {
                 continue;
             };
             let read = read_expression(message, field, "true");
-            writeln!(
-                out,
-                "{tag} if {} => out.{} = {read},",
-                holds(field.tagged, message.valid),
-                ident(&field.name)
-            )
-            .unwrap();
+            writeln!(out, "{tag} if {} => out.{} = {read},", holds(field.tagged, message.valid), ident(&field.name))
+                .unwrap();
         }
-        writeln!(
-            out,
-            "_ => return Ok(false),\n}}\n#[allow(unreachable_code)]\nOk(true)\n}})?;\n}}"
-        )
-        .unwrap();
+        writeln!(out, "_ => return Ok(false),\n}}\n#[allow(unreachable_code)]\nOk(true)\n}})?;\n}}").unwrap();
     }
     writeln!(out, "Ok(out)\n}}").unwrap();
 }
 
 fn encode(out: &mut String, message: &Message, name: &str, fields: &[Field]) {
-    writeln!(
-        out,
-        "fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {{"
-    )
-    .unwrap();
-    writeln!(
-        out,
-        "let _ = version;\nlet flexible = {};\nlet _ = flexible;",
-        holds(message.flexible, message.valid)
-    )
-    .unwrap();
+    writeln!(out, "fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {{").unwrap();
+    writeln!(out, "let _ = version;\nlet flexible = {};\nlet _ = flexible;", holds(message.flexible, message.valid))
+        .unwrap();
     for field in fields {
         encode_untagged(out, message, name, field);
     }
@@ -186,24 +115,14 @@ fn encode(out: &mut String, message: &Message, name: &str, fields: &[Field]) {
 
 fn encode_untagged(out: &mut String, message: &Message, name: &str, field: &Field) {
     let present = holds(field.versions, message.valid);
-    let missing = format!(
-        "return Err(EncodeError::field_not_in_version(\"{name}.{}\", version));",
-        field.name
-    );
+    let missing = format!("return Err(EncodeError::field_not_in_version(\"{name}.{}\", version));", field.name);
     if !always_tagged(message, field) {
         let mut write = String::new();
-        if field.is_nullable()
-            && !field.nullable.covers(field.versions)
-            && !field.nullable.covers(message.valid)
-        {
+        if field.is_nullable() && !field.nullable.covers(field.versions) && !field.nullable.covers(message.valid) {
             let null_ok = holds(field.nullable, message.valid);
             writeln!(write, "if self.{0}.is_none() && !({null_ok}) {{ return Err(EncodeError::null_not_in_version(\"{name}.{1}\", version)); }}", ident(&field.name), field.name).unwrap();
         }
-        write += &write_statement(
-            field,
-            &format!("self.{}", ident(&field.name)),
-            &flex(message, field),
-        );
+        write += &write_statement(field, &format!("self.{}", ident(&field.name)), &flex(message, field));
         let condition = match field.tagged.is_empty() {
             true => present.clone(),
             false => format!("({present}) && !({})", holds(field.tagged, message.valid)),
@@ -217,27 +136,20 @@ fn encode_untagged(out: &mut String, message: &Message, name: &str, field: &Fiel
 
 fn encode_tagged(out: &mut String, message: &Message, name: &str, fields: &[Field]) {
     writeln!(out, "if flexible {{\nlet mut tags = TaggedWriter::new();").unwrap();
-    let mut tagged: Vec<_> = fields
-        .iter()
-        .filter(|f| f.tag.is_some() && f.tagged.meets(message.valid))
-        .collect();
+    let mut tagged: Vec<_> = fields.iter().filter(|f| f.tag.is_some() && f.tagged.meets(message.valid)).collect();
     tagged.sort_by_key(|f| f.tag);
     for field in tagged {
-        let condition = format!(
-            "({}) && {}",
-            holds(field.tagged, message.valid),
-            differs(field)
-        );
+        let condition = format!("({}) && {}", holds(field.tagged, message.valid), differs(field));
         let write = write_statement(field, &format!("self.{}", ident(&field.name)), "true");
-        writeln!(
-            out,
-            "if {condition} {{ tags.add({}, |e| {{ {write} Ok(()) }})?; }}",
-            field.tag.unwrap()
-        )
-        .unwrap();
+        writeln!(out, "if {condition} {{ tags.add({}, |e| {{ {write} Ok(()) }})?; }}", field.tag.unwrap()).unwrap();
     }
-    writeln!(out, "tags.finish(&self.unknown_tagged_fields, e)?;\n}} else if !self.unknown_tagged_fields.is_empty() {{").unwrap();
-    writeln!(out, "return Err(EncodeError::field_not_in_version(\"{name}.unknown_tagged_fields\", version));\n}}").unwrap();
+    writeln!(
+        out,
+        "tags.finish(&self.unknown_tagged_fields, e)?;\n}} else if !self.unknown_tagged_fields.is_empty() {{"
+    )
+    .unwrap();
+    writeln!(out, "return Err(EncodeError::field_not_in_version(\"{name}.unknown_tagged_fields\", version));\n}}")
+        .unwrap();
 }
 
 /// True where no valid version has the field outside the tagged section.
@@ -264,10 +176,7 @@ fn holds(versions: Versions, valid: Versions) -> String {
         (false, false) => "true".to_owned(),
         (true, false) => format!("version >= {}", versions.first),
         (false, true) => format!("version <= {}", versions.last),
-        (true, true) => format!(
-            "(version >= {} && version <= {})",
-            versions.first, versions.last
-        ),
+        (true, true) => format!("(version >= {} && version <= {})", versions.first, versions.last),
     }
 }
 
@@ -294,17 +203,16 @@ fn read_expression(message: &Message, field: &Field, flexible: &str) -> String {
         (Type::Records, Some(null)) => {
             format!("d.nullable_bytes({flexible}, {null}, {what})?.map(Records::from)")
         }
-        (Type::Array(element), None) => format!(
-            "d.array({flexible}, {what}, |d| Ok({}))?",
-            read_plain(element, flexible)
-        ),
-        (Type::Array(element), Some(null)) => {
-            format!(
-                "d.nullable_array({flexible}, {null}, {what}, |d| Ok({}))?",
-                read_plain(element, flexible)
-            )
+        (Type::Array(element), None) => {
+            format!("d.array({flexible}, {what}, |d| Ok({}))?", read_plain(element, flexible))
         }
-        (Type::Struct(_), Some(null)) => format!("d.nullable_struct({null}, version, {what})?"),
+        (Type::Array(element), Some(null)) => {
+            format!("d.nullable_array({flexible}, {null}, {what}, |d| Ok({}))?", read_plain(element, flexible))
+        }
+        (Type::Struct(_), Some(_)) => {
+            assert!(field.nullable.covers(field.versions), "{what}: has versions without a presence byte");
+            "d.nullable_struct(version)?".to_owned()
+        }
         (kind, _) => read_plain(kind, flexible),
     }
 }
@@ -335,10 +243,7 @@ fn write_statement(field: &Field, value: &str, flexible: &str) -> String {
         (Type::Records, false) => format!("e.records({flexible}, &{value})?;"),
         (Type::Records, true) => format!("e.nullable_records({flexible}, {value}.as_ref())?;"),
         (Type::Array(element), false) => {
-            format!(
-                "e.array({flexible}, &{value}, |e, x| {{ {} Ok(()) }})?;",
-                write_plain(element, "x", flexible)
-            )
+            format!("e.array({flexible}, &{value}, |e, x| {{ {} Ok(()) }})?;", write_plain(element, "x", flexible))
         }
         (Type::Array(element), true) => {
             format!(
@@ -403,12 +308,10 @@ fn default_value(field: &Field) -> String {
     }
     let plain = match &field.kind {
         Type::Bool => (field.default.eq_ignore_ascii_case("true")).to_string(),
-        Type::Int8 | Type::Int16 | Type::Uint16 | Type::Int32 | Type::Int64 => {
-            match field.default.as_str() {
-                "" => "0".to_owned(),
-                number => number.to_owned(),
-            }
-        }
+        Type::Int8 | Type::Int16 | Type::Uint16 | Type::Int32 | Type::Int64 => match field.default.as_str() {
+            "" => "0".to_owned(),
+            number => number.to_owned(),
+        },
         Type::Float64 => match field.default.as_str() {
             "" => "0.0".to_owned(),
             number => format!("{:?}", number.parse::<f64>().unwrap()),

@@ -7,11 +7,7 @@ use std::fmt::Write;
 pub(crate) fn api_keys(rows: &[Vec<String>], messages: &[Message]) -> String {
     let known: Vec<_> = rows
         .iter()
-        .filter(|row| {
-            messages
-                .iter()
-                .any(|m| m.kind == "request" && m.name == format!("{}Request", row[1]))
-        })
+        .filter(|row| messages.iter().any(|m| m.kind == "request" && m.name == format!("{}Request", row[1])))
         .collect();
     let mut out = String::from(
         "/// An API of Kafka's protocol.\n#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]\n#[repr(i16)]\npub enum ApiKey {\n",
@@ -30,15 +26,8 @@ pub(crate) fn api_keys(rows: &[Vec<String>], messages: &[Message]) -> String {
     out += "_ => return None,\n})\n}\nfn facts(self) -> Facts {\nmatch self {\n";
     for row in &known {
         let flexible = |kind: &str| {
-            let message = messages
-                .iter()
-                .find(|m| m.name == format!("{}{kind}", row[1]))
-                .unwrap();
-            if message.flexible.is_empty() {
-                i16::MAX
-            } else {
-                message.flexible.first
-            }
+            let message = messages.iter().find(|m| m.name == format!("{}{kind}", row[1])).unwrap();
+            if message.flexible.is_empty() { i16::MAX } else { message.flexible.first }
         };
         writeln!(
             out,
@@ -60,29 +49,19 @@ pub(crate) fn error_codes(rows: &[Vec<String>]) -> String {
     );
     for row in rows {
         let default = if row[0] == "0" { "#[default]\n" } else { "" };
-        writeln!(
-            out,
-            "/// `{}`.\n{default}{} = {},",
-            row[1],
-            camel(&row[1]),
-            row[0]
-        )
-        .unwrap();
+        writeln!(out, "/// `{}`.\n{default}{} = {},", row[1], camel(&row[1]), row[0]).unwrap();
     }
     out += "}\nimpl ErrorCode {\n/// The error of a code.\npub fn from_code(code: i16) -> Option<Self> {\nSome(match code {\n";
     for row in rows {
         writeln!(out, "{} => Self::{},", row[0], camel(&row[1])).unwrap();
     }
-    out += "_ => return None,\n})\n}\n/// Kafka's name of the error.\npub fn name(self) -> &'static str {\nmatch self {\n";
+    out +=
+        "_ => return None,\n})\n}\n/// Kafka's name of the error.\npub fn name(self) -> &'static str {\nmatch self {\n";
     for row in rows {
         writeln!(out, "Self::{} => {:?},", camel(&row[1]), row[1]).unwrap();
     }
     out += "}\n}\n/// Whether a client may try again.\npub fn is_retriable(self) -> bool {\nmatches!(self, ";
-    let retriable: Vec<_> = rows
-        .iter()
-        .filter(|r| r[2] == "true")
-        .map(|r| format!("Self::{}", camel(&r[1])))
-        .collect();
+    let retriable: Vec<_> = rows.iter().filter(|r| r[2] == "true").map(|r| format!("Self::{}", camel(&r[1]))).collect();
     out + &retriable.join(" | ") + ")\n}\n}\n"
 }
 
@@ -96,27 +75,13 @@ pub(crate) fn any(messages: &[Message]) -> String {
     let mut out = String::new();
     for (kind, name) in [("request", "AnyRequest"), ("response", "AnyResponse")] {
         let members: Vec<_> = messages.iter().filter(|m| m.kind == kind).collect();
-        let suffix = if kind == "request" {
-            "Request"
-        } else {
-            "Response"
-        };
+        let suffix = if kind == "request" { "Request" } else { "Response" };
         writeln!(out, "/// Any {kind} of the protocol.\n#[derive(Clone, Debug, PartialEq)]\n#[allow(missing_docs, clippy::large_enum_variant)]\npub enum {name} {{").unwrap();
         for m in &members {
-            writeln!(
-                out,
-                "{}(messages::{}),",
-                m.name.trim_end_matches(suffix),
-                m.name
-            )
-            .unwrap();
+            writeln!(out, "{}(messages::{}),", m.name.trim_end_matches(suffix), m.name).unwrap();
         }
         writeln!(out, "}}\nimpl {name} {{").unwrap();
-        writeln!(
-            out,
-            "/// The API of this {kind}.\npub fn api_key(&self) -> ApiKey {{\nmatch self {{"
-        )
-        .unwrap();
+        writeln!(out, "/// The API of this {kind}.\npub fn api_key(&self) -> ApiKey {{\nmatch self {{").unwrap();
         for m in &members {
             let api = m.name.trim_end_matches(suffix);
             writeln!(out, "Self::{api}(_) => ApiKey::{api},").unwrap();
@@ -134,12 +99,7 @@ pub(crate) fn any(messages: &[Message]) -> String {
         }
         writeln!(out, "}})\n}}\n/// Writes the body at `version`.\npub fn encode(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError> {{\nmatch self {{").unwrap();
         for m in &members {
-            writeln!(
-                out,
-                "Self::{}(m) => m.encode(e, version),",
-                m.name.trim_end_matches(suffix)
-            )
-            .unwrap();
+            writeln!(out, "Self::{}(m) => m.encode(e, version),", m.name.trim_end_matches(suffix)).unwrap();
         }
         writeln!(out, "}}\n}}\n/// The body with every field at its default.\npub fn default_of(key: ApiKey) -> Self {{\nmatch key {{").unwrap();
         for m in &members {

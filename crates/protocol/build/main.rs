@@ -25,8 +25,5 @@ fn main() {
     write("stored.rs", emit::modules(&records));
     write("api_key.rs", enums::api_keys(&apis, &messages));
     write("any.rs", enums::any(&messages));
-    write(
-        "error_code.rs",
-        enums::error_codes(&schema::rows(&read("errors.tsv"))),
-    );
+    write("error_code.rs", enums::error_codes(&schema::rows(&read("errors.tsv"))));
 }

@@ -13,25 +13,13 @@ impl Versions {
     const EMPTY: Self = Self { first: 0, last: -1 };
 
     fn parse(text: &str) -> Self {
-        let number = |s: &str| {
-            s.parse::<i16>()
-                .unwrap_or_else(|_| panic!("not a version: {text:?}"))
-        };
+        let number = |s: &str| s.parse::<i16>().unwrap_or_else(|_| panic!("not a version: {text:?}"));
         match text {
             "" | "none" => Self::EMPTY,
-            _ if text.ends_with('+') => Self {
-                first: number(&text[..text.len() - 1]),
-                last: i16::MAX,
-            },
+            _ if text.ends_with('+') => Self { first: number(&text[..text.len() - 1]), last: i16::MAX },
             _ => match text.split_once('-') {
-                Some((first, last)) => Self {
-                    first: number(first),
-                    last: number(last),
-                },
-                None => Self {
-                    first: number(text),
-                    last: number(text),
-                },
+                Some((first, last)) => Self { first: number(first), last: number(last) },
+                None => Self { first: number(text), last: number(text) },
             },
         }
     }
@@ -133,10 +121,7 @@ pub(crate) struct Message {
 
 /// The rows of a table without its heading.
 pub(crate) fn rows(text: &str) -> Vec<Vec<String>> {
-    text.lines()
-        .skip(1)
-        .map(|line| line.split('\t').map(str::to_owned).collect())
-        .collect()
+    text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
 pub(crate) fn messages(text: &str) -> Vec<Message> {
@@ -196,11 +181,7 @@ fn build(rows: &[Vec<String>]) -> Vec<Message> {
 fn add(message: &mut Message, owner: &str, field: Field) {
     let fields = message.structs.get_mut(owner).unwrap();
     match fields.iter().find(|f| f.name == field.name) {
-        Some(known) => assert_eq!(
-            known, &field,
-            "{} has two structs called {owner}",
-            message.name
-        ),
+        Some(known) => assert_eq!(known, &field, "{} has two structs called {owner}", message.name),
         None => fields.push(field),
     }
 }

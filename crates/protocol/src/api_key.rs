@@ -50,11 +50,7 @@ impl ApiKey {
 
     /// The version of the header before a request of `version`.
     pub fn request_header_version(self, version: i16) -> i16 {
-        if version >= self.facts().flexible_request {
-            2
-        } else {
-            1
-        }
+        if version >= self.facts().flexible_request { 2 } else { 1 }
     }
 
     /// The version of the header before a response of `version`: always 0 for ApiVersions, so that a client can read

@@ -37,10 +37,7 @@ pub trait Message: Codec + Clone + Debug + Default + PartialEq {
     /// Reads a message, refusing versions that do not exist.
     fn read(d: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         if !Self::VERSIONS.contains(&version) {
-            return Err(DecodeError::Version {
-                message: Self::NAME,
-                version,
-            });
+            return Err(DecodeError::Version { message: Self::NAME, version });
         }
         Self::decode(d, version)
     }
@@ -56,10 +53,7 @@ pub trait Message: Codec + Clone + Debug + Default + PartialEq {
     /// The message alone as bytes.
     fn to_bytes(&self, version: i16) -> Result<Bytes, EncodeError> {
         if !Self::VERSIONS.contains(&version) {
-            return Err(EncodeError::Version {
-                message: Self::NAME,
-                version,
-            });
+            return Err(EncodeError::Version { message: Self::NAME, version });
         }
         let mut e = Encoder::new();
         self.encode(&mut e, version)?;

@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 /// Heap a message may take for each byte it came in.
 const HEAP_PER_BYTE: usize = 16;
-/// Heap any message may take besides.
-const HEAP_BASE: usize = 64 * 1024;
+/// Heap any message may take besides; the promise is 64 KiB, and sharing the input takes a little.
+const HEAP_BASE: usize = 64 * 1024 - 256;
 
 /// Why bytes are not the message they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,13 +84,7 @@ impl Decoder {
     pub fn new(buf: Bytes) -> Self {
         let end = buf.len();
         let total = end.saturating_mul(HEAP_PER_BYTE).saturating_add(HEAP_BASE);
-        Self {
-            buf,
-            position: 0,
-            end,
-            budget: total,
-            total,
-        }
+        Self { buf, position: 0, end, budget: total, total }
     }
 
     /// Bytes not read yet.
@@ -168,12 +162,7 @@ impl Decoder {
     }
 
     /// Reads a length: `None` is null.
-    fn length(
-        &mut self,
-        flexible: bool,
-        short: bool,
-        field: &'static str,
-    ) -> Result<Option<usize>> {
+    fn length(&mut self, flexible: bool, short: bool, field: &'static str) -> Result<Option<usize>> {
         let length = match (flexible, short) {
             (true, _) => i64::from(self.unsigned_varint()?) - 1,
             (false, true) => i64::from(self.int16()?),
@@ -181,9 +170,7 @@ impl Decoder {
         };
         match length {
             -1 => Ok(None),
-            _ => usize::try_from(length)
-                .map(Some)
-                .map_err(|_| DecodeError::Length { field, length }),
+            _ => usize::try_from(length).map(Some).map_err(|_| DecodeError::Length { field, length }),
         }
     }
 
@@ -193,18 +180,11 @@ impl Decoder {
     }
 
     /// Reads a string that may be null where `null` says so.
-    pub fn nullable_string(
-        &mut self,
-        flexible: bool,
-        null: bool,
-        field: &'static str,
-    ) -> Result<Option<Str>> {
+    pub fn nullable_string(&mut self, flexible: bool, null: bool, field: &'static str) -> Result<Option<Str>> {
         match self.length(flexible, true, field)? {
             Some(length) => {
                 let bytes = self.slice(length)?;
-                Str::from_utf8(bytes)
-                    .map(Some)
-                    .ok_or(DecodeError::Utf8(field))
+                Str::from_utf8(bytes).map(Some).ok_or(DecodeError::Utf8(field))
             }
             None if null => Ok(None),
             None => Err(DecodeError::Null(field)),
@@ -213,17 +193,11 @@ impl Decoder {
 
     /// Reads a string.
     pub fn string(&mut self, flexible: bool, field: &'static str) -> Result<Str> {
-        self.nullable_string(flexible, false, field)?
-            .ok_or(DecodeError::Null(field))
+        self.nullable_string(flexible, false, field)?.ok_or(DecodeError::Null(field))
     }
 
     /// Reads bytes that may be null where `null` says so.
-    pub fn nullable_bytes(
-        &mut self,
-        flexible: bool,
-        null: bool,
-        field: &'static str,
-    ) -> Result<Option<Bytes>> {
+    pub fn nullable_bytes(&mut self, flexible: bool, null: bool, field: &'static str) -> Result<Option<Bytes>> {
         match self.length(flexible, false, field)? {
             Some(length) => self.slice(length).map(Some),
             None if null => Ok(None),
@@ -233,8 +207,7 @@ impl Decoder {
 
     /// Reads bytes.
     pub fn bytes(&mut self, flexible: bool, field: &'static str) -> Result<Bytes> {
-        self.nullable_bytes(flexible, false, field)?
-            .ok_or(DecodeError::Null(field))
+        self.nullable_bytes(flexible, false, field)?.ok_or(DecodeError::Null(field))
     }
 
     /// Reads an array that may be null where `null` says so.
@@ -246,18 +219,11 @@ impl Decoder {
         mut element: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Option<Vec<T>>> {
         let Some(length) = self.length(flexible, false, field)? else {
-            return if null {
-                Ok(None)
-            } else {
-                Err(DecodeError::Null(field))
-            };
+            return if null { Ok(None) } else { Err(DecodeError::Null(field)) };
         };
         // No element is shorter than a byte, so a longer array cannot be there.
         if length > self.remaining() {
-            return Err(DecodeError::Underflow {
-                wanted: length,
-                left: self.remaining(),
-            });
+            return Err(DecodeError::Underflow { wanted: length, left: self.remaining() });
         }
         self.charge(length.saturating_mul(size_of::<T>()))?;
         let mut out = Vec::with_capacity(length);
@@ -274,33 +240,20 @@ impl Decoder {
         field: &'static str,
         element: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
-        self.nullable_array(flexible, false, field, element)?
-            .ok_or(DecodeError::Null(field))
+        self.nullable_array(flexible, false, field, element)?.ok_or(DecodeError::Null(field))
     }
 
     /// Reads a structure behind a presence byte: below zero is null (KIP-893).
-    pub fn nullable_struct<T: Codec>(
-        &mut self,
-        null: bool,
-        version: i16,
-        field: &'static str,
-    ) -> Result<Option<Box<T>>> {
-        if !null {
-            return T::decode(self, version).map(|value| Some(Box::new(value)));
-        }
+    pub fn nullable_struct<T: Codec>(&mut self, version: i16) -> Result<Option<Box<T>>> {
         if self.int8()? < 0 {
             return Ok(None);
         }
-        let _ = field;
         self.charge(size_of::<T>())?;
         T::decode(self, version).map(|value| Some(Box::new(value)))
     }
 
     fn charge(&mut self, heap: usize) -> Result<()> {
-        self.budget = self
-            .budget
-            .checked_sub(heap)
-            .ok_or(DecodeError::Budget(self.total))?;
+        self.budget = self.budget.checked_sub(heap).ok_or(DecodeError::Budget(self.total))?;
         Ok(())
     }
 

@@ -207,12 +207,7 @@ impl Encoder {
 
     /// An encoder that goes on after `buf`.
     pub fn after(buf: BytesMut) -> Self {
-        Self {
-            out: Encoded {
-                buf,
-                splices: Vec::new(),
-            },
-        }
+        Self { out: Encoded { buf, splices: Vec::new() } }
     }
 
     /// What was written.
@@ -309,10 +304,7 @@ impl Encoder {
         match value {
             Some(Records::Bytes(bytes)) if bytes.len() < SPLICE_FROM => self.raw(bytes),
             Some(Records::Bytes(bytes)) => self.splice(SpliceSource::Bytes(bytes.clone())),
-            Some(Records::External { id, size }) => self.splice(SpliceSource::External {
-                id: *id,
-                size: *size,
-            }),
+            Some(Records::External { id, size }) => self.splice(SpliceSource::External { id: *id, size: *size }),
             None => {}
         }
         Ok(())
@@ -324,10 +316,7 @@ impl Encoder {
     }
 
     fn splice(&mut self, source: SpliceSource) {
-        self.out.splices.push(Splice {
-            at: self.out.buf.len(),
-            source,
-        });
+        self.out.splices.push(Splice { at: self.out.buf.len(), source });
     }
 
     /// Writes an array or null.
@@ -338,10 +327,7 @@ impl Encoder {
         mut element: impl FnMut(&mut Self, &T) -> Result<()>,
     ) -> Result<()> {
         self.length(flexible, false, value.map(<[T]>::len))?;
-        value
-            .unwrap_or_default()
-            .iter()
-            .try_for_each(|x| element(self, x))
+        value.unwrap_or_default().iter().try_for_each(|x| element(self, x))
     }
 
     /// Writes an array.

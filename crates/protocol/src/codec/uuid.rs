@@ -75,10 +75,7 @@ impl FromStr for Uuid {
         }
         let mut bits = 0u128;
         for (i, letter) in text_bytes.iter().enumerate() {
-            let sextet = ALPHABET
-                .iter()
-                .position(|a| a == letter)
-                .ok_or_else(error)? as u128;
+            let sextet = ALPHABET.iter().position(|a| a == letter).ok_or_else(error)? as u128;
             bits = match i {
                 21 => (bits << 2) | (sextet >> 4),
                 _ => (bits << 6) | sextet,

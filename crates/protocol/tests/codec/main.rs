@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods)]
 
 mod golden;
+mod heap;
+mod hostile;
 mod oracle;
 mod random;
 mod registry;

@@ -7,6 +7,9 @@ use ottla_protocol::{
 };
 use std::ops::RangeInclusive;
 
+/// What becomes of bytes that are read, and then written.
+type Converted = Result<Result<Bytes, EncodeError>, DecodeError>;
+
 /// One generated type.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
@@ -14,9 +17,10 @@ pub(crate) struct Entry {
     pub(crate) versions: RangeInclusive<i16>,
     pub(crate) flexible_since: Option<i16>,
     /// Reads bytes of the first version and writes the message at the second.
-    pub(crate) convert: fn(Bytes, i16, i16) -> Result<Result<Bytes, EncodeError>, DecodeError>,
+    pub(crate) convert: fn(Bytes, i16, i16) -> Converted,
     /// Reads bytes that may be anything.
     pub(crate) decode: fn(Bytes, i16) -> Result<(), DecodeError>,
+    rewrite: fn(Bytes, i16) -> Bytes,
     /// The default message at a version.
     pub(crate) default: fn(i16) -> Result<Bytes, EncodeError>,
 }
@@ -30,8 +34,17 @@ impl Entry {
             flexible_since: M::FLEXIBLE_SINCE,
             convert: |bytes, from, to| Ok(M::from_bytes(bytes, from)?.to_bytes(to)),
             decode: |bytes, version| M::read(&mut Decoder::new(bytes), version).map(|_| ()),
+            rewrite: |bytes, version| {
+                let message = M::read(&mut Decoder::new(bytes), version).expect("readable");
+                message.to_bytes(version).expect("what was read can be written")
+            },
             default: |version| M::default().to_bytes(version),
         }
+    }
+
+    /// The bytes we would have written for what `bytes` begin with.
+    pub(crate) fn rewrite(&self, bytes: &[u8], version: i16) -> Bytes {
+        (self.rewrite)(Bytes::copy_from_slice(bytes), version)
     }
 
     /// Reads and writes at the same version.

@@ -10,13 +10,15 @@ use crate::{
 pub(crate) struct Shape {
     /// Arrays hold fewer than this.
     pub(crate) elements: usize,
+    /// Arrays within elements of arrays hold fewer than this.
+    pub(crate) nested: usize,
     /// Strings and bytes are shorter than this.
     pub(crate) length: usize,
     /// Whether there may be tagged fields that no schema names.
     pub(crate) unknown_tags: bool,
 }
 
-pub(crate) const SMALL: Shape = Shape { elements: 4, length: 12, unknown_tags: true };
+pub(crate) const SMALL: Shape = Shape { elements: 4, nested: 4, length: 12, unknown_tags: true };
 
 /// How a length or count is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +38,15 @@ pub(crate) struct Wire {
 
 pub(crate) fn message(random: &mut Random, m: &Message, version: i16, shape: Shape) -> Wire {
     let flexible = m.flexible.has(version);
-    let mut writer =
-        Writer { random, version, shape, flexible, is_header: m.name == "RequestHeader", wire: Wire::default() };
+    let mut writer = Writer {
+        random,
+        version,
+        shape,
+        flexible,
+        is_header: m.name == "RequestHeader",
+        depth: 0,
+        wire: Wire::default(),
+    };
     writer.structure(&m.fields, false);
     writer.wire
 }
@@ -48,6 +57,7 @@ struct Writer<'r> {
     shape: Shape,
     flexible: bool,
     is_header: bool,
+    depth: usize,
     wire: Wire,
 }
 
@@ -164,13 +174,18 @@ impl Writer<'_> {
     }
 
     fn array(&mut self, field: &Field, null: bool, special: bool) {
-        let count = usize::from(special) + self.random.below(self.shape.elements);
+        let bound = if self.depth == 0 { self.shape.elements } else { self.shape.nested };
+        let count = usize::from(special) + self.random.below(bound);
         self.length((!null).then_some(count), false, self.flexible);
         for _ in 0..if null { 0 } else { count } {
             match field.kind.as_str() {
                 "string" => self.text(usize::from(special), self.flexible),
                 "bytes" => self.blob(false, false),
-                _ if !field.fields.is_empty() => self.structure(&field.fields, false),
+                _ if !field.fields.is_empty() => {
+                    self.depth += 1;
+                    self.structure(&field.fields, false);
+                    self.depth -= 1;
+                }
                 kind => self.scalar(kind, "", false),
             }
         }
