@@ -6,6 +6,9 @@ use core::time::Duration;
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome, Ticket};
 
+/// The header of a batch.
+const BATCH_OVERHEAD_BYTES: usize = 64;
+
 /// Settings, time, and the way out.
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
@@ -18,10 +21,15 @@ impl Context<'_> {
         self.out.record(record);
     }
 
+    /// Whether a batch can hold records of so many bytes.
+    pub(crate) fn fits(&self, record_bytes: usize) -> bool {
+        record_bytes.saturating_add(BATCH_OVERHEAD_BYTES) <= self.settings.max_batch_bytes
+    }
+
     /// Appends records that belong together, if a batch can hold them.
     pub(crate) fn record_all(&mut self, records: Vec<CoordinatorRecord>) -> Result<(), Error> {
         let bytes: usize = records.iter().map(CoordinatorRecord::max_bytes).sum();
-        if bytes > self.settings.max_batch_bytes {
+        if !self.fits(bytes) {
             return Err(Error::RecordsTooLarge);
         }
         records.into_iter().for_each(|record| self.out.record(record));

@@ -16,7 +16,7 @@ pub use self::topics_deleted::DeletedTopic;
 
 pub(crate) use self::commit::commit;
 pub(crate) use self::delete::delete;
-pub(crate) use self::expire::{expire, is_full};
+pub(crate) use self::expire::{TOMBSTONE_OVERHEAD_BYTES, expire, is_full};
 pub(crate) use self::fetch::fetch;
 pub(crate) use self::store::OffsetStore;
 pub(crate) use self::topics_deleted::topics_deleted;

@@ -17,7 +17,7 @@ const OFFSET_COMMIT_VALUE_VERSION: i16 = 4;
 /// The only version with a time of expiry.
 const OFFSET_COMMIT_WITH_EXPIRY_VERSION: i16 = 1;
 /// What a record takes in a batch besides its key and value, at most.
-const RECORD_OVERHEAD: usize = 32;
+const RECORD_OVERHEAD: usize = 48;
 
 /// A change to groups or offsets.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,9 @@ mod limits;
 mod offsets;
 mod operators;
 mod properties;
+mod records;
 mod show;
+mod transactions;
 mod world;
 
 use self::world::World;

@@ -11,10 +11,10 @@ use ottla_state_machine::{Now, Outcome};
 
 /// Groups one decision looks at, so that a partition of many groups goes on serving meanwhile.
 const MAX_GROUPS: usize = 1_000;
-/// Room that a decision leaves in its batch: for a tombstone of the longest names, and the batch's own header.
-const SPARE_BYTES: usize = 128 * 1024;
-/// What the tombstone of a group takes for most group ids; the rest is in the spare.
-const MAX_GROUP_TOMBSTONE_BYTES: usize = 512;
+/// Room that a decision leaves in its batch, for a tombstone of the longest names.
+const SPARE_BYTES: usize = 2 * 32 * 1024 + 1024;
+/// What a group's tombstone takes in a batch besides the group id.
+pub(crate) const TOMBSTONE_OVERHEAD_BYTES: usize = 64;
 
 /// How a sweep over groups stands.
 pub(super) enum Sweep {
@@ -38,7 +38,7 @@ pub(super) fn step(hard: &Hard, from: Option<Str>) -> (Vec<Str>, Sweep) {
 
 /// Whether the batch has room for no more tombstones.
 pub(crate) fn is_full(cx: &Context<'_>, bytes: usize) -> bool {
-    bytes > 0 && bytes.saturating_add(SPARE_BYTES) > cx.settings.max_batch_bytes
+    bytes > 0 && !cx.fits(bytes.saturating_add(SPARE_BYTES))
 }
 
 /// Looks at some groups, and at the others soon after.
@@ -110,7 +110,7 @@ fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: 
     }
     match all_expired && group.is(GroupState::Empty) {
         true => {
-            *bytes += MAX_GROUP_TOMBSTONE_BYTES;
+            *bytes += group_id.len() + TOMBSTONE_OVERHEAD_BYTES;
             Expired::All
         }
         false => Expired::Some,

@@ -51,7 +51,7 @@ fn names_and_metadata_have_limits() {
 fn a_group_too_large_for_a_batch_is_not_stored() {
     super::check(
         "
-        > set max_batch=280
+        > set max_batch=360
         > join 1 g - v=3
         > join 2 g - v=3
         > wait 6000

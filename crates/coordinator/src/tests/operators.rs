@@ -98,7 +98,7 @@ fn empty_groups_are_deleted_with_their_offsets() {
 fn a_deletion_that_is_too_large_for_a_batch_takes_more() {
     check(
         "
-        > set max_batch=131200
+        > set max_batch=66800
         > commit 1 g - t-0=1 t-1=2
         1: t-0=ok t-1=ok
         > commit 2 g - t-2=1 t-3=2

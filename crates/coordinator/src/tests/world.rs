@@ -136,15 +136,24 @@ impl World {
 
     /// What another broker would make of the log.
     pub(super) fn replayed(&self) -> Hard {
-        let mut shard = Shard::<GroupCoordinator>::new();
-        for (offset, record) in self.decoded() {
-            shard.replay(offset, &record);
-        }
-        shard.hard().clone()
+        replay(self.decoded())
     }
 
-    /// The log as compaction would leave it, by key.
-    pub(super) fn compacted(&self) -> BTreeMap<&Bytes, &Option<Bytes>> {
-        self.log.iter().map(|(key, value, _)| (key, value)).collect()
+    /// What another broker would make of the log after compaction.
+    pub(super) fn compacted(&self) -> Hard {
+        let last: BTreeMap<&Bytes, usize> = self.log.iter().enumerate().map(|(i, (key, ..))| (key, i)).collect();
+        let is_last = |(offset, _): &(i64, CoordinatorRecord)| {
+            let index = usize::try_from(*offset).unwrap();
+            last.get(&self.log[index].0) == Some(&index)
+        };
+        replay(self.decoded().into_iter().filter(is_last).collect())
     }
+}
+
+fn replay(records: Vec<(i64, CoordinatorRecord)>) -> Hard {
+    let mut shard = Shard::<GroupCoordinator>::new();
+    for (offset, record) in records {
+        shard.replay(offset, &record);
+    }
+    shard.hard().clone()
 }

@@ -6,14 +6,11 @@ use super::heartbeat::session_timer;
 use super::rebalance::{join_timer, sync_timer};
 use crate::context::Context;
 use crate::machine::{Hard, Soft};
-use crate::offsets::is_full;
+use crate::offsets::{TOMBSTONE_OVERHEAD_BYTES, is_full};
 use crate::{CoordinatorRecord, Error, GroupCoordinator, Reply, Timer};
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome, Ticket};
 use std::collections::{BTreeSet, VecDeque};
-
-/// What a group's tombstone takes in a batch besides the group id.
-const TOMBSTONE_OVERHEAD_BYTES: usize = 64;
 
 /// What became of a group to delete.
 #[derive(Clone, Debug, PartialEq)]

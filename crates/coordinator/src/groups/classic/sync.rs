@@ -113,7 +113,7 @@ fn assign(group: &mut ClassicGroup, cx: &mut Context<'_>, request: SyncGroup) {
         member.assignment = assignments.remove(&member.member_id).unwrap_or_default();
     }
     let record = group.to_record();
-    if record.max_bytes() > cx.settings.max_batch_bytes {
+    if !cx.fits(record.max_bytes()) {
         return assignment_too_large(group, cx, &request.member_id);
     }
     cx.record(record);
