@@ -139,8 +139,6 @@ impl Log {
         if segments.is_empty() {
             return Ok(Removal::of_segments(&self.dir, &[])?);
         }
-        // What is gone needs no recovery. Of a segment that stays, even what was deleted must be durable to count as such.
-        self.recovery_point = self.recovery_point.max(kept.first().map_or(0, |first| first.base_offset));
         self.shared.set_segments(kept);
         let base_offsets: Vec<i64> = segments.iter().map(|segment| segment.base_offset).collect();
         self.snapshots.remove(|offset| base_offsets.contains(&offset))?;

@@ -161,6 +161,7 @@ impl Loaded {
 impl Loader<'_> {
     fn load(&mut self) -> Result<Loaded, Error> {
         let checkpointed = self.options.log_start_offset.max(0);
+        self.drop_deleted()?;
         let mut producers = self.recover()?;
         let mut log_end_offset = self.segments.last().map_or(0, |segment| segment.next_offset());
         if self.segments.is_empty() || log_end_offset < checkpointed {
@@ -179,8 +180,19 @@ impl Loader<'_> {
             None => self.load_producers(log_start_offset, log_end_offset)?,
         };
         let flushed = if self.options.clean_shutdown { i64::MAX } else { self.options.recovery_point };
-        let recovery_point = flushed.min(log_end_offset).max(self.segments.first().map_or(0, |first| first.base_offset));
+        let recovery_point = flushed.min(log_end_offset);
         Ok(Loaded { producers, log_start_offset, recovery_point })
+    }
+
+    /// Takes out the segments below the log start offset: a power cut may have brought them back, torn.
+    fn drop_deleted(&mut self) -> Result<(), Error> {
+        let log_start_offset = self.options.log_start_offset;
+        let below = |pair: &&[Arc<Segment>]| pair.last().is_some_and(|next| next.base_offset <= log_start_offset);
+        let count = self.segments.windows(2).take_while(below).count();
+        let kept = self.segments.split_off(count);
+        let deleted = std::mem::replace(&mut self.segments, kept);
+        let removed = super::Removal::of_segments(&self.dir, &deleted)?.run();
+        removed.map_err(|source| Error::Io { path: self.dir.path(), source })
     }
 
     /// Finds where the log ends. After a crash, all segments from the recovery point on are read and the producers with them.
@@ -215,7 +227,8 @@ impl Loader<'_> {
         let start = self.segments.get(first).map_or(0, |segment| segment.base_offset);
         let log_start_offset = self.options.log_start_offset.max(self.segments.first().map_or(0, |s| s.base_offset));
         let mut producers = self.load_producers(log_start_offset.min(start), start)?;
-        let mut state = State { producers: &mut producers, epochs: &mut self.epochs };
+        let mut epochs = std::mem::take(&mut self.epochs);
+        let mut state = State { producers: &mut producers, epochs: &mut epochs };
         let mut n = first;
         while let Some(segment) = self.segments.get(n) {
             state.producers.set_end_offset(segment.base_offset.max(state.producers.end_offset()));
@@ -223,7 +236,7 @@ impl Loader<'_> {
             let recovered =
                 segment::recover(segment, config.index_interval_bytes, self.options.recovery_point, &mut state)?;
             n += 1;
-            if recovered.truncated > 0 {
+            if recovered.truncated > 0 || self.is_hole(recovered.next_offset, n) {
                 break;
             }
             if n < self.segments.len() {
@@ -233,8 +246,16 @@ impl Loader<'_> {
                 self.snapshots.take(state.producers)?;
             }
         }
+        self.epochs = epochs;
         self.drop_segments_from(n)?;
         Ok(producers)
+    }
+
+    /// Whether batches are missing before segment `n`: the power was cut after that one reached the disk and before all of the
+    /// one before it did. Compaction leaves such holes too, and so do followers of a compacted log.
+    fn is_hole(&self, next_offset: i64, n: usize) -> bool {
+        let gap = self.segments.get(n).is_some_and(|next| next.base_offset > next_offset);
+        gap && next_offset >= self.options.recovery_point && !self.options.config.compact
     }
 
     /// Segments after a torn one were written after it and never flushed.

@@ -35,7 +35,10 @@ impl Log {
         if !self.should_roll(size, info, now_ms) {
             return Ok(false);
         }
-        self.roll_at(info.first_offset.max(self.log_end_offset()), now_ms)
+        // At the end of the log even if the first offset is above it, so that a hole between segments tells of a power cut.
+        let log_end_offset = self.log_end_offset();
+        let reaches = info.last_offset.saturating_sub(log_end_offset) <= i64::from(i32::MAX);
+        self.roll_at(if reaches { log_end_offset } else { info.first_offset }, now_ms)
     }
 
     /// Begins a new segment at the end of the log; false if the active one is empty.
