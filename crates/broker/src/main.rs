@@ -1,2 +1,41 @@
-//! ottla-broker.
-fn main() {}
+//! Ottla: a broker that Kafka's clients and tools take for Apache Kafka.
+//!
+//! This crate does what the others decide: sockets, files, threads, clocks and wiring. It knows no rules of groups,
+//! metadata or logs; those are in the crates it drives.
+
+mod broker;
+mod checkpoint_file;
+mod cli;
+mod clock;
+mod config_schema;
+mod controller;
+mod entropy;
+mod error_code;
+mod fetch;
+mod format;
+mod groups;
+mod handlers;
+mod housekeeping;
+mod http;
+mod logging;
+mod metadata_log;
+mod metrics;
+mod network;
+mod node;
+mod partition;
+mod producer_ids;
+mod publisher;
+mod registration;
+mod removals;
+mod replicas;
+mod settings;
+mod shards;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,133 @@
+//! What every connection and handler shares: config, image, replicas, coordinators.
+
+use crate::{
+    clock::Clock,
+    controller,
+    fetch::sessions::Sessions,
+    groups::Groups,
+    logging::Levels,
+    metrics::Metrics,
+    network::Limits,
+    publisher::Published,
+    replicas::Replicas,
+    settings::Settings,
+};
+use arc_swap::ArcSwap;
+use ottla_config::{ServerConfig, keys};
+use ottla_metadata::image::Image;
+use ottla_protocol::Str;
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The broker.
+pub(crate) struct Broker {
+    pub(crate) node_id: i32,
+    pub(crate) cluster_id: Str,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) replicas: Arc<Replicas>,
+    pub(crate) groups: Groups,
+    pub(crate) fetch_sessions: Mutex<Sessions>,
+    pub(crate) producer_ids: crate::producer_ids::ProducerIds,
+    pub(crate) metrics: Metrics,
+    pub(crate) log_levels: Levels,
+    pub(crate) published: Arc<Published>,
+    /// Cancelled when the broker begins to stop.
+    pub(crate) stopping: CancellationToken,
+    /// Connections, which are waited for on a stop.
+    pub(crate) connections: TaskTracker,
+    config: ArcSwap<ServerConfig>,
+    controller: OnceLock<controller::Handle>,
+}
+
+impl Broker {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping } = parts;
+        let settings = Settings::new(&config);
+        let limits = Limits::new(
+            settings.max_connections,
+            settings.max_connections_per_ip,
+            settings.max_connections_per_ip_overrides.clone(),
+        );
+        Arc::new(Self {
+            node_id: config.node_id(),
+            cluster_id,
+            clock,
+            limits,
+            groups: Groups::new(clock, crate::settings::group_settings(&config), stopping.clone()),
+            fetch_sessions: Mutex::new(Sessions::new(settings.fetch_session_slots)),
+            producer_ids: crate::producer_ids::ProducerIds::default(),
+            metrics: Metrics::default(),
+            log_levels,
+            published,
+            replicas,
+            settings,
+            stopping,
+            connections: TaskTracker::new(),
+            config: ArcSwap::new(config),
+            controller: OnceLock::new(),
+        })
+    }
+
+    /// The config as it is now, dynamic changes included.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.config.load_full()
+    }
+
+    /// Takes dynamic changes of the config in.
+    pub(crate) fn set_config(&self, config: Arc<ServerConfig>) {
+        self.config.store(config);
+    }
+
+    /// The metadata as it is now.
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.published.image()
+    }
+
+    /// The controller; set before the first connection is accepted.
+    pub(crate) fn controller(&self) -> &controller::Handle {
+        self.controller.get().expect("the controller is set before anything is served")
+    }
+
+    pub(crate) fn set_controller(&self, handle: controller::Handle) {
+        assert!(self.controller.set(handle).is_ok(), "the controller is set once");
+    }
+
+    pub(crate) fn auto_create_topics(&self) -> bool {
+        self.config.load().get(keys::AUTO_CREATE_TOPICS_ENABLE)
+    }
+
+    /// Why the broker should be taken out of service, if so.
+    pub(crate) fn unhealthy(&self) -> Option<String> {
+        match self.stopping.is_cancelled() {
+            true => Some("stopping".to_owned()),
+            false => self.published.failure().or_else(|| self.replicas.failure()),
+        }
+    }
+
+    pub(crate) fn render_metrics(&self) -> String {
+        let image = self.image();
+        let gauge = |n: usize| n as f64;
+        self.metrics.render(&[
+            ("ottla_connections", "Open client connections.", self.limits.open() as f64),
+            ("ottla_topics", "Topics in the cluster.", gauge(image.topics().len())),
+            ("ottla_partitions", "Partitions this broker leads.", gauge(self.replicas.count())),
+            ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
+            ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
+            ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
+        ])
+    }
+}
+
+/// What a broker is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) cluster_id: Str,
+    pub(crate) clock: Clock,
+    pub(crate) replicas: Arc<Replicas>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) log_levels: Levels,
+    pub(crate) stopping: CancellationToken,
+}

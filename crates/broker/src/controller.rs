@@ -1,0 +1,165 @@
+//! Drives the controller on the metadata log: one thread decides, appends, syncs, publishes and only then answers.
+//!
+//! A single voter is its own majority: what is synced here is committed. The quorum of several voters takes the place of
+//! [`MetadataLog`] behind the same two calls, append and commit.
+
+use crate::{clock::Clock, metadata_log::MetadataLog, publisher::Publisher};
+use ottla_metadata::{
+    MetadataRecord,
+    controller::{Controller, Event, Reply},
+};
+use ottla_state_machine::{Shard, Ticket};
+use std::{
+    collections::HashMap,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::sync::oneshot;
+use tracing::error;
+
+/// Events waiting to be decided; a caller beyond that is told to come again.
+const QUEUE: usize = 1024;
+/// Events decided between two syncs.
+const GROUP: usize = 256;
+/// How long the thread sleeps when the machine has no timer.
+const IDLE: Duration = Duration::from_secs(3600);
+
+type MakeEvent = Box<dyn FnOnce(Ticket) -> Event + Send>;
+
+enum Command {
+    Submit(MakeEvent, oneshot::Sender<Reply>),
+    Stop,
+}
+
+/// The controller cannot answer: its queue is full, its log has failed, or the broker is stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the controller is not available")]
+pub(crate) struct Unavailable;
+
+/// Sends events to the controller.
+#[derive(Clone)]
+pub(crate) struct Handle(SyncSender<Command>);
+
+impl Handle {
+    /// Has an event decided, and waits until what it led to is committed and published here.
+    pub(crate) async fn submit(&self, event: impl FnOnce(Ticket) -> Event + Send + 'static) -> Result<Reply, Unavailable> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.try_send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
+        receiver.await.map_err(|_| Unavailable)
+    }
+
+    /// The same from a thread that may block.
+    pub(crate) fn submit_blocking(&self, event: impl FnOnce(Ticket) -> Event + Send + 'static) -> Result<Reply, Unavailable> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
+        receiver.blocking_recv().map_err(|_| Unavailable)
+    }
+
+    /// Lets the thread end once it has done what came before.
+    pub(crate) fn stop(&self) {
+        // An error means that the thread has ended already.
+        let _ = self.0.send(Command::Stop);
+    }
+}
+
+/// The controller with its log.
+pub(crate) struct Driver {
+    pub(crate) shard: Shard<Controller>,
+    pub(crate) log: MetadataLog,
+    pub(crate) publisher: Publisher,
+    pub(crate) clock: Clock,
+    callers: HashMap<Ticket, oneshot::Sender<Reply>>,
+    next_ticket: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(shard: Shard<Controller>, log: MetadataLog, publisher: Publisher, clock: Clock) -> Self {
+        Self { shard, log, publisher, clock, callers: HashMap::new(), next_ticket: 0 }
+    }
+
+    /// Decides what activation asks for, then serves commands on a thread of its own.
+    pub(crate) fn start(mut self) -> anyhow::Result<(Handle, JoinHandle<MetadataLog>)> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let end = self.log.end_offset();
+        let records = self.shard.activate(self.clock.now(), end, end);
+        self.append(records).map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
+        self.commit().map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
+        let thread = std::thread::Builder::new().name("controller".into()).spawn(move || self.run(&receiver))?;
+        Ok((Handle(sender), thread))
+    }
+
+    fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
+        loop {
+            let wait = self.shard.next_timeout().map_or(IDLE, |at| at.saturating_sub(self.clock.monotonic()));
+            let first = match commands.recv_timeout(wait) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return self.log,
+            };
+            let batch = first.into_iter().chain(commands.try_iter().take(GROUP));
+            let mut stop = false;
+            let decided = batch.map(|command| self.decide(command, &mut stop)).collect::<Result<(), String>>();
+            let outcome = decided.and_then(|()| self.timers()).and_then(|()| self.commit());
+            if let Err(reason) = outcome {
+                // What the log holds is unknown now: nobody may be answered, and nothing more may be decided.
+                error!("the metadata log failed, the broker must be restarted: {reason}");
+                self.publisher.failed(&reason);
+                return self.log;
+            }
+            if stop {
+                return self.log;
+            }
+        }
+    }
+
+    fn decide(&mut self, command: Command, stop: &mut bool) -> Result<(), String> {
+        let (make, caller) = match command {
+            Command::Submit(make, caller) => (make, caller),
+            Command::Stop => {
+                *stop = true;
+                return Ok(());
+            }
+        };
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.callers.insert(ticket, caller);
+        let records = self.shard.decide(self.clock.now(), make(ticket)).map_err(|e| format!("{e:?}"))?;
+        self.append(records)
+    }
+
+    fn timers(&mut self) -> Result<(), String> {
+        while let Some(event) = self.shard.pop_timeout(self.clock.now()) {
+            let records = self.shard.decide(self.clock.now(), event).map_err(|e| format!("{e:?}"))?;
+            self.append(records)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, records: Vec<MetadataRecord>) -> Result<(), String> {
+        let base_offset = match records.is_empty() {
+            true => self.log.end_offset(),
+            false => {
+                let version = self.shard.hard().metadata_version();
+                self.log.append(&records, version, self.clock.now().wall_ms)?
+            }
+        };
+        self.shard.appended(base_offset, &records);
+        self.publisher.note(records);
+        Ok(())
+    }
+
+    /// Syncs what was appended, lets the broker act on it, and answers.
+    fn commit(&mut self) -> Result<(), String> {
+        let end = self.log.sync()?;
+        self.publisher.publish(end, self.log.epoch())?;
+        let released = self.shard.committed(end);
+        for (ticket, reply) in released.replies {
+            if let Some(caller) = self.callers.remove(&ticket) {
+                // A caller that is gone does not hear the answer, and need not.
+                let _ = caller.send(reply);
+            }
+        }
+        Ok(())
+    }
+}

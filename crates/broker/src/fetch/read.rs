@@ -1,0 +1,124 @@
+//! Reads partitions for a fetch, again whenever one of them grows, until there is enough or time is up.
+
+use super::{
+    session::{Key, TopicKey, Wanted},
+    sessions::Outcome,
+};
+use crate::{
+    broker::Broker,
+    partition::{Partition, Read},
+};
+use ottla_protocol::ErrorCode;
+use ottla_storage::{Isolation, Slice};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::Instant};
+
+/// What bounds a fetch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_wait: Duration,
+    pub(crate) min_bytes: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) isolation: Isolation,
+}
+
+/// What came of one partition.
+#[derive(Debug)]
+pub(crate) enum PartitionRead {
+    Failed(ErrorCode),
+    Read(Read),
+}
+
+impl PartitionRead {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Failed(_) => 0,
+            Self::Read(read) => read.slices.iter().map(Slice::len).sum(),
+        }
+    }
+
+    /// Errors and truncations are told at once, not after `max_wait`.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Self::Failed(_) => true,
+            Self::Read(read) => read.diverging.is_some(),
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Failed(_) => {
+                Outcome { high_watermark: -1, log_start_offset: -1, has_records: false, must_tell: true, error: true }
+            }
+            Self::Read(read) => Outcome {
+                high_watermark: read.high_watermark,
+                log_start_offset: read.log_start_offset,
+                has_records: self.bytes() > 0,
+                must_tell: read.diverging.is_some(),
+                error: false,
+            },
+        }
+    }
+}
+
+/// Reads `partitions` in order.
+pub(crate) async fn until_enough(broker: &Broker, partitions: &[(Key, Wanted)], limits: Limits) -> Vec<PartitionRead> {
+    let found: Vec<_> = partitions.iter().map(|(key, _)| find(broker, key)).collect();
+    let deadline = Instant::now() + limits.max_wait;
+    let reads = read_all(&found, partitions, limits);
+    if is_enough(&reads, limits) || partitions.is_empty() || limits.max_wait.is_zero() {
+        return reads;
+    }
+    let grown = Arc::new(Notify::new());
+    loop {
+        // Registered before reading, so that growth in between is not missed.
+        for partition in found.iter().flatten() {
+            partition.waiters.add(&grown);
+        }
+        let reads = read_all(&found, partitions, limits);
+        if is_enough(&reads, limits) || broker.stopping.is_cancelled() {
+            return reads;
+        }
+        tokio::select! {
+            biased;
+            () = grown.notified() => {}
+            () = broker.stopping.cancelled() => {}
+            () = tokio::time::sleep_until(deadline) => return read_all(&found, partitions, limits),
+        }
+    }
+}
+
+fn is_enough(reads: &[PartitionRead], limits: Limits) -> bool {
+    let bytes: usize = reads.iter().map(PartitionRead::bytes).sum();
+    bytes >= limits.min_bytes || reads.iter().any(PartitionRead::is_urgent)
+}
+
+fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
+    match &key.topic {
+        TopicKey::Name(name) => broker.replicas.partition(name, key.partition).ok_or(ErrorCode::UnknownTopicOrPartition),
+        TopicKey::Id(id) => {
+            let image = broker.image();
+            let topic = image.topics().by_id(id).ok_or(ErrorCode::UnknownTopicId)?;
+            broker.replicas.partition(&topic.name, key.partition).ok_or(ErrorCode::UnknownTopicOrPartition)
+        }
+    }
+}
+
+/// The first partition with records may exceed its limits by one batch, so that a large batch is never stuck (KIP-74).
+fn read_all(found: &[Result<Arc<Partition>, ErrorCode>], partitions: &[(Key, Wanted)], limits: Limits) -> Vec<PartitionRead> {
+    let mut left = limits.max_bytes;
+    let mut none_yet = true;
+    let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {
+        let read = match found {
+            Err(error) => PartitionRead::Failed(*error),
+            Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation) {
+                Ok(read) => PartitionRead::Read(read),
+                Err(error) => PartitionRead::Failed(error),
+            },
+        };
+        left = left.saturating_sub(read.bytes());
+        none_yet &= read.bytes() == 0;
+        read
+    };
+    found.iter().zip(partitions).map(read_one).collect()
+}

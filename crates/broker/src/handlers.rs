@@ -1,0 +1,127 @@
+//! Every API the broker serves, one file each: the list below makes dispatch, the ApiVersions answer and the docs' table.
+
+use crate::{
+    broker::Broker,
+    network::{Outgoing, Peer},
+};
+use ottla_protocol::{
+    ApiKey, Codec, Message, Str,
+    codec::{DecodeError, Decoder, EncodeError},
+    frame::{self, RequestFrame},
+};
+use std::{future::Future, pin::Pin, sync::Arc};
+
+/// A request that was started; polling it to the end gives its answer.
+pub(crate) type Pending = dyn Future<Output = Answered> + Send;
+
+/// The response, or none (`acks=0`), or why the connection must end.
+pub(crate) type Answered = Result<Option<Outgoing>, Refusal>;
+
+/// Why a request ends its connection, as it does in Kafka.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{api} version {version} is not served")]
+    NotServed { api: ApiKey, version: i16 },
+    #[error("{api} version {version} cannot be read: {error}")]
+    Malformed { api: ApiKey, version: i16, error: DecodeError },
+    #[error("the answer to {api} version {version} cannot be written: {error}")]
+    Unanswerable { api: ApiKey, version: i16, error: EncodeError },
+    #[error("a produce request with acks=0 failed, which only closing can tell: {0}")]
+    UnacknowledgedProduce(String),
+}
+
+/// What a handler knows of its request besides the body.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) api: ApiKey,
+    pub(crate) version: i16,
+    pub(crate) correlation_id: i32,
+    pub(crate) client_id: Option<Str>,
+}
+
+impl Context {
+    pub(crate) fn new(broker: Arc<Broker>, peer: Arc<Peer>, request: &RequestFrame) -> Self {
+        Self {
+            broker,
+            peer,
+            api: request.api_key,
+            version: request.version,
+            correlation_id: request.correlation_id,
+            client_id: request.client_id.clone(),
+        }
+    }
+
+    /// The client id, empty where the client sent none.
+    pub(crate) fn client_id(&self) -> Str {
+        self.client_id.as_ref().map(Str::detached).unwrap_or_default()
+    }
+
+    /// Frames a response for this request.
+    pub(crate) fn respond(&self, response: &impl Codec) -> Result<Outgoing, Refusal> {
+        let encoded = frame::response(self.api, self.version, self.correlation_id, response)
+            .map_err(|error| Refusal::Unanswerable { api: self.api, version: self.version, error })?;
+        Ok(Outgoing { encoded, records: Vec::new() })
+    }
+}
+
+pub(crate) mod topics;
+
+macro_rules! handlers {
+    ($($api:ident => $module:ident,)*) => {
+        $(mod $module;)*
+
+        /// The APIs served, each at every version of 4.3.1.
+        pub(crate) const SERVED: &[ApiKey] = &[$(ApiKey::$api),*];
+
+        fn dispatch(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
+            match cx.api {
+                $(ApiKey::$api => $module::start(cx, request),)*
+                api => Err(Refusal::NotServed { api, version: cx.version }),
+            }
+        }
+    };
+}
+
+handlers! {
+    Produce => produce,
+    Fetch => fetch,
+    ListOffsets => list_offsets,
+    Metadata => metadata,
+    ApiVersions => api_versions,
+    DeleteRecords => delete_records,
+    InitProducerId => init_producer_id,
+    OffsetForLeaderEpoch => offset_for_leader_epoch,
+}
+
+/// Reads the request's body and starts its handler.
+pub(crate) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
+    cx.broker.metrics.request(cx.api);
+    dispatch(cx, request)
+}
+
+/// The answer to an ApiVersions request of a version that does not exist, at version 0 so that any client reads it.
+pub(crate) fn unsupported_api_versions(correlation_id: i32) -> Result<Outgoing, Refusal> {
+    let unanswerable = |error| Refusal::Unanswerable { api: ApiKey::ApiVersions, version: 0, error };
+    let encoded = frame::response(ApiKey::ApiVersions, 0, correlation_id, &api_versions::unsupported()).map_err(unanswerable)?;
+    Ok(Outgoing { encoded, records: Vec::new() })
+}
+
+/// Reads the body at the request's version.
+fn read<Q: Message>(cx: &Context, request: RequestFrame) -> Result<Q, Refusal> {
+    let malformed = |error| Refusal::Malformed { api: cx.api, version: cx.version, error };
+    Q::read(&mut Decoder::new(request.body), cx.version).map_err(malformed)
+}
+
+/// A handler whose answer is a plain message.
+fn plain<Q, R, F>(cx: Context, request: RequestFrame, handle: fn(Context, Q) -> F) -> Result<Pin<Box<Pending>>, Refusal>
+where
+    Q: Message + Send + 'static,
+    R: Message + Send,
+    F: Future<Output = R> + Send + 'static,
+{
+    let body = read(&cx, request)?;
+    let handling = handle(cx.clone(), body);
+    Ok(Box::pin(async move { cx.respond(&handling.await).map(Some) }))
+}

@@ -1,0 +1,157 @@
+//! Fetch (1): reads record batches from many partitions, waiting until there are `min_bytes` or `max_wait_ms` is over.
+
+use super::{Answered, Context, Pending, Refusal};
+use crate::{
+    entropy,
+    fetch::{
+        read::{self, Limits, PartitionRead},
+        session::{Key, TopicKey, Wanted},
+        sessions::{Asked, Outcome, Plan},
+    },
+};
+use ottla_protocol::{
+    Records, Str, Uuid,
+    frame::RequestFrame,
+    messages::{
+        FetchRequest, FetchResponse,
+        fetch_response::{AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData},
+    },
+};
+use ottla_storage::{Isolation, Slice};
+use std::{pin::Pin, time::Duration};
+
+/// Since this version topics are named by id (KIP-516).
+const BY_ID_SINCE: i16 = 13;
+/// A client that asks to wait longer waits this long.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+
+pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
+    let request: FetchRequest = super::read(&cx, request)?;
+    Ok(Box::pin(handle(cx, request)))
+}
+
+async fn handle(cx: Context, request: FetchRequest) -> Answered {
+    let limits = limits(&cx, &request);
+    let plan = cx.broker.fetch_sessions.lock().plan(cx.broker.clock.monotonic(), asked(cx.version, request));
+    if let Plan::Error(error) = plan {
+        return cx.respond(&FetchResponse { error_code: error.code(), ..Default::default() }).map(Some);
+    }
+    let reads = read::until_enough(&cx.broker, plan.partitions(), limits).await;
+    answer(&cx, &plan, reads)
+}
+
+fn limits(cx: &Context, request: &FetchRequest) -> Limits {
+    let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
+    Limits {
+        max_wait: Duration::from_millis(max_wait_ms).min(MAX_WAIT),
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+        max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(cx.broker.settings.fetch_max_bytes),
+        isolation: if request.isolation_level == 1 { Isolation::LastStableOffset } else { Isolation::HighWatermark },
+    }
+}
+
+fn asked(version: i16, request: FetchRequest) -> Asked {
+    let by_id = version >= BY_ID_SINCE;
+    let topic = |name: Str, id: Uuid| if by_id { TopicKey::Id(id) } else { TopicKey::Name(name) };
+    let mut partitions = Vec::new();
+    for fetched in request.topics {
+        let topic = topic(fetched.topic, fetched.topic_id);
+        partitions.extend(fetched.partitions.into_iter().map(|p| {
+            let wanted = Wanted {
+                fetch_offset: p.fetch_offset,
+                max_bytes: p.partition_max_bytes,
+                current_leader_epoch: p.current_leader_epoch,
+                last_fetched_epoch: p.last_fetched_epoch,
+            };
+            (Key { topic: topic.clone(), partition: p.partition }, wanted)
+        }));
+    }
+    let forgotten = request.forgotten_topics_data.into_iter().flat_map(|forgotten| {
+        let topic = topic(forgotten.topic, forgotten.topic_id);
+        forgotten.partitions.into_iter().map(move |partition| Key { topic: topic.clone(), partition })
+    });
+    let forgotten = forgotten.collect();
+    Asked { session_id: request.session_id, epoch: request.session_epoch, by_id, partitions, forgotten }
+}
+
+/// Settles the session and writes the response, its records as file ranges.
+fn answer(cx: &Context, plan: &Plan, reads: Vec<PartitionRead>) -> Answered {
+    let outcomes: Vec<Outcome> = reads.iter().map(PartitionRead::outcome).collect();
+    let now = cx.broker.clock.monotonic();
+    let (session_id, told) = {
+        let mut sessions = cx.broker.fetch_sessions.lock();
+        match plan {
+            Plan::Error(_) | Plan::Sessionless(_) => (0, vec![true; reads.len()]),
+            Plan::Full(read) => {
+                let by_id = cx.version >= BY_ID_SINCE;
+                (sessions.create(now, entropy::i32(), by_id, read, &outcomes), vec![true; reads.len()])
+            }
+            Plan::Incremental { session_id, partitions } => (*session_id, sessions.changed(*session_id, partitions, &outcomes)),
+        }
+    };
+    let mut response = FetchResponse { session_id, ..Default::default() };
+    let mut records = Vec::new();
+    let mut sent = 0;
+    for ((key, _), (read, told)) in plan.partitions().iter().zip(reads.into_iter().zip(told)) {
+        if told {
+            sent += read.bytes();
+            let data = partition_data(cx.version, key.partition, read, &mut records);
+            topic_entry(&mut response.responses, &key.topic).partitions.push(data);
+        }
+    }
+    cx.broker.metrics.fetched(sent);
+    let mut outgoing = cx.respond(&response)?;
+    outgoing.records = records;
+    Ok(Some(outgoing))
+}
+
+/// Partitions of one topic that follow one another share its entry.
+fn topic_entry<'a>(topics: &'a mut Vec<FetchableTopicResponse>, key: &TopicKey) -> &'a mut FetchableTopicResponse {
+    let (topic, topic_id) = match key {
+        TopicKey::Name(name) => (name.clone(), Uuid::ZERO),
+        TopicKey::Id(id) => (Str::default(), *id),
+    };
+    let same = topics.last().is_some_and(|last| last.topic == topic && last.topic_id == topic_id);
+    if !same {
+        topics.push(FetchableTopicResponse { topic, topic_id, ..Default::default() });
+    }
+    let last = topics.len() - 1;
+    &mut topics[last]
+}
+
+fn partition_data(version: i16, partition_index: i32, read: PartitionRead, sent: &mut Vec<Vec<Slice>>) -> PartitionData {
+    let mut data = PartitionData { partition_index, ..Default::default() };
+    match read {
+        PartitionRead::Failed(error) => {
+            data.error_code = error.code();
+            data.high_watermark = -1;
+            data.records = Some(Records::default());
+            data.aborted_transactions = None;
+        }
+        PartitionRead::Read(read) => {
+            data.high_watermark = read.high_watermark;
+            data.last_stable_offset = read.last_stable_offset;
+            data.log_start_offset = read.log_start_offset;
+            data.aborted_transactions = read.aborted.map(|aborted| {
+                let transaction = |(producer_id, first_offset)| AbortedTransaction {
+                    producer_id,
+                    first_offset,
+                    ..Default::default()
+                };
+                aborted.into_iter().map(transaction).collect()
+            });
+            if let Some((epoch, end_offset)) = read.diverging.filter(|_| version >= 12) {
+                data.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
+            }
+            let size = read.slices.iter().map(Slice::len).sum();
+            data.records = Some(match size {
+                0 => Records::default(),
+                _ => {
+                    sent.push(read.slices);
+                    Records::External { id: sent.len() as u64 - 1, size }
+                }
+            });
+        }
+    }
+    data
+}

@@ -1,0 +1,173 @@
+//! Produce (0): appends record batches, in order, and answers when they are as safe as `acks` asks.
+
+use super::{Answered, Context, Pending, Refusal};
+use crate::{
+    clock::wall_ms,
+    error_code,
+    partition::{AppendError, Partition},
+};
+use ottla_protocol::{
+    ErrorCode, Records, Str, Uuid,
+    batch::CheckedBatch,
+    compression::Compression,
+    frame::RequestFrame,
+    messages::{
+        ProduceRequest, ProduceResponse,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+    },
+};
+use std::{pin::Pin, sync::Arc};
+
+/// Kafka's admin client may write to internal topics, nobody else may.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
+    let request: ProduceRequest = super::read(&cx, request)?;
+    Ok(Box::pin(handle(cx, request)))
+}
+
+/// Everything up to the first wait is done when the request is first polled, so appends keep the connection's order.
+async fn handle(cx: Context, request: ProduceRequest) -> Answered {
+    let acks = request.acks;
+    let response = produce(&cx, request);
+    if acks != 0 {
+        return cx.respond(&response).map(Some);
+    }
+    match first_error(&response) {
+        // No response means success, so a failure can be told by closing only.
+        Some(error) => Err(Refusal::UnacknowledgedProduce(error)),
+        None => Ok(None),
+    }
+}
+
+fn first_error(response: &ProduceResponse) -> Option<String> {
+    response.responses.iter().find_map(|topic| {
+        let failed = topic.partition_responses.iter().find(|p| p.error_code != 0)?;
+        let error = ErrorCode::from_code(failed.error_code).map_or("unknown", ErrorCode::name);
+        Some(format!("{error} for {}-{}", topic.name, failed.index))
+    })
+}
+
+fn produce(cx: &Context, request: ProduceRequest) -> ProduceResponse {
+    let acks = request.acks;
+    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, topic)).collect();
+    ProduceResponse { responses, ..Default::default() }
+}
+
+fn topic_response(cx: &Context, acks: i16, topic: TopicProduceData) -> TopicProduceResponse {
+    let name = resolve(cx, &topic);
+    let partition_responses = topic
+        .partition_data
+        .into_iter()
+        .map(|data| partition_response(cx, acks, name.as_ref(), data))
+        .collect();
+    TopicProduceResponse { name: topic.name, topic_id: topic.topic_id, partition_responses, ..Default::default() }
+}
+
+/// The topic's name; since version 13 the client gives the id (KIP-516).
+fn resolve(cx: &Context, topic: &TopicProduceData) -> Result<Str, ErrorCode> {
+    match topic.topic_id {
+        Uuid::ZERO if cx.version < 13 => Ok(topic.name.clone()),
+        id => {
+            let image = cx.broker.image();
+            image.topics().by_id(&id).map(|topic| topic.name.clone()).ok_or(ErrorCode::UnknownTopicId)
+        },
+    }
+}
+
+fn partition_response(
+    cx: &Context,
+    acks: i16,
+    topic: Result<&Str, &ErrorCode>,
+    data: PartitionProduceData,
+) -> PartitionProduceResponse {
+    let index = data.index;
+    let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, topic, data));
+    match appended {
+        Ok(response) => PartitionProduceResponse { index, ..response },
+        Err(failure) => {
+            cx.broker.metrics.produce_failed();
+            PartitionProduceResponse {
+                index,
+                error_code: failure.code.code(),
+                base_offset: failure.base_offset,
+                log_start_offset: failure.log_start_offset,
+                record_errors: if cx.version >= 8 { failure.records } else { Vec::new() },
+                error_message: failure.message.filter(|_| cx.version >= 8).map(Str::from),
+                ..Default::default()
+            }
+        }
+    }
+}
+
+/// Why a partition's records were not appended.
+struct Failure {
+    code: ErrorCode,
+    message: Option<String>,
+    records: Vec<BatchIndexAndErrorMessage>,
+    base_offset: i64,
+    log_start_offset: i64,
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None, records: Vec::new(), base_offset: -1, log_start_offset: -1 }
+    }
+}
+
+impl Failure {
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..Self::from(code) }
+    }
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        let code = error.code();
+        let records = error.record_errors().iter().map(|(index, message)| BatchIndexAndErrorMessage {
+            batch_index: *index,
+            batch_index_error_message: Some(Str::from(message.as_str())),
+            ..Default::default()
+        });
+        let records = records.collect();
+        Self { code, message: error.message(), records, base_offset: -1, log_start_offset: -1 }
+    }
+}
+
+fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<PartitionProduceResponse, Failure> {
+    if !(-1..=1).contains(&acks) {
+        return Err(ErrorCode::InvalidRequiredAcks.into());
+    }
+    let partition = find(cx, topic, data.index)?;
+    let batch = check(cx.version, data.records)?;
+    let size = batch.size_in_bytes();
+    let appended = partition.append(batch, wall_ms(), acks)?;
+    cx.broker.metrics.produced(size);
+    Ok(PartitionProduceResponse {
+        base_offset: appended.first_offset,
+        log_append_time_ms: appended.log_append_time_ms,
+        log_start_offset: appended.log_start_offset,
+        ..Default::default()
+    })
+}
+
+fn find(cx: &Context, topic: &Str, index: i32) -> Result<Arc<Partition>, Failure> {
+    let partition = cx.broker.replicas.partition(topic, index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    if partition.is_internal() && cx.client_id.as_ref().is_none_or(|id| id != ADMIN_CLIENT_ID) {
+        return Err(Failure::new(ErrorCode::InvalidTopicException, format!("Cannot append to internal topic {topic}")));
+    }
+    Ok(partition)
+}
+
+/// Exactly one batch, of magic 2, in a codec that the version knows: Kafka's ProduceRequest.validateRecords.
+fn check(version: i16, records: Option<Records>) -> Result<CheckedBatch, Failure> {
+    let bytes = records.as_ref().and_then(Records::bytes).cloned().unwrap_or_default();
+    let batch = CheckedBatch::parse_produced(bytes)
+        .map_err(|error| Failure::new(error_code::of_batch(&error), error.to_string()))?;
+    if version < 7 && batch.compression() == Compression::Zstd {
+        let message = format!("Produce requests with version {version} are not allowed to use ZStandard compression");
+        return Err(Failure::new(ErrorCode::UnsupportedCompressionType, message));
+    }
+    Ok(batch)
+}

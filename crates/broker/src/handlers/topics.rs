@@ -1,0 +1,118 @@
+//! What several handlers say of topics, and topics that the broker itself asks for.
+
+use crate::{broker::Broker, entropy};
+use ottla_metadata::{
+    controller::{CreatableTopic, CreateTopics, Event, Reply},
+    image::{self, Endpoint, Image},
+    topic_name::{self, GROUP_METADATA_TOPIC_NAME},
+};
+use ottla_protocol::{ErrorCode, Str};
+use std::collections::BTreeMap;
+
+/// Every operation on a topic, as a bit field (KIP-430); without an authorizer everyone may do all.
+/// Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs.
+pub(super) const ALL_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
+/// Every operation on the cluster: Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite.
+pub(super) const ALL_CLUSTER_OPERATIONS: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
+/// Every operation on a group: Read, Delete, Describe, DescribeConfigs, AlterConfigs.
+pub(super) const ALL_GROUP_OPERATIONS: i32 = bits(&[3, 6, 8, 10, 11]);
+
+const fn bits(operations: &[u8]) -> i32 {
+    let mut field = 0;
+    let mut i = 0;
+    while i < operations.len() {
+        field |= 1 << operations[i];
+        i += 1;
+    }
+    field
+}
+
+/// The brokers that may serve, with their address on a listener.
+pub(super) fn active_brokers<'a>(
+    image: &'a Image,
+    listener: &'a str,
+) -> impl Iterator<Item = (&'a image::Broker, &'a Endpoint)> {
+    let active = image.cluster().brokers().values().filter(|broker| !broker.fenced);
+    active.filter_map(move |broker| Some((&**broker, broker.listener(listener)?)))
+}
+
+/// Replicas on brokers that do not serve.
+pub(super) fn offline_replicas(image: &Image, partition: &image::Partition) -> Vec<i32> {
+    let offline = |id: &&i32| image.cluster().broker(**id).is_none_or(|broker| broker.fenced);
+    partition.replicas.iter().filter(offline).copied().collect()
+}
+
+/// Why a client cannot be told the leader, if so.
+pub(super) fn leader_error(image: &Image, partition: &image::Partition, listener: &str, knows_listeners: bool) -> ErrorCode {
+    match image.cluster().broker(partition.leader) {
+        None => ErrorCode::LeaderNotAvailable,
+        Some(broker) if broker.fenced => ErrorCode::LeaderNotAvailable,
+        Some(broker) if broker.listener(listener).is_some() => ErrorCode::None,
+        Some(_) if knows_listeners => ErrorCode::ListenerNotFound,
+        Some(_) => ErrorCode::LeaderNotAvailable,
+    }
+}
+
+/// Makes a topic that a client asked about; tells the client to ask again.
+pub(super) async fn auto_create(broker: &Broker, name: &Str) -> ErrorCode {
+    if name == GROUP_METADATA_TOPIC_NAME {
+        return ensure_internal(broker, GROUP_METADATA_TOPIC_NAME).await;
+    }
+    if topic_name::validate(name).is_err() {
+        return ErrorCode::InvalidTopicException;
+    }
+    match create(broker, name.clone(), -1, -1, BTreeMap::new()).await {
+        // Kafka answers UNKNOWN_TOPIC_OR_PARTITION while the creation is on its way; clients ask again either way.
+        ErrorCode::None | ErrorCode::TopicAlreadyExists => ErrorCode::UnknownTopicOrPartition,
+        ErrorCode::InvalidReplicationFactor => ErrorCode::InvalidReplicationFactor,
+        error => error,
+    }
+}
+
+/// Makes an internal topic if it is not there; `COORDINATOR_NOT_AVAILABLE` makes the client come again.
+pub(crate) async fn ensure_internal(broker: &Broker, name: &'static str) -> ErrorCode {
+    if broker.image().topics().by_name(name).is_some() {
+        return ErrorCode::None;
+    }
+    let config = broker.config();
+    let partitions = config.get(ottla_config::keys::OFFSETS_TOPIC_NUM_PARTITIONS);
+    let factor = config.get(ottla_config::keys::OFFSETS_TOPIC_REPLICATION_FACTOR);
+    let configs = config.offsets_topic_configs();
+    match create(broker, Str::from_static(name), partitions, factor, configs).await {
+        ErrorCode::None | ErrorCode::TopicAlreadyExists => ErrorCode::None,
+        error => {
+            tracing::warn!(topic = name, %error, "cannot create the internal topic");
+            ErrorCode::CoordinatorNotAvailable
+        }
+    }
+}
+
+async fn create(
+    broker: &Broker,
+    name: Str,
+    num_partitions: i32,
+    replication_factor: i16,
+    configs: BTreeMap<String, String>,
+) -> ErrorCode {
+    let topic = CreatableTopic {
+        name: name.detached(),
+        topic_id: entropy::uuid(),
+        num_partitions,
+        replication_factor,
+        assignments: Vec::new(),
+        configs: configs.iter().map(|(k, v)| (Str::from(k.as_str()), Some(Str::from(v.as_str())))).collect(),
+    };
+    let event = CreateTopics { topics: vec![topic], validate_only: false, seed: entropy::u64() };
+    match broker.controller().submit(|ticket| Event::CreateTopics(ticket, event)).await {
+        Ok(Reply::CreateTopics(Ok(topics))) => match topics.into_iter().next().map(|topic| topic.result) {
+            Some(Ok(_)) => {
+                tracing::info!(topic = %name, "topic created");
+                ErrorCode::None
+            }
+            Some(Err(error)) => error.code,
+            None => ErrorCode::UnknownServerError,
+        },
+        Ok(Reply::CreateTopics(Err(error))) => error.code,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}

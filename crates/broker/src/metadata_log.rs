@@ -1,0 +1,146 @@
+//! The metadata log of a single voter: `__cluster_metadata-0` in Kafka's format, synced before anything counts.
+
+use anyhow::{Context as _, bail};
+use ottla_metadata::{MetadataRecord, MetadataVersion};
+use ottla_protocol::{
+    Message, Uuid,
+    batch::{Builder, CheckedBatches, NewRecord, control::ControlType},
+    compression::Limits,
+    stored::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message::Voter},
+};
+use ottla_storage::{Isolation, Log, LogConfig, OpenOptions, Origin, fs::Fs};
+use std::{path::Path, sync::Arc};
+
+/// The topic's name, and with its partition the folder's.
+pub(crate) const FOLDER: &str = "__cluster_metadata-0";
+/// Bytes read at a time on replay.
+const REPLAY_BYTES: usize = 1 << 20;
+/// Metadata records of one decision are one batch; Kafka's limit is 8 MiB.
+const MAX_BATCH_BYTES: u32 = 8 << 20;
+
+/// The log and the epoch in which this node leads it.
+pub(crate) struct MetadataLog {
+    log: Log,
+    epoch: i32,
+}
+
+impl MetadataLog {
+    /// Opens the log and hands its records in order to `take`.
+    pub(crate) fn open(
+        fs: Arc<dyn Fs>,
+        dir: &Path,
+        now_ms: i64,
+        mut take: impl FnMut(i64, i32, MetadataRecord) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let path = dir.join(FOLDER);
+        let config = LogConfig {
+            max_message_bytes: MAX_BATCH_BYTES,
+            retention_ms: -1,
+            retention_bytes: -1,
+            segment_ms: i64::MAX,
+            ..LogConfig::default()
+        };
+        // Everything was synced before it was answered, so recovery cuts at most what nobody was told of.
+        let options = OpenOptions { config, topic_id: Some(Uuid::ONE), now_ms, ..OpenOptions::default() };
+        let log = Log::open(fs, &path, &options).with_context(|| format!("cannot open {}", path.display()))?;
+        let mut next = log.log_start_offset();
+        let end = log.log_end_offset();
+        while next < end {
+            let read = log.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd)?;
+            let (batches, _cut) = CheckedBatches::parse_whole(read.bytes()?)?;
+            for batch in batches.iter() {
+                replay(batch, &mut take).with_context(|| format!("{} at offset {next}", path.display()))?;
+                next = batch.header().next_offset();
+            }
+            if batches.count() == 0 {
+                bail!("{} has no batch at offset {next}", path.display());
+            }
+        }
+        let epoch = log.latest_epoch().unwrap_or(0);
+        Ok(Self { log, epoch })
+    }
+
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.log.log_end_offset()
+    }
+
+    pub(crate) fn epoch(&self) -> i32 {
+        self.epoch
+    }
+
+    /// Begins a new epoch with this node as its leader, as an elected leader does: with a LeaderChange record, and on a
+    /// new log with the quorum's version and voters.
+    pub(crate) fn lead(&mut self, node_id: i32, voters: Option<&VotersRecord>, now_ms: i64) -> anyhow::Result<()> {
+        self.epoch += 1;
+        let this = || vec![Voter { voter_id: node_id, ..Default::default() }];
+        let change =
+            LeaderChangeMessage { leader_id: node_id, voters: this(), granting_voters: this(), ..Default::default() };
+        let mut batch = self.control_batch();
+        let mut push = |kind: ControlType, value: &[u8]| {
+            let key = kind.encode_key();
+            batch.push(NewRecord { timestamp: now_ms, key: Some(&key), value: Some(value), ..NewRecord::default() });
+        };
+        push(ControlType::LeaderChange, &change.to_bytes(0)?);
+        if let Some(voters) = voters.filter(|_| self.log.log_end_offset() == 0) {
+            push(ControlType::KRaftVersion, &KRaftVersionRecord { k_raft_version: 1, ..Default::default() }.to_bytes(0)?);
+            push(ControlType::KRaftVoters, &voters.to_bytes(0)?);
+        }
+        self.append_batch(batch, now_ms).map_err(anyhow::Error::msg)?;
+        Ok(())
+    }
+
+    fn control_batch(&self) -> Builder {
+        Builder::new().control_batch(true).base_offset(self.log.log_end_offset()).leader_epoch(self.epoch)
+    }
+
+    /// Appends records as one batch and answers its first offset; they count once [`MetadataLog::sync`] answered.
+    pub(crate) fn append(
+        &mut self,
+        records: &[MetadataRecord],
+        version: MetadataVersion,
+        now_ms: i64,
+    ) -> Result<i64, String> {
+        let mut batch = Builder::new().base_offset(self.log.log_end_offset()).leader_epoch(self.epoch);
+        for record in records {
+            let value = record.encode(version).map_err(|e| e.to_string())?;
+            batch.push(NewRecord { timestamp: now_ms, value: Some(&value), ..NewRecord::default() });
+        }
+        self.append_batch(batch, now_ms)
+    }
+
+    fn append_batch(&mut self, batch: Builder, now_ms: i64) -> Result<i64, String> {
+        let batch = batch.build().map_err(|e| e.to_string())?;
+        let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader);
+        info.map(|info| info.first_offset).map_err(|e| e.to_string())
+    }
+
+    /// Makes everything appended durable and answers the end of the log.
+    pub(crate) fn sync(&mut self) -> Result<i64, String> {
+        self.log.flush().map_err(|e| e.to_string())?;
+        let end = self.log.log_end_offset();
+        self.log.set_high_watermark(end);
+        Ok(end)
+    }
+
+    /// Closes the log's files.
+    pub(crate) fn close(self) -> anyhow::Result<()> {
+        self.log.close()?;
+        Ok(())
+    }
+}
+
+fn replay(
+    batch: &ottla_protocol::batch::CheckedBatch,
+    take: &mut impl FnMut(i64, i32, MetadataRecord) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if batch.header().attributes.is_control() {
+        return Ok(());
+    }
+    let epoch = batch.header().partition_leader_epoch;
+    for record in batch.records(&Limits::default()) {
+        let record = record?;
+        let value = record.value.context("a metadata record has no value")?;
+        take(record.offset, epoch, MetadataRecord::decode(value)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Sockets: listeners, connections, their limits, and the bytes that leave.
+
+mod connection;
+mod limits;
+mod listener;
+mod outgoing;
+
+pub(crate) use self::connection::Peer;
+pub(crate) use self::limits::Limits;
+pub(crate) use self::listener::{Bound, serve};
+pub(crate) use self::outgoing::Outgoing;

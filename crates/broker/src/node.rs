@@ -1,0 +1,262 @@
+//! One node's life: open the disks, replay the metadata, open the logs, serve, and stop in the opposite order.
+
+use crate::{
+    broker::{Broker, Parts},
+    checkpoint_file,
+    clock::{Clock, wall_ms},
+    config_schema::Schema,
+    controller, format, housekeeping, http,
+    logging::Levels,
+    metadata_log::{self, MetadataLog},
+    network::{self, Bound},
+    publisher::{Published, Publisher},
+    registration::Registration,
+    removals::Removals,
+    replicas::{Dir, Replicas},
+};
+use anyhow::{Context as _, bail};
+use ottla_config::{Endpoint, ServerConfig, keys};
+use ottla_metadata::{
+    MetadataRecord,
+    controller::{Activate, Event, Reply, Settings},
+    image::Image,
+};
+use ottla_protocol::{Str, stored::VotersRecord};
+use ottla_state_machine::Shard;
+use ottla_storage::{
+    fs::{Fs, RealFs},
+    log_dir::LogDir,
+};
+use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How long a stop waits for requests that were taken in.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a start needs to know.
+pub(crate) struct Options {
+    pub(crate) config: ServerConfig,
+    pub(crate) http: Option<String>,
+    pub(crate) must_be_formatted: bool,
+    pub(crate) log_levels: Levels,
+    pub(crate) clock: Clock,
+}
+
+/// Starts, serves until a signal, stops.
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let http = options.http.clone();
+    let clock = options.clock;
+    let Started { broker, bound, controller, registration } = tokio::task::spawn_blocking(|| start(options)).await??;
+    let listeners: Vec<String> = bound.iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
+    for listener in bound {
+        tokio::spawn(network::serve(broker.clone(), listener));
+    }
+    if let Some(address) = &http {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        info!("metrics and health on http://{}", listener.local_addr()?);
+        tokio::spawn(http::serve(broker.clone(), listener));
+    }
+    let registration = Arc::new(registration);
+    tokio::spawn(registration.clone().heartbeat());
+    tokio::spawn(housekeeping::run(broker.clone()));
+    for dir in broker.replicas.dirs() {
+        tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
+    }
+    let data: Vec<_> = broker.replicas.dirs().iter().map(|dir| dir.log_dir.path().display().to_string()).collect();
+    info!(
+        "Ottla {} serves {}, data in {}, {} partitions, cluster {}, node {}, ready after {} ms",
+        env!("CARGO_PKG_VERSION"),
+        listeners.join(" "),
+        data.join(" "),
+        broker.replicas.count(),
+        broker.cluster_id,
+        broker.node_id,
+        clock.monotonic().as_millis(),
+    );
+    let signal = signals.next().await;
+    info!("{signal}: stopping");
+    stop(broker, controller, registration, &mut signals).await
+}
+
+struct Started {
+    broker: Arc<Broker>,
+    bound: Vec<Bound>,
+    controller: JoinHandle<MetadataLog>,
+    registration: Registration,
+}
+
+/// Everything up to serving. Blocks.
+fn start(options: Options) -> anyhow::Result<Started> {
+    let Options { config, must_be_formatted, log_levels, clock, .. } = options;
+    let config = Arc::new(config);
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let (dirs, cluster_id) = open_dirs(&config, &fs, must_be_formatted)?;
+    let recovered = recover(&config, &fs)?;
+    let stopping = CancellationToken::new();
+    let published = Published::new();
+    let replicas = Replicas::new(config.node_id(), dirs, config.clone());
+    let (node_id, cluster_id) = (config.node_id(), Str::from(cluster_id.as_str()));
+    let parts = Parts { config: config.clone(), cluster_id, clock, replicas, published, log_levels, stopping };
+    let broker = Broker::new(parts);
+    // Bound before the node registers: what it tells of itself must be true.
+    let bound = bind(&config)?;
+    let changes = broker.replicas.load(&recovered.image)?;
+    broker.groups.follow(&changes, &ottla_metadata::Delta::default());
+    let Recovered { shard, mut log, image, voters, bootstrap } = recovered;
+    log.lead(node_id, voters.as_ref(), wall_ms())?;
+    let publisher = Publisher::new(broker.clone(), image);
+    let (handle, controller) = controller::Driver::new(shard, log, publisher, clock).start()?;
+    broker.set_controller(handle);
+    activate(&broker, &config, bootstrap)?;
+    let registration = Registration::new(&broker, &config, &bound);
+    registration.register()?;
+    Ok(Started { broker, bound, controller, registration })
+}
+
+/// Opens and locks the log dirs, formatting those that are new where no config file asked for more care.
+fn open_dirs(config: &ServerConfig, fs: &Arc<dyn Fs>, must_be_formatted: bool) -> anyhow::Result<(Vec<Arc<Dir>>, String)> {
+    let paths: Vec<&Path> = config.log_dirs().iter().map(Path::new).collect();
+    let mut opened = Vec::new();
+    for path in &paths {
+        opened.push(LogDir::open(path, fs.clone())?);
+    }
+    if must_be_formatted && opened.iter().all(|dir| dir.meta_properties().is_none()) {
+        bail!(
+            "no log dir is formatted (no meta.properties in {}); run `ottla format -t \"$(ottla random-uuid)\" -c FILE --standalone` first",
+            config.log_dirs().join(", ")
+        );
+    }
+    let wanted = std::env::var("CLUSTER_ID").ok();
+    let cluster_id = format::ensure_formatted(&mut opened, config.node_id(), wanted.as_deref())?;
+    let removals = Arc::new(Removals::default());
+    let dirs = opened.into_iter().map(|dir| {
+        let id = dir.directory_id().context("a log dir has no directory.id")?;
+        Ok(Dir::new(dir, id, removals.clone()))
+    });
+    Ok((dirs.collect::<anyhow::Result<_>>()?, cluster_id))
+}
+
+/// The metadata as the disk has it.
+struct Recovered {
+    shard: Shard<ottla_metadata::controller::Controller>,
+    log: MetadataLog,
+    image: Image,
+    voters: Option<VotersRecord>,
+    bootstrap: Vec<MetadataRecord>,
+}
+
+fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered> {
+    let dir = Path::new(config.metadata_log_dir());
+    let mut shard = Shard::new();
+    let mut image = Image::default();
+    let mut voters = None;
+    let snapshot = checkpoint_file::latest(&**fs, &dir.join(metadata_log::FOLDER))?;
+    if let Some((end, epoch, path)) = snapshot {
+        let snapshot = checkpoint_file::read(&**fs, &path)?.context("a snapshot vanished")?;
+        for record in &snapshot.records {
+            image.apply(record).with_context(|| path.display().to_string())?;
+            shard.replay(end - 1, record);
+        }
+        image.advance(end, epoch);
+        voters = snapshot.voters;
+    }
+    let from = image.offset();
+    let log = MetadataLog::open(fs.clone(), dir, wall_ms(), |offset, epoch, record| {
+        if offset < from {
+            return Ok(());
+        }
+        image.apply(&record).with_context(|| format!("the metadata log at offset {offset}"))?;
+        image.advance(offset + 1, epoch);
+        shard.replay(offset, &record);
+        Ok(())
+    })?;
+    let bootstrap = checkpoint_file::read(&**fs, &dir.join(format::BOOTSTRAP_FILE))?;
+    let bootstrap = match bootstrap {
+        Some(snapshot) => snapshot.records,
+        None => format::default_bootstrap()?,
+    };
+    Ok(Recovered { shard, log, image, voters, bootstrap })
+}
+
+fn bind(config: &ServerConfig) -> anyhow::Result<Vec<Bound>> {
+    let backlog = config.get(keys::SOCKET_LISTEN_BACKLOG_SIZE);
+    let bind = |endpoint: &&Endpoint| {
+        let host = endpoint.host.as_deref().unwrap_or_default();
+        Bound::bind(endpoint.listener.as_str(), host, endpoint.port, backlog).map_err(anyhow::Error::from)
+    };
+    config.listeners().iter().map(bind).collect()
+}
+
+fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {
+    let settings = Arc::new(Settings {
+        cluster_id: broker.cluster_id.clone(),
+        node_id: config.node_id(),
+        controller_ids: vec![config.node_id()],
+        num_partitions: config.get(keys::NUM_PARTITIONS),
+        default_replication_factor: i16::try_from(config.get(keys::DEFAULT_REPLICATION_FACTOR)).unwrap_or(i16::MAX),
+        min_insync_replicas: config.get(keys::MIN_INSYNC_REPLICAS),
+        unclean_leader_election_enable: config.get(keys::UNCLEAN_LEADER_ELECTION_ENABLE),
+        broker_session_timeout: millis(config.get(keys::BROKER_SESSION_TIMEOUT_MS)),
+        schema: Arc::new(Schema::new(config.clone())),
+    });
+    let activate = Activate { settings, bootstrap };
+    match broker.controller().submit_blocking(|ticket| Event::Activate(ticket, activate))? {
+        Reply::Activate(Ok(())) => Ok(()),
+        Reply::Activate(Err(error)) => bail!("the controller does not start: {error}"),
+        other => bail!("the controller answered {other:?}"),
+    }
+}
+
+fn millis(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// Answers what was taken in, gives up leadership, closes every log, and leaves the disks as a clean stop must.
+async fn stop(
+    broker: Arc<Broker>,
+    controller: JoinHandle<MetadataLog>,
+    registration: Arc<Registration>,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    broker.stopping.cancel();
+    broker.connections.close();
+    tokio::select! {
+        () = broker.connections.wait() => {}
+        () = tokio::time::sleep(DRAIN) => warn!("{} connections did not end in {} s", broker.connections.len(), DRAIN.as_secs()),
+        signal = signals.next() => bail!("{signal} again: stopped without waiting; the next start recovers"),
+    }
+    let closing = tokio::task::spawn_blocking(move || {
+        registration.leave();
+        let epoch = registration.epoch();
+        broker.controller().stop();
+        let log = controller.join().map_err(|_| anyhow::anyhow!("the controller's thread panicked"))?;
+        log.close()?;
+        broker.replicas.close(epoch)
+    });
+    closing.await??;
+    info!("stopped");
+    Ok(())
+}
+
+/// The signals that stop a broker.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
+
+use crate::{entropy, error_code, fetch::session::Wanted, fetch::waiters::Waiters, replicas::Dir};
+use arc_swap::ArcSwap;
+use ottla_config::TopicConfig;
+use ottla_metadata::topic_name;
+use ottla_protocol::{
+    ErrorCode, Str, Uuid,
+    batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
+    compression::Limits,
+};
+use ottla_storage::{AppendInfo, Isolation, Log, LogReader, Origin, Removal, Slice, log_dir::names};
+use parking_lot::Mutex;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+    time::Duration,
+};
+use tracing::error;
+
+/// What a read found.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) high_watermark: i64,
+    pub(crate) last_stable_offset: i64,
+    pub(crate) log_start_offset: i64,
+    pub(crate) slices: Vec<Slice>,
+    /// Producer id and first offset; none where the consumer reads uncommitted.
+    pub(crate) aborted: Option<Vec<(i64, i64)>>,
+    /// The epoch and end offset where the client's log and ours part (KIP-320).
+    pub(crate) diverging: Option<(i32, i64)>,
+}
+
+/// The log is closed, because the topic was deleted or the broker stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the log is closed")]
+pub(crate) struct Gone;
+
+/// Why records were not appended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    #[error("{0}")]
+    NotEnoughReplicas(String),
+    #[error("transactions are not served yet")]
+    Transactional,
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    #[error("the log dir is offline")]
+    Offline,
+    #[error(transparent)]
+    Log(#[from] ottla_storage::AppendError),
+}
+
+impl AppendError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Rejected(rejected) => error_code::of_kind(rejected.kind()),
+            Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
+            Self::Transactional => ErrorCode::InvalidTxnState,
+            Self::Gone(_) => ErrorCode::NotLeaderOrFollower,
+            Self::Offline => ErrorCode::KafkaStorageError,
+            Self::Log(error) => error_code::of_append(error),
+        }
+    }
+
+    /// What Kafka puts beside the code: the text, but for errors whose code says it all.
+    pub(crate) fn message(&self) -> Option<String> {
+        match self {
+            error if error.code() == ErrorCode::KafkaStorageError => None,
+            error => Some(error.to_string()),
+        }
+    }
+
+    pub(crate) fn record_errors(&self) -> Vec<(i32, String)> {
+        match self {
+            Self::Rejected(rejected) => {
+                rejected.record_errors().iter().map(|e| (e.batch_index, e.message.clone())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A led partition.
+pub(crate) struct Partition {
+    pub(crate) topic: Str,
+    pub(crate) topic_id: Uuid,
+    pub(crate) index: i32,
+    pub(crate) dir: Arc<Dir>,
+    pub(crate) waiters: Waiters,
+    leader_epoch: AtomicI32,
+    internal: bool,
+    config: ArcSwap<TopicConfig>,
+    /// None once it is closed or deleted.
+    log: Mutex<Option<Log>>,
+    reader: LogReader,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Partition({self})")
+    }
+}
+
+impl Partition {
+    pub(crate) fn new(
+        topic: Str,
+        topic_id: Uuid,
+        index: i32,
+        dir: Arc<Dir>,
+        leader_epoch: i32,
+        config: TopicConfig,
+        mut log: Log,
+    ) -> Self {
+        // The only replica is the whole ISR: what it has is committed.
+        log.set_high_watermark(log.log_end_offset());
+        Self {
+            internal: topic_name::is_internal(&topic),
+            topic,
+            topic_id,
+            index,
+            dir,
+            waiters: Waiters::default(),
+            leader_epoch: AtomicI32::new(leader_epoch),
+            config: ArcSwap::from_pointee(config),
+            reader: log.reader(),
+            log: Mutex::new(Some(log)),
+        }
+    }
+
+    pub(crate) fn is_internal(&self) -> bool {
+        self.internal
+    }
+
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.leader_epoch.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn high_watermark(&self) -> i64 {
+        self.reader.offsets().high_watermark
+    }
+
+    pub(crate) fn log_end_offset(&self) -> i64 {
+        self.reader.offsets().log_end_offset
+    }
+
+    pub(crate) fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+
+    /// Runs `work` on the log as its owner.
+    pub(crate) fn with_log<R>(&self, work: impl FnOnce(&mut Log) -> R) -> Result<R, Gone> {
+        self.log.lock().as_mut().map(work).ok_or(Gone)
+    }
+
+    pub(crate) fn config(&self) -> Arc<TopicConfig> {
+        self.config.load_full()
+    }
+
+    pub(crate) fn set_config(&self, config: TopicConfig, log_config: ottla_storage::config::LogConfig) {
+        self.config.store(Arc::new(config));
+        // A log that is gone needs no settings.
+        let _ = self.with_log(|log| log.set_config(log_config));
+    }
+
+    /// Notes a new epoch of our leadership.
+    pub(crate) fn set_leader_epoch(&self, epoch: i32) -> Result<(), AppendError> {
+        if epoch > self.leader_epoch() {
+            self.with_log(|log| log.start_leader_epoch(epoch))??;
+            self.leader_epoch.store(epoch, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Appends what a client produced.
+    pub(crate) fn append(self: &Arc<Self>, mut batch: CheckedBatch, now_ms: i64, acks: i16) -> Result<AppendInfo, AppendError> {
+        let config = self.config.load();
+        if acks == -1 && config.min_insync_replicas > 1 {
+            let message = format!(
+                "The size of the current ISR : 1 is insufficient to satisfy the min.isr requirement of {} for partition {self}",
+                config.min_insync_replicas
+            );
+            return Err(AppendError::NotEnoughReplicas(message));
+        }
+        if batch.header().attributes.is_transactional() {
+            return Err(AppendError::Transactional);
+        }
+        batch.validate_records(&rules(&config, now_ms))?;
+        self.append_as(batch.into(), now_ms, Origin::Client)
+    }
+
+    /// Appends what this broker itself writes, for a coordinator.
+    pub(crate) fn append_internal(self: &Arc<Self>, batches: CheckedBatches, now_ms: i64) -> Result<AppendInfo, AppendError> {
+        self.append_as(batches, now_ms, Origin::Coordinator { transaction_version: 0 })
+    }
+
+    fn append_as(self: &Arc<Self>, batches: CheckedBatches, now_ms: i64, origin: Origin) -> Result<AppendInfo, AppendError> {
+        if self.dir.is_offline() {
+            return Err(AppendError::Offline);
+        }
+        let appended = self.with_log(|log| {
+            let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
+            let end = log.log_end_offset();
+            log.set_high_watermark(end);
+            Ok(info)
+        })?;
+        let info = appended.map_err(|error| self.append_failed(error))?;
+        if !info.duplicate {
+            self.waiters.wake();
+        }
+        if info.rolled || info.flush_due {
+            let partition = self.clone();
+            tokio::task::spawn_blocking(move || partition.flush());
+        }
+        Ok(info)
+    }
+
+    fn append_failed(&self, error: ottla_storage::AppendError) -> AppendError {
+        if error_code::is_disk_failure(&error) {
+            self.dir.fail(&error);
+        }
+        AppendError::Log(error)
+    }
+
+    /// Makes everything appended durable. Blocks.
+    pub(crate) fn flush(&self) {
+        let Ok(Some(task)) = self.with_log(Log::flush_task) else { return };
+        match task.run() {
+            Ok(flushed) => {
+                let _ = self.with_log(|log| log.mark_flushed(flushed));
+            }
+            Err(error) => {
+                let _ = self.with_log(Log::mark_failed);
+                self.dir.fail(&error);
+            }
+        }
+    }
+
+    /// Removes what retention no longer keeps, and forgets producers that were silent for too long. Blocks.
+    pub(crate) fn clean_up(&self, now_ms: i64) {
+        let outcome = self.with_log(|log| {
+            log.remove_expired_producers(now_ms);
+            log.delete_old_segments(now_ms)
+        });
+        match outcome {
+            Ok(Ok(removals)) => removals.into_iter().for_each(|removal| self.remove_later(removal)),
+            Ok(Err(error)) => error!(partition = %self, %error, "cannot delete old segments"),
+            Err(Gone) => {}
+        }
+    }
+
+    /// Removes files once readers that hold them had `file.delete.delay.ms`.
+    pub(crate) fn remove_later(&self, removal: Removal) {
+        if removal.is_empty() {
+            return;
+        }
+        let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
+        let name = self.to_string();
+        self.dir.removals.later(Duration::from_millis(delay), move || {
+            if let Err(error) = removal.run() {
+                error!(partition = name, %error, "cannot remove files that are no longer needed");
+            }
+        });
+    }
+
+    /// Closes the log as a clean stop must, and answers its end. Blocks.
+    pub(crate) fn close(&self) -> Result<i64, String> {
+        let log = self.log.lock().take().ok_or_else(|| Gone.to_string())?;
+        log.close().map_err(|error| error.to_string())
+    }
+
+    /// Takes the log out of service and lets its files be removed. Blocks.
+    pub(crate) fn delete(&self) -> Result<(), ottla_storage::DeleteError> {
+        let Some(log) = self.log.lock().take() else { return Ok(()) };
+        self.waiters.wake();
+        let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
+        self.remove_later(log.delete(&name)?);
+        Ok(())
+    }
+
+    /// Whether the client's idea of the leader's epoch is ours (KIP-320); -1 says nothing.
+    pub(crate) fn check_epoch(&self, current_leader_epoch: i32) -> Result<(), ErrorCode> {
+        match (current_leader_epoch, self.leader_epoch()) {
+            (-1, _) => Ok(()),
+            (theirs, ours) if theirs < ours => Err(ErrorCode::FencedLeaderEpoch),
+            (theirs, ours) if theirs > ours => Err(ErrorCode::UnknownLeaderEpoch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads for a consumer.
+    pub(crate) fn read(
+        &self,
+        wanted: &Wanted,
+        max_bytes: usize,
+        at_least_one: bool,
+        isolation: Isolation,
+    ) -> Result<Read, ErrorCode> {
+        self.check_epoch(wanted.current_leader_epoch)?;
+        let offsets = self.reader.offsets();
+        let mut read = Read {
+            high_watermark: offsets.high_watermark,
+            last_stable_offset: offsets.last_stable_offset,
+            log_start_offset: offsets.log_start_offset,
+            aborted: (isolation == Isolation::LastStableOffset).then(Vec::new),
+            ..Read::default()
+        };
+        if let Some(diverging) = self.diverging(wanted)? {
+            read.diverging = Some(diverging);
+            return Ok(read);
+        }
+        let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0).min(max_bytes);
+        let found = self.reader.read(wanted.fetch_offset, max_bytes, at_least_one, isolation);
+        let found = found.map_err(|error| self.read_error(&error))?;
+        if let Some(aborted) = &mut read.aborted {
+            aborted.extend(found.aborted.iter().map(|txn| (txn.producer_id, txn.first_offset)));
+        }
+        read.slices = found.slices;
+        Ok(read)
+    }
+
+    fn diverging(&self, wanted: &Wanted) -> Result<Option<(i32, i64)>, ErrorCode> {
+        if wanted.last_fetched_epoch < 0 {
+            return Ok(None);
+        }
+        let Some(end) = self.reader.end_offset_for_epoch(wanted.last_fetched_epoch) else {
+            return Err(ErrorCode::OffsetOutOfRange);
+        };
+        let parted = end.leader_epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset;
+        Ok(parted.then_some((end.leader_epoch, end.end_offset)))
+    }
+
+    fn read_error(&self, error: &ottla_storage::ReadError) -> ErrorCode {
+        let code = error_code::of_read(error);
+        if code != ErrorCode::OffsetOutOfRange {
+            error!(partition = %self, %error, "cannot read the log");
+        }
+        code
+    }
+
+    /// Hands every record of the log to `take` and answers the log's end. Blocks.
+    pub(crate) fn replay(
+        &self,
+        mut take: impl FnMut(&ottla_protocol::batch::Header, Record) -> Result<(), String>,
+    ) -> Result<i64, String> {
+        let end = self.log_end_offset();
+        let mut next = self.reader.offsets().log_start_offset;
+        while next < end {
+            let read = self.reader.read(next, REPLAY_BYTES, true, Isolation::LogEnd).map_err(|e| e.to_string())?;
+            let bytes = read.bytes().map_err(|e| e.to_string())?;
+            let (batches, _cut) = CheckedBatches::parse_whole(bytes).map_err(|e| e.to_string())?;
+            let last = batches.iter().last().map(|batch| batch.header().next_offset());
+            for batch in batches.iter() {
+                for record in batch.records(&Limits::default()) {
+                    let record = record.map_err(|e| e.to_string())?;
+                    take(batch.header(), record)?;
+                }
+            }
+            next = last.filter(|last| *last > next).ok_or_else(|| format!("no batch at offset {next} of {self}"))?;
+        }
+        Ok(end)
+    }
+}
+
+/// Bytes of log that a replay holds at a time.
+const REPLAY_BYTES: usize = 1 << 20;
+
+fn rules(config: &TopicConfig, now_ms: i64) -> Rules {
+    Rules {
+        origin: BatchOrigin::Client,
+        compacted: config.cleanup_compact,
+        timestamp_type: match config.message_timestamp_type {
+            ottla_config::TimestampType::CreateTime => ottla_protocol::batch::TimestampType::CreateTime,
+            ottla_config::TimestampType::LogAppendTime => ottla_protocol::batch::TimestampType::LogAppendTime,
+        },
+        timestamp_before_max_ms: config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms: config.message_timestamp_after_max_ms,
+        now_ms,
+        limits: Limits::default(),
+    }
+}
+

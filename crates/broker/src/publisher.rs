@@ -1,0 +1,78 @@
+//! Follows the metadata log as a broker: builds the image, lets the replicas act on what changed, then shows it to all.
+
+use crate::broker::Broker;
+use arc_swap::ArcSwap;
+use ottla_metadata::{Delta, MetadataRecord, image::Image};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The image everyone reads.
+pub(crate) struct Published {
+    image: ArcSwap<Image>,
+    changed: watch::Sender<i64>,
+    failure: Mutex<Option<String>>,
+}
+
+impl Published {
+    pub(crate) fn new() -> Arc<Self> {
+        let (changed, _) = watch::channel(0);
+        Arc::new(Self { image: ArcSwap::from_pointee(Image::default()), changed, failure: Mutex::default() })
+    }
+
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.image.load_full()
+    }
+
+    /// Told the log's end each time the image changed.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<i64> {
+        self.changed.subscribe()
+    }
+
+    /// Why metadata can no longer change, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+}
+
+/// Takes committed records in.
+pub(crate) struct Publisher {
+    broker: Arc<Broker>,
+    /// Appended, not yet committed.
+    pending: Vec<MetadataRecord>,
+    image: Image,
+}
+
+impl Publisher {
+    pub(crate) fn new(broker: Arc<Broker>, image: Image) -> Self {
+        Self { broker, pending: Vec::new(), image }
+    }
+
+    /// Remembers what was appended until it is committed.
+    pub(crate) fn note(&mut self, records: Vec<MetadataRecord>) {
+        self.pending.extend(records);
+    }
+
+    /// Everything up to `end` is committed.
+    pub(crate) fn publish(&mut self, end: i64, epoch: i32) -> Result<(), String> {
+        let mut delta = Delta::default();
+        for record in self.pending.drain(..) {
+            self.image.apply_noting(&record, &mut delta).map_err(|e| e.to_string())?;
+        }
+        self.image.advance(end, epoch);
+        if self.image.in_transaction() {
+            return Ok(());
+        }
+        let changes = self.broker.replicas.apply(&self.image, &delta);
+        self.broker.set_config(self.broker.replicas.config());
+        self.broker.published.image.store(Arc::new(self.image.clone()));
+        self.broker.published.changed.send_replace(end);
+        self.broker.groups.follow(&changes, &delta);
+        Ok(())
+    }
+
+    /// The metadata log failed.
+    pub(crate) fn failed(&self, reason: &str) {
+        *self.broker.published.failure.lock() = Some(format!("the metadata log failed: {reason}"));
+    }
+}

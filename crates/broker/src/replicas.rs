@@ -1,0 +1,354 @@
+//! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
+
+use crate::{
+    clock::wall_ms,
+    entropy,
+    partition::Partition,
+    removals::Removals,
+    settings,
+};
+use arc_swap::ArcSwap;
+use ottla_config::ServerConfig;
+use ottla_metadata::{
+    ConfigResource, Delta,
+    image::{Image, Topic},
+};
+use ottla_protocol::{Str, Uuid};
+use ottla_storage::{
+    Log,
+    log_dir::{Checkpoint, LogDir, PartitionDir, PartitionOffsets, names},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tracing::{error, info, warn};
+
+/// A log dir in use.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    pub(crate) log_dir: LogDir,
+    pub(crate) id: Uuid,
+    /// Files that wait for their removal.
+    pub(crate) removals: Arc<Removals>,
+    offline: AtomicBool,
+}
+
+impl Dir {
+    pub(crate) fn new(log_dir: LogDir, id: Uuid, removals: Arc<Removals>) -> Arc<Self> {
+        Arc::new(Self { log_dir, id, removals, offline: AtomicBool::new(false) })
+    }
+
+    /// Whether a disk error took the dir out of service; only a restart brings it back.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// After a failed write or sync nobody knows what the disk holds: the dir takes nothing more.
+    pub(crate) fn fail(&self, reason: &dyn std::fmt::Display) {
+        if !self.offline.swap(true, Ordering::AcqRel) {
+            error!(dir = %self.log_dir.path().display(), "log dir is offline until the broker is restarted: {reason}");
+        }
+    }
+}
+
+type Partitions = HashMap<i32, Arc<Partition>>;
+
+/// All partitions of this broker.
+pub(crate) struct Replicas {
+    node_id: i32,
+    dirs: Vec<Arc<Dir>>,
+    config: ArcSwap<ServerConfig>,
+    topics: ArcSwap<HashMap<Str, Arc<Partitions>>>,
+}
+
+/// What the coordinators must hear of.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) added: Vec<Arc<Partition>>,
+    pub(crate) removed: Vec<Arc<Partition>>,
+}
+
+impl Replicas {
+    pub(crate) fn new(node_id: i32, dirs: Vec<Arc<Dir>>, config: Arc<ServerConfig>) -> Arc<Self> {
+        Arc::new(Self { node_id, dirs, config: ArcSwap::new(config), topics: ArcSwap::default() })
+    }
+
+    /// A partition that this broker leads.
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
+        self.topics.load().get(topic)?.get(&index).cloned()
+    }
+
+    pub(crate) fn dirs(&self) -> &[Arc<Dir>] {
+        &self.dirs
+    }
+
+    /// Every partition, in no particular order.
+    pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
+        self.topics.load().values().flat_map(|partitions| partitions.values().cloned()).collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.topics.load().values().map(|partitions| partitions.len()).sum()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.all().iter().map(|partition| partition.reader().size()).sum()
+    }
+
+    /// Which disk failed, if one did.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let dir = self.dirs.iter().find(|dir| dir.is_offline())?;
+        Some(format!("log dir {} is offline", dir.log_dir.path().display()))
+    }
+
+    /// Opens what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
+    pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
+        let mut changes = Changes::default();
+        let mut topics: HashMap<Str, Partitions> = HashMap::new();
+        for dir in &self.dirs {
+            let contents = dir.log_dir.contents()?;
+            for removal in contents.removals {
+                removal.run()?;
+            }
+            for found in contents.partitions {
+                if found.path.ends_with(crate::metadata_log::FOLDER) {
+                    continue;
+                }
+                let Some((topic, leader_epoch)) = self.assigned(image, &found) else {
+                    set_aside(dir, &found, "the cluster does not have it")?;
+                    continue;
+                };
+                let log = dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms())?;
+                if log.topic_id().is_some_and(|id| id != topic.id) {
+                    drop(log);
+                    set_aside(dir, &found, "it is of an earlier topic of that name")?;
+                    continue;
+                }
+                let partition = self.serve(dir, &topic, found.partition, leader_epoch, log, image)?;
+                changes.added.push(partition.clone());
+                topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
+            }
+        }
+        self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
+        // What the image has and the disks have not is made: it was decided, and the process died before it was done.
+        let everything = Delta {
+            topics_created: image.topics().iter().map(|topic| topic.id).collect(),
+            partitions_changed: image
+                .topics()
+                .iter()
+                .map(|topic| (topic.id, topic.partitions.keys().copied().collect()))
+                .collect(),
+            ..Delta::default()
+        };
+        changes.added.extend(self.apply(image, &everything).added);
+        Ok(changes)
+    }
+
+    /// The topic of a folder if the image says that this broker has the partition.
+    fn assigned(&self, image: &Image, found: &PartitionDir) -> Option<(Arc<Topic>, i32)> {
+        let topic = image.topics().by_name(&found.topic)?;
+        let partition = topic.partitions.get(&found.partition)?;
+        partition.replicas.contains(&self.node_id).then(|| (topic.clone(), partition.leader_epoch))
+    }
+
+    fn log_config(&self, image: &Image, topic: &Str) -> ottla_storage::LogConfig {
+        let config = self.config.load();
+        settings::log_config(&config.topic_config(&overrides(image, topic)), &config)
+    }
+
+    fn serve(
+        &self,
+        dir: &Arc<Dir>,
+        topic: &Topic,
+        index: i32,
+        leader_epoch: i32,
+        mut log: Log,
+        image: &Image,
+    ) -> anyhow::Result<Arc<Partition>> {
+        log.assign_topic_id(topic.id)?;
+        let config = self.config.load().topic_config(&overrides(image, &topic.name));
+        let partition = Partition::new(topic.name.clone(), topic.id, index, dir.clone(), leader_epoch, config, log);
+        Ok(Arc::new(partition))
+    }
+
+    /// Does what a change of the metadata asks of this broker. Blocks.
+    pub(crate) fn apply(&self, image: &Image, delta: &Delta) -> Changes {
+        let mut changes = Changes::default();
+        let mut topics: HashMap<Str, Arc<Partitions>> = HashMap::clone(&self.topics.load());
+        for topic in delta.topics_deleted.values() {
+            let same = |partitions: &Arc<Partitions>| partitions.values().any(|p| p.topic_id == topic.id);
+            if topics.get(&topic.name).is_some_and(same) {
+                let removed = topics.remove(&topic.name).unwrap_or_default();
+                changes.removed.extend(removed.values().cloned());
+            }
+        }
+        for (id, indexes) in &delta.partitions_changed {
+            let Some(topic) = image.topics().by_id(id) else { continue };
+            let partitions = Arc::make_mut(topics.entry(topic.name.clone()).or_default());
+            for index in indexes {
+                match self.follow(image, topic, *index, partitions) {
+                    Ok(Some(partition)) => changes.added.push(partition),
+                    Ok(None) => {}
+                    Err(error) => error!(topic = %topic.name, partition = index, "cannot open the partition: {error:#}"),
+                }
+            }
+        }
+        self.topics.store(Arc::new(topics));
+        for partition in &changes.removed {
+            info!(%partition, "deleted");
+            if let Err(error) = partition.delete() {
+                error!(%partition, %error, "cannot delete the log; it is set aside at the next start");
+            }
+        }
+        self.reconfigure(image, delta);
+        changes
+    }
+
+    fn follow(
+        &self,
+        image: &Image,
+        topic: &Topic,
+        index: i32,
+        partitions: &mut Partitions,
+    ) -> anyhow::Result<Option<Arc<Partition>>> {
+        let Some(wanted) = topic.partitions.get(&index).filter(|p| p.replicas.contains(&self.node_id)) else {
+            return Ok(None);
+        };
+        if let Some(partition) = partitions.get(&index) {
+            partition.set_leader_epoch(wanted.leader_epoch)?;
+            return Ok(None);
+        }
+        let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
+        let log = dir.log_dir.create_log(&topic.name, index, topic.id, self.log_config(image, &topic.name), wall_ms())?;
+        let partition = self.serve(&dir, topic, index, wanted.leader_epoch, log, image)?;
+        partitions.insert(index, partition.clone());
+        Ok(Some(partition))
+    }
+
+    /// The dir that the metadata names, else the one with the fewest partitions, as in Kafka.
+    fn choose_dir(&self, assigned: Option<Uuid>, beside: &Partitions) -> Arc<Dir> {
+        if let Some(dir) = self.dirs.iter().find(|dir| Some(dir.id) == assigned) {
+            return dir.clone();
+        }
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        let topics = self.topics.load();
+        for partition in topics.values().flat_map(|p| p.values()).chain(beside.values()) {
+            *counts.entry(partition.dir.id).or_default() += 1;
+        }
+        let online = self.dirs.iter().filter(|dir| !dir.is_offline());
+        let fewest = online.min_by_key(|dir| counts.get(&dir.id).copied().unwrap_or(0));
+        fewest.or(self.dirs.first()).expect("a broker has a log dir").clone()
+    }
+
+    fn reconfigure(&self, image: &Image, delta: &Delta) {
+        let broker = [ConfigResource::default_broker(), ConfigResource::broker(self.node_id)];
+        let all = broker.iter().any(|resource| delta.configs_changed.contains(resource));
+        if all {
+            let [default, own] = broker.map(|resource| configs(image, &resource));
+            let (config, warnings) = self.config.load().with_dynamic(&default, &own);
+            for warning in warnings {
+                warn!("{}", warning.message);
+            }
+            self.config.store(Arc::new(config));
+        }
+        let topics = self.topics.load();
+        for (name, partitions) in topics.iter() {
+            if all || delta.configs_changed.contains(&ConfigResource::topic(name.clone())) {
+                let config = self.config.load().topic_config(&overrides(image, name));
+                let log_config = settings::log_config(&config, &self.config.load());
+                for partition in partitions.values() {
+                    partition.set_config(config.clone(), log_config.clone());
+                }
+            }
+        }
+    }
+
+    /// The config with the dynamic changes of the last image applied.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.config.load_full()
+    }
+
+    /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
+    pub(crate) fn write_checkpoints(&self) -> Result<(), ottla_storage::log_dir::Error> {
+        let all = self.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            let mut recovery_points = PartitionOffsets::new();
+            let mut starts = PartitionOffsets::new();
+            let mut high_watermarks = PartitionOffsets::new();
+            for partition in all.iter().filter(|partition| partition.dir.id == dir.id) {
+                let key = || (partition.topic.to_string(), partition.index);
+                let offsets = partition.reader().offsets();
+                if let Ok(recovery_point) = partition.with_log(|log| log.recovery_point()) {
+                    recovery_points.insert(key(), recovery_point);
+                }
+                if offsets.log_start_offset > 0 {
+                    starts.insert(key(), offsets.log_start_offset);
+                }
+                high_watermarks.insert(key(), offsets.high_watermark);
+            }
+            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
+            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
+            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
+        }
+        Ok(())
+    }
+
+    /// Closes every log and marks the dirs as cleanly stopped. Blocks.
+    pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
+        let all = self.all();
+        let mut ends: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
+        let mut starts: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
+        let mut failed = false;
+        for partition in &all {
+            let start = partition.reader().offsets().log_start_offset;
+            match partition.close() {
+                Ok(end) => {
+                    let key = (partition.topic.to_string(), partition.index);
+                    if start > 0 {
+                        starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
+                    }
+                    ends.entry(partition.dir.id).or_default().insert(key, end);
+                }
+                Err(reason) => {
+                    failed = true;
+                    error!(%partition, "cannot close the log: {reason}");
+                }
+            }
+        }
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            let of = |offsets: &BTreeMap<Uuid, PartitionOffsets>| offsets.get(&dir.id).cloned().unwrap_or_default();
+            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &of(&ends))?;
+            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &of(&ends))?;
+            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &of(&starts))?;
+            if !failed {
+                dir.log_dir.mark_clean_shutdown(broker_epoch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a folder that belongs to no partition under a name that says so: nothing is deleted on an inference.
+fn set_aside(dir: &Dir, found: &PartitionDir, why: &str) -> anyhow::Result<()> {
+    let name = names::to_stray(&found.topic, found.partition, *entropy::uuid().as_bytes());
+    let path: PathBuf = dir.log_dir.path().join(name);
+    warn!(from = %found.path.display(), to = %path.display(), "set aside a log, {why}");
+    dir.log_dir.fs().rename(&found.path, &path)?;
+    dir.log_dir.fs().sync_dir(dir.log_dir.path())?;
+    Ok(())
+}
+
+fn configs(image: &Image, resource: &ConfigResource) -> BTreeMap<String, String> {
+    let configs = image.configs().of(resource);
+    configs.iter().flat_map(|c| c.iter()).map(|(k, v)| (k.to_string(), v.to_string())).collect()
+}
+
+/// The configs that were set for a topic.
+pub(crate) fn overrides(image: &Image, topic: &Str) -> BTreeMap<String, String> {
+    configs(image, &ConfigResource::topic(topic.clone()))
+}

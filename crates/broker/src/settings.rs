@@ -1,0 +1,104 @@
+//! What the broker itself reads of its config, as the types it needs.
+
+use ottla_config::{ServerConfig, TopicConfig, keys};
+use ottla_coordinator::Settings as GroupSettings;
+use ottla_storage::config::{LogConfig, TimestampType};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
+
+/// The segments of logs that nobody may delete from are never completed by age alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) socket_request_max_bytes: usize,
+    pub(crate) socket_receive_buffer_bytes: Option<usize>,
+    pub(crate) socket_send_buffer_bytes: Option<usize>,
+    pub(crate) socket_listen_backlog: i32,
+    /// None is without a limit.
+    pub(crate) connections_max_idle: Option<Duration>,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_ip: usize,
+    pub(crate) max_connections_per_ip_overrides: HashMap<IpAddr, usize>,
+    pub(crate) fetch_max_bytes: usize,
+    pub(crate) fetch_session_slots: usize,
+    pub(crate) max_partitions_described: usize,
+}
+
+/// A number that must not be negative, clamped if it is: the config's own checks have seen it before.
+fn count(value: i32) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}
+
+/// Kafka's -1 leaves a socket's buffer to the system.
+fn buffer(bytes: i32) -> Option<usize> {
+    usize::try_from(bytes).ok().filter(|bytes| *bytes > 0)
+}
+
+impl Settings {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let overrides = config.max_connections_per_ip_overrides();
+        let resolved = overrides.into_iter().filter_map(|(host, limit)| Some((resolve(&host)?, count(limit))));
+        let idle_ms = config.get(keys::CONNECTIONS_MAX_IDLE_MS);
+        Self {
+            socket_request_max_bytes: count(config.get(keys::SOCKET_REQUEST_MAX_BYTES)),
+            socket_receive_buffer_bytes: buffer(config.get(keys::SOCKET_RECEIVE_BUFFER_BYTES)),
+            socket_send_buffer_bytes: buffer(config.get(keys::SOCKET_SEND_BUFFER_BYTES)),
+            socket_listen_backlog: config.get(keys::SOCKET_LISTEN_BACKLOG_SIZE),
+            connections_max_idle: u64::try_from(idle_ms).ok().map(Duration::from_millis),
+            max_connections: count(config.get(keys::MAX_CONNECTIONS)),
+            max_connections_per_ip: count(config.get(keys::MAX_CONNECTIONS_PER_IP)),
+            max_connections_per_ip_overrides: resolved.collect(),
+            fetch_max_bytes: count(config.get(keys::FETCH_MAX_BYTES)),
+            fetch_session_slots: count(config.get(keys::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS)),
+            max_partitions_described: count(config.get(keys::MAX_REQUEST_PARTITION_SIZE_LIMIT)),
+        }
+    }
+}
+
+fn resolve(host: &str) -> Option<IpAddr> {
+    use std::net::ToSocketAddrs;
+    let found = (host, 0).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    if found.is_none() {
+        tracing::warn!(host, "max.connections.per.ip.overrides names a host that has no address");
+    }
+    found.map(|address| address.ip())
+}
+
+/// What the group coordinator needs.
+pub(crate) fn group_settings(config: &ServerConfig) -> GroupSettings {
+    let offsets_topic = config.topic_config(&config.offsets_topic_configs());
+    GroupSettings {
+        group_min_session_timeout_ms: config.get(keys::GROUP_MIN_SESSION_TIMEOUT_MS),
+        group_max_session_timeout_ms: config.get(keys::GROUP_MAX_SESSION_TIMEOUT_MS),
+        group_initial_rebalance_delay_ms: config.get(keys::GROUP_INITIAL_REBALANCE_DELAY_MS),
+        group_max_size: config.get(keys::GROUP_MAX_SIZE),
+        offset_metadata_max_bytes: config.get(keys::OFFSET_METADATA_MAX_BYTES),
+        offsets_retention_ms: i64::from(config.get(keys::OFFSETS_RETENTION_MINUTES)) * 60_000,
+        offsets_retention_check_interval_ms: config.get(keys::OFFSETS_RETENTION_CHECK_INTERVAL_MS),
+        max_batch_bytes: count(offsets_topic.max_message_bytes),
+        ..GroupSettings::default()
+    }
+}
+
+/// What storage needs of a topic's configs.
+pub(crate) fn log_config(topic: &TopicConfig, config: &ServerConfig) -> LogConfig {
+    let bytes = |value: i32| u32::try_from(value).unwrap_or(0);
+    LogConfig {
+        segment_bytes: bytes(topic.segment_bytes),
+        segment_ms: topic.segment_ms,
+        segment_jitter_ms: topic.segment_jitter_ms,
+        segment_index_bytes: bytes(topic.segment_index_bytes),
+        index_interval_bytes: bytes(topic.index_interval_bytes),
+        max_message_bytes: bytes(topic.max_message_bytes),
+        message_timestamp_type: match topic.message_timestamp_type {
+            ottla_config::TimestampType::CreateTime => TimestampType::CreateTime,
+            ottla_config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
+        },
+        flush_messages: topic.flush_messages,
+        flush_ms: topic.flush_ms,
+        retention_ms: topic.retention_ms,
+        retention_bytes: topic.retention_bytes,
+        file_delete_delay_ms: topic.file_delete_delay_ms,
+        delete: topic.cleanup_delete,
+        compact: topic.cleanup_compact,
+        producer_id_expiration_ms: i64::from(config.get(keys::PRODUCER_ID_EXPIRATION_MS)),
+    }
+}

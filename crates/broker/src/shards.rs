@@ -1,0 +1,204 @@
+//! Drives a coordinator's state machine on the log of one internal partition: decide, append, apply, answer.
+
+use crate::{clock::Clock, partition::Partition};
+use ottla_protocol::batch::{Builder, CheckedBatches, Header, Record};
+use ottla_state_machine::{Now, Released, Shard, ShardError, StateMachine, Status, Ticket};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+/// What a machine's records look like in a log.
+pub(crate) trait Stored: StateMachine {
+    /// Adds records to a batch.
+    fn write(records: &[Self::Record], timestamp_ms: i64) -> Result<Builder, String>;
+    /// Reads a record of a batch; none for one that means nothing to this machine.
+    fn read(header: &Header, record: Record) -> Result<Option<Self::Record>, String>;
+    /// Does what the machine asks for beyond records and replies.
+    fn perform(effect: Self::Effect);
+}
+
+/// Why an event was not decided, or its caller not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unavailable {
+    Loading,
+    Failed,
+}
+
+impl From<ShardError> for Unavailable {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::Loading => Self::Loading,
+            ShardError::Failed => Self::Failed,
+        }
+    }
+}
+
+struct State<M: StateMachine> {
+    shard: Shard<M>,
+    callers: HashMap<Ticket, oneshot::Sender<M::Reply>>,
+    next_ticket: u64,
+}
+
+/// A machine with its log and its callers.
+pub(crate) struct ShardDriver<M: Stored> {
+    pub(crate) partition: Arc<Partition>,
+    clock: Clock,
+    state: Mutex<State<M>>,
+    /// Told when the earliest timer may have moved.
+    timers_moved: Notify,
+}
+
+impl<M> ShardDriver<M>
+where
+    M: Stored + 'static,
+    M::Hard: Send,
+    M::Soft: Send,
+    M::Event: Send,
+    M::Record: Send,
+    M::Reply: Send,
+    M::Effect: Send,
+    M::Timer: Send,
+{
+    /// A driver that is loading; [`ShardDriver::load`] makes it active.
+    pub(crate) fn new(partition: Arc<Partition>, clock: Clock) -> Arc<Self> {
+        let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0 };
+        Arc::new(Self { partition, clock, state: Mutex::new(state), timers_moved: Notify::new() })
+    }
+
+    /// Replays the log and begins to take events. Blocks: for a thread that may. Who asks meanwhile is told that the log
+    /// is loading, and does not wait for the thread.
+    pub(crate) fn load(&self) {
+        let mut shard = Shard::<M>::new();
+        let result = self.partition.replay(|header, record| {
+            let offset = record.offset;
+            if let Some(record) = M::read(header, record)? {
+                shard.replay(offset, &record);
+            }
+            Ok(())
+        });
+        let mut state = self.state.lock();
+        if state.shard.status() != Status::Loading {
+            return; // closed while it was read
+        }
+        match result {
+            Ok(end) => {
+                let committed = self.partition.high_watermark();
+                let records = shard.activate(self.clock.now(), end, committed);
+                state.shard = shard;
+                self.finish(&mut state, records);
+            }
+            Err(reason) => {
+                error!(partition = %self.partition, "coordinator cannot load: {reason}");
+                state.shard.append_failed();
+            }
+        }
+    }
+
+    /// Takes no more events and lets all callers know.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.shard.append_failed();
+        state.callers.clear();
+    }
+
+    /// Decides an event that nobody waits for.
+    pub(crate) fn notify(&self, event: M::Event) -> Result<(), Unavailable> {
+        self.step(&mut self.state.lock(), event)
+    }
+
+    /// Decides an event made for a new caller, and waits for the answer.
+    pub(crate) async fn submit(&self, event: impl FnOnce(Ticket) -> M::Event) -> Result<M::Reply, Unavailable> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.state.lock();
+            let ticket = Ticket(state.next_ticket);
+            state.next_ticket += 1;
+            state.callers.insert(ticket, sender);
+            let decided = self.step(&mut state, event(ticket));
+            if let Err(unavailable) = decided {
+                state.callers.remove(&ticket);
+                return Err(unavailable);
+            }
+        }
+        receiver.await.map_err(|_| Unavailable::Failed)
+    }
+
+    fn step(&self, state: &mut State<M>, event: M::Event) -> Result<(), Unavailable> {
+        let before = state.shard.next_timeout();
+        let records = state.shard.decide(self.clock.now(), event)?;
+        self.finish(state, records);
+        if state.shard.next_timeout() != before {
+            self.timers_moved.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Appends, applies and answers.
+    fn finish(&self, state: &mut State<M>, records: Vec<M::Record>) {
+        let appended = match records.is_empty() {
+            true => Ok(self.partition.log_end_offset()),
+            false => self.append(&records),
+        };
+        match appended {
+            Ok(base_offset) => {
+                state.shard.appended(base_offset, &records);
+                let released = state.shard.committed(self.partition.high_watermark());
+                release(state, released);
+            }
+            Err(reason) => {
+                error!(partition = %self.partition, "coordinator cannot write its log: {reason}");
+                for ticket in state.shard.append_failed() {
+                    state.callers.remove(&ticket);
+                }
+                state.callers.clear();
+            }
+        }
+    }
+
+    fn append(&self, records: &[M::Record]) -> Result<i64, String> {
+        let Now { wall_ms, .. } = self.clock.now();
+        let batch = M::write(records, wall_ms)?.build().map_err(|e| e.to_string())?;
+        let info = self.partition.append_internal(CheckedBatches::from(batch), wall_ms).map_err(|e| e.to_string())?;
+        Ok(info.first_offset)
+    }
+
+    /// Turns timers into events until told to stop.
+    pub(crate) async fn run_timers(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let next = self.state.lock().shard.next_timeout();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(self.clock.instant(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.timers_moved.notified() => continue,
+                () = due => {}
+            }
+            let mut state = self.state.lock();
+            while let Some(event) = state.shard.pop_timeout(self.clock.now()) {
+                if self.step(&mut state, event).is_err() {
+                    info!(partition = %self.partition, "coordinator stopped: its log failed");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn release<M: Stored>(state: &mut State<M>, released: Released<M>) {
+    for effect in released.effects {
+        M::perform(effect);
+    }
+    for (ticket, reply) in released.replies {
+        if let Some(caller) = state.callers.remove(&ticket) {
+            // A caller whose connection ended does not hear the answer, and need not.
+            let _ = caller.send(reply);
+        }
+    }
+}
