@@ -11,6 +11,7 @@ mod dispatch;
 mod leadership;
 mod partitions;
 mod producer_ids;
+mod register_controller;
 mod settings;
 
 pub use self::activate::Activate;
@@ -22,6 +23,7 @@ pub use self::create_partitions::{CreatePartitions, GrowingTopic};
 pub use self::create_topics::{CreatableTopic, CreateTopics, CreatedTopic, ReplicaAssignment, TopicResult};
 pub use self::delete_topics::{DeleteTopics, DeletedTopic, TopicRef};
 pub use self::producer_ids::{AllocateProducerIds, PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock};
+pub use self::register_controller::RegisterController;
 pub use self::settings::{ConfigSchema, Settings};
 
 use crate::{ApiError, Image, MetadataRecord, MetadataVersion, image, topic_name};
@@ -148,6 +150,8 @@ pub enum Event {
     BrokerHeartbeat(Ticket, BrokerHeartbeat),
     /// A broker is to be forgotten.
     UnregisterBroker(Ticket, UnregisterBroker),
+    /// A controller has started.
+    RegisterController(Ticket, RegisterController),
     /// A timer is due.
     Timeout(Timer),
 }
@@ -177,6 +181,8 @@ pub enum Reply {
     BrokerHeartbeat(Result<BrokerStatus, ApiError>),
     /// To [`Event::UnregisterBroker`].
     UnregisterBroker(Result<(), ApiError>),
+    /// To [`Event::RegisterController`].
+    RegisterController(Result<(), ApiError>),
 }
 
 /// The controller's timers.

@@ -142,6 +142,11 @@ impl Image {
         self.before_transaction.is_some()
     }
 
+    /// The image without what may yet be taken back.
+    pub(crate) fn settled(&self) -> &Self {
+        self.before_transaction.as_deref().unwrap_or(self)
+    }
+
     /// The finalized features.
     pub fn features(&self) -> &Features {
         &self.features

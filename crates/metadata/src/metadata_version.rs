@@ -22,6 +22,8 @@ impl MetadataVersion {
     pub const LATEST: Self = Self(30);
     /// 3.6-IV1: records in transactions (KIP-868).
     pub const TRANSACTIONS: Self = Self(13);
+    /// 3.7-IV0: controllers register (KIP-919).
+    pub const CONTROLLER_REGISTRATION: Self = Self(15);
     /// 3.7-IV2: replicas have directories (KIP-858).
     pub const DIRECTORIES: Self = Self(17);
     /// 4.0-IV1: eligible leader replicas (KIP-966).
@@ -62,15 +64,6 @@ impl MetadataVersion {
             v if v >= Self::CORDONED_LOG_DIRS => 4,
             v if v >= Self::DIRECTORIES => 3,
             v if v > Self::MINIMUM => 2,
-            _ => 1,
-        }
-    }
-
-    /// The version of `BrokerRegistrationChangeRecord`.
-    pub fn broker_registration_change_record_version(self) -> i16 {
-        match self {
-            v if v >= Self::CORDONED_LOG_DIRS => 3,
-            v if v >= Self::DIRECTORIES => 2,
             _ => 1,
         }
     }

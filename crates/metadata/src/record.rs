@@ -175,7 +175,13 @@ impl MetadataRecord {
     pub fn version(&self, at: MetadataVersion) -> i16 {
         match self {
             Self::RegisterBroker(_) => at.register_broker_record_version(),
-            Self::BrokerRegistrationChange(_) => at.broker_registration_change_record_version(),
+            // Kafka writes the lowest version that carries the change, whatever the cluster is at.
+            Self::BrokerRegistrationChange(r) => match r {
+                _ if r.cordoned_log_dirs.is_some() => 3,
+                _ if !r.log_dirs.is_empty() => 2,
+                _ if r.in_controlled_shutdown != 0 => 1,
+                _ => 0,
+            },
             Self::Partition(_) | Self::PartitionChange(_) => at.partition_record_version(),
             _ => 0,
         }

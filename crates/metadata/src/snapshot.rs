@@ -92,6 +92,3 @@ pub fn encoded(image: &Image) -> Result<Vec<Bytes>, ottla_protocol::codec::Encod
     let version = image.features().metadata_version().unwrap_or_default();
     records(image).iter().map(|r| r.encode(version)).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -30,8 +30,8 @@ pub(super) fn decide(
         let error = ApiError::new(ErrorCode::UnknownServerError, fault.to_string());
         return out.reply(ticket, Reply::Activate(Err(error)));
     }
-    // Begin and end leave nothing in the image, so an open transaction alone does not make the log one in use.
-    let records = match hard.image.features().metadata_version() {
+    // Bootstrap records of a transaction that never ended do not count: they are written again.
+    let records = match hard.image.settled().features().metadata_version() {
         None => for_empty_log(hard, &activate),
         Some(_) if hard.image.in_transaction() => vec![abort()],
         Some(_) => Vec::new(),
@@ -40,9 +40,12 @@ pub(super) fn decide(
         out.record(record);
     }
     // Nothing is known of the brokers' heartbeats to the controller before: each gets a whole session to be heard of.
+    // The broker of this process, though, cannot be another than the one about to register.
     let ends = now.saturating_add(activate.settings.broker_session_timeout);
     for id in hard.image.cluster().brokers().keys() {
-        soft.sessions.touch(*id, ends);
+        if activate.settings.local_broker != Some(*id) {
+            soft.sessions.touch(*id, ends);
+        }
         out.set_timer(Timer::BrokerSession(*id), ends);
     }
     soft.settings = Some(activate.settings);

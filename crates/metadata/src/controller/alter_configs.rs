@@ -110,7 +110,7 @@ pub(super) fn decide_incremental(
 ) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
     let no_value =
         |change: &ConfigChange| (change.value.is_none() && change.operation != 1).then(|| change.name.clone());
-    decide(c, event.node_id, event.validate_only, event.resources, |r| {
+    decide(c, event.validate_only, event.resources, |r| {
         check_keys(r.configs.iter().map(|change| &change.name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
         let resource = known_resource(event.node_id, r)?;
@@ -121,7 +121,7 @@ pub(super) fn decide_incremental(
 
 pub(super) fn decide_legacy(c: &Context<'_>, event: AlterConfigs) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
     let no_value = |(name, value): &(Str, Option<Str>)| value.is_none().then(|| name.clone());
-    decide(c, event.node_id, event.validate_only, event.resources, |r| {
+    decide(c, event.validate_only, event.resources, |r| {
         check_keys(r.configs.iter().map(|(name, _)| name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
         let resource = known_resource(event.node_id, r)?;
@@ -149,7 +149,6 @@ pub(super) fn for_new_resource(
 
 fn decide<C>(
     c: &Context<'_>,
-    _node_id: i32,
     validate_only: bool,
     resources: Vec<AlterableResource<C>>,
     changes: impl Fn(&AlterableResource<C>) -> Result<(ConfigResource, Changes), ApiError>,

@@ -53,6 +53,10 @@ pub(super) fn decide(hard: &Hard, soft: &mut Soft, now: Duration, event: Event, 
             let result = brokers::unregister(&c, e).map(|d| whole(out, d));
             (ticket, Reply::UnregisterBroker(result))
         }
+        Event::RegisterController(ticket, e) => {
+            let result = c.commit(out, register_controller::decide(&c, e));
+            (ticket, Reply::RegisterController(result))
+        }
         Event::Timeout(Timer::BrokerSession(id)) => {
             let records = brokers::session_ended(&c, soft, id);
             return whole(out, Decision { records, reply: () });
@@ -91,6 +95,7 @@ fn refuse(event: Event, out: &mut Outcome<Controller>) {
         Event::RegisterBroker(ticket, _) => (ticket, Reply::RegisterBroker(Err(error))),
         Event::BrokerHeartbeat(ticket, _) => (ticket, Reply::BrokerHeartbeat(Err(error))),
         Event::UnregisterBroker(ticket, _) => (ticket, Reply::UnregisterBroker(Err(error))),
+        Event::RegisterController(ticket, _) => (ticket, Reply::RegisterController(Err(error))),
     };
     out.reply(ticket, reply);
 }

@@ -30,8 +30,6 @@ pub struct RegisterBroker {
     pub rack: Option<Str>,
     /// Its log directories that are online.
     pub log_dirs: Vec<Uuid>,
-    /// Those of them that take no new replicas.
-    pub cordoned_log_dirs: Vec<Uuid>,
 }
 
 /// Decides; on success the reply is the broker's epoch.
@@ -177,8 +175,6 @@ fn record(c: &Context<'_>, event: &RegisterBroker) -> RegisterBrokerRecord {
         max_supported_version: f.max_supported_version,
         ..Default::default()
     };
-    let directories = version >= MetadataVersion::DIRECTORIES;
-    let cordons = version >= MetadataVersion::CORDONED_LOG_DIRS;
     RegisterBrokerRecord {
         broker_id: event.broker_id,
         incarnation_id: event.incarnation_id,
@@ -186,8 +182,10 @@ fn record(c: &Context<'_>, event: &RegisterBroker) -> RegisterBrokerRecord {
         features: event.features.iter().map(feature).collect(),
         rack: event.rack.clone(),
         fenced: true,
-        log_dirs: directories.then(|| event.log_dirs.clone()).unwrap_or_default(),
-        cordoned_log_dirs: (cordons && !event.cordoned_log_dirs.is_empty()).then(|| event.cordoned_log_dirs.clone()),
+        log_dirs: match version >= MetadataVersion::DIRECTORIES {
+            true => event.log_dirs.clone(),
+            false => Vec::new(),
+        },
         ..Default::default()
     }
 }
