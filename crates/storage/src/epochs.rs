@@ -19,7 +19,7 @@ pub(crate) struct LeaderEpochs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochEndOffset {
     /// The epoch asked for, or the largest known one below it.
-    pub leader_epoch: i32,
+    pub epoch: i32,
     /// The first offset of the next epoch, or the log's end for the latest.
     pub end_offset: i64,
 }
@@ -85,12 +85,12 @@ impl LeaderEpochs {
             return None;
         }
         if self.latest().is_some_and(|(latest, _)| latest == epoch) {
-            return Some(EpochEndOffset { leader_epoch: epoch, end_offset: log_end_offset });
+            return Some(EpochEndOffset { epoch, end_offset: log_end_offset });
         }
         let (_, next_start) = self.starts.range(epoch.checked_add(1)?..).next()?;
         // Below the first known epoch the data is gone: a follower starts where the log does.
         let floor = self.starts.range(..=epoch).next_back().map_or(epoch, |(floor, _)| *floor);
-        Some(EpochEndOffset { leader_epoch: floor, end_offset: *next_start })
+        Some(EpochEndOffset { epoch: floor, end_offset: *next_start })
     }
 
     /// Drops the epochs that start at `end_offset` or above; true if there were any.

@@ -12,7 +12,8 @@
 
 pub mod checkpoint;
 pub mod config;
-pub mod epochs;
+mod epochs;
+pub mod error_code;
 pub mod fs;
 mod log;
 pub mod log_dir;

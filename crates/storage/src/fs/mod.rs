@@ -92,6 +92,11 @@ pub trait File: Send + Sync + Debug {
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
 }
 
+/// Whether a write failed because there is no room, which may come back.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Reads a whole small file; `limit` bounds what a damaged one can make us allocate.
 pub(crate) fn read_to_end(file: &dyn File, limit: u64) -> io::Result<Vec<u8>> {
     let len = file.len()?;

@@ -7,6 +7,7 @@ use ottla_protocol::batch::{self, CheckedBatch, CheckedBatches, HEADER_LEN, NO_T
 
 use super::Log;
 use crate::checkpoint;
+use crate::fs::is_full;
 use crate::producers::{self, BatchMetadata, Origin, Updates};
 use crate::segment::{self, AbortedTxn};
 
@@ -90,16 +91,34 @@ pub enum Error {
     Producer(#[from] producers::Error),
     /// The leader epoch could not be noted.
     #[error(transparent)]
-    Epochs(#[from] checkpoint::Error),
+    Epochs(checkpoint::Error),
     /// The disk is full: nothing was appended, and appending works again when there is room.
     #[error("the disk is full: {0}")]
     DiskFull(io::Error),
     /// The disk failed; the log takes no more appends.
     #[error(transparent)]
-    Segment(#[from] segment::Error),
+    Segment(segment::Error),
     /// The disk failed in an earlier append.
     #[error("the log failed in an earlier append")]
     Failed,
+}
+
+impl From<segment::Error> for Error {
+    fn from(error: segment::Error) -> Self {
+        match error {
+            segment::Error::Io { source, .. } if is_full(&source) => Self::DiskFull(source),
+            error => Self::Segment(error),
+        }
+    }
+}
+
+impl From<checkpoint::Error> for Error {
+    fn from(error: checkpoint::Error) -> Self {
+        match error {
+            checkpoint::Error::Io { source, .. } if is_full(&source) => Self::DiskFull(source),
+            error => Self::Epochs(error),
+        }
+    }
 }
 
 impl Log {
@@ -273,12 +292,11 @@ impl Log {
         let position = segment.size();
         debug_assert_eq!(buffers.iter().map(|buffer| buffer.len() as u64).sum::<u64>(), size);
         let Err(error) = file.write_at(&buffers, position) else { return Ok(()) };
-        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        if full && file.truncate(position).is_ok() {
+        if is_full(&error) && file.truncate(position).is_ok() {
             return Err(Error::DiskFull(error));
         }
         self.failed = true;
-        Err(segment.io(error).into())
+        Err(Error::Segment(segment.io(error)))
     }
 
     /// Indexes what was written, takes it into the producers' state and lets readers see it.
@@ -304,7 +322,7 @@ impl Log {
         });
         // The batches are in the file but the state is not whole: only opening the log again tells what it is.
         self.failed |= taken.is_err();
-        Ok(taken?)
+        taken.map_err(Error::Segment)
     }
 
     /// Indexes the batches and answers where they end.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Active, AppendInfo, Log};
+use crate::fs::is_full;
 use crate::segment::scan::Headers;
 use crate::segment::{self, Indexer, Segment};
 
@@ -81,7 +82,13 @@ impl Log {
         self.shared.set_segments(segments);
         // The state at the start of a segment is what recovering it begins with. It is made durable with the segment before.
         self.producers.set_end_offset(base_offset);
-        self.snapshots.take(&self.producers)?;
-        Ok(true)
+        match self.snapshots.take(&self.producers) {
+            // Without it, recovery reads more of the log.
+            Err(segment::Error::Io { source, path }) if is_full(&source) => {
+                tracing::warn!(file = %path.display(), %source, "no room for a producer snapshot");
+                Ok(true)
+            }
+            taken => taken.map(|()| true),
+        }
     }
 }

@@ -9,10 +9,11 @@ use super::entry::{BatchMetadata, ProducerEntry};
 pub enum Origin {
     /// A client's Produce request: everything is checked.
     Client,
-    /// A coordinator on this broker, whose batches carry no sequences. For the markers that end transactions, the transaction
-    /// version of the request that asks for them: from 2 on an epoch must be newer than the last seen (KIP-890).
-    Coordinator {
-        /// `transaction.version` that the writer of the markers works by; 0 for what is no marker.
+    /// A coordinator on this broker, whose batches carry no sequences.
+    Coordinator,
+    /// A transaction coordinator's request to end a transaction in this partition.
+    Marker {
+        /// `transaction.version` by which the request was made: from 2 on the epoch must be newer than the last seen (KIP-890).
         transaction_version: i16,
     },
     /// The leader of the metadata quorum, whose batches have their offsets and epochs already.
@@ -129,7 +130,7 @@ impl Update {
     /// Takes the marker of a control batch in. A transaction without data here completes nothing.
     pub(super) fn marker(&mut self, header: &Header, marker: Marker) -> Result<Option<CompletedTxn>, Error> {
         let transaction_version = match self.origin {
-            Origin::Coordinator { transaction_version } => transaction_version,
+            Origin::Marker { transaction_version } => transaction_version,
             _ => 0,
         };
         self.check_epoch(header.producer_epoch, transaction_version)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::file::{Dir, LazyFile};
+use crate::fs::is_full;
 
 /// Bytes read or written at once.
 const PAGE_BYTES: usize = 4096;
@@ -93,7 +94,11 @@ impl<const N: usize> Entries<N> {
             state.tail.push(entry);
             state.tail.len() >= Self::PER_PAGE
         };
-        if full { self.write_tail() } else { Ok(()) }
+        match if full { self.write_tail() } else { Ok(()) } {
+            // They stay in memory until there is room: the log itself was written.
+            Err(error) if is_full(&error) => Ok(()),
+            written => written,
+        }
     }
 
     /// Hands all entries to the operating system.

@@ -28,6 +28,34 @@ fn a_full_disk_refuses_appends_until_there_is_room() {
 }
 
 #[test]
+fn a_disk_full_for_all_files_refuses_appends_and_keeps_what_is_there() {
+    for room in 0..60 {
+        let fixture = Fixture::default();
+        let mut log = fixture.open();
+        fill(&mut log, 3);
+        let mut writes = 0;
+        fixture.fs.inject(move |call, _| {
+            writes += i32::from(call == Call::Write);
+            (call == Call::Write && writes > room).then_some(Fault::Partly(7, ErrorKind::StorageFull))
+        });
+        let mut acknowledged = 3;
+        for _ in 0..40 {
+            match append(&mut log, batch(&[&format!("value {acknowledged}")], NOW)) {
+                Ok(info) => acknowledged = info.last_offset + 1,
+                Err(error) => assert!(matches!(error, AppendError::DiskFull(_)), "{error}"),
+            }
+        }
+        assert_eq!(values(&log), filled(0..acknowledged));
+        fixture.fs.heal();
+        fill(&mut log, 20);
+        assert_eq!(values(&log), filled(0..acknowledged + 20));
+        drop(log);
+        fixture.fs.kill();
+        assert_eq!(values(&fixture.open()), filled(0..acknowledged + 20));
+    }
+}
+
+#[test]
 fn a_failed_write_ends_appends_and_shows_nothing() {
     let fixture = Fixture::default();
     let mut log = fixture.open();

@@ -95,7 +95,7 @@ fn producers_do_not_mix() {
 fn coordinators_need_no_sequence_and_followers_check_nothing() {
     let mut log = Fixture::default().open();
     let without = || built(batch(&["x"], NOW).producer(1, 5, -1));
-    let origin = Origin::Coordinator { transaction_version: 0 };
+    let origin = Origin::Coordinator;
     log.append_as_leader(without(), EPOCH, NOW, origin).unwrap();
     log.append_as_leader(without(), EPOCH, NOW, origin).unwrap();
     let old = built(batch(&["x"], NOW).producer(1, 4, 100).base_offset(2).leader_epoch(EPOCH));

@@ -133,7 +133,7 @@ fn epochs_end_where_the_next_begins() {
             log.append_as_leader(built(batch(&["a"], NOW)), epoch, NOW, Origin::Client).unwrap();
         }
     }
-    let end = |epoch| log.end_offset_for_epoch(epoch).map(|EpochEndOffset { leader_epoch, end_offset }| (leader_epoch, end_offset));
+    let end = |epoch| log.end_offset_for_epoch(epoch).map(|EpochEndOffset { epoch, end_offset }| (epoch, end_offset));
     assert_eq!(end(-1), None);
     assert_eq!(end(0), Some((0, 0)));
     assert_eq!(end(1), Some((1, 2)));

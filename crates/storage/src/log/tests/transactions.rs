@@ -24,7 +24,7 @@ fn end_with(
     transaction_version: i16,
 ) -> Result<i64, AppendError> {
     let marker = Builder::end_transaction(NOW, producer_id, epoch, commit, EndTxnMarker { coordinator_epoch });
-    let info = log.append_as_leader(built(marker), EPOCH, NOW, Origin::Coordinator { transaction_version })?;
+    let info = log.append_as_leader(built(marker), EPOCH, NOW, Origin::Marker { transaction_version })?;
     Ok(info.first_offset)
 }
 
