@@ -43,7 +43,7 @@ pub(super) fn decide(
     // The broker of this process, though, cannot be another than the one about to register.
     let ends = now.saturating_add(activate.settings.broker_session_timeout);
     for id in hard.image.cluster().brokers().keys() {
-        if activate.settings.local_broker != Some(*id) {
+        if activate.settings.node_id != *id {
             soft.sessions.touch(*id, ends);
         }
         out.set_timer(Timer::BrokerSession(*id), ends);

@@ -35,10 +35,10 @@ pub struct Settings {
     /// The cluster's id.
     pub cluster_id: Str,
     /// The id of this node, whose broker configs count as the cluster's where a topic has none.
+    ///
+    /// A broker of this id runs in this process: the run before this one has surely ended, so it need not wait for its old
+    /// session to end, as it must in Kafka.
     pub node_id: i32,
-    /// The broker that runs in this process, if it is a combined node. A run of it before this one has surely ended, so it
-    /// need not wait for its old session to end, as it must in Kafka.
-    pub local_broker: Option<i32>,
     /// The ids of the controllers.
     pub controller_ids: Vec<i32>,
     /// `num.partitions`, for topics that name no number.

@@ -6,11 +6,10 @@ use super::super::{Soft, Timer};
 use super::sessions::Session;
 use super::{FENCE, UNFENCE, change, set_fenced};
 use crate::image::Broker;
-use crate::{ApiError, MetadataRecord, MetadataVersion};
+use crate::{ApiError, MetadataRecord};
 use core::time::Duration;
 use ottla_protocol::Uuid;
 use ottla_protocol::stored::BrokerRegistrationChangeRecord;
-use std::collections::BTreeSet;
 
 /// See [`super::super::Event::BrokerHeartbeat`].
 #[derive(Clone, Debug, Default)]
@@ -27,8 +26,6 @@ pub struct BrokerHeartbeat {
     pub want_shut_down: bool,
     /// Its log directories that failed.
     pub offline_log_dirs: Vec<Uuid>,
-    /// Its log directories that take no new replicas (KIP-1066), if it tells.
-    pub cordoned_log_dirs: Option<Vec<Uuid>>,
 }
 
 /// What the broker is told.
@@ -79,7 +76,6 @@ pub(in crate::controller) fn decide(
         State::ControlledShutdown => begin_shutdown(c, broker),
     };
     records.extend(directories_failed(c, broker, &event.offline_log_dirs));
-    records.extend(directories_cordoned(c, broker, event.cordoned_log_dirs));
 
     let ends = now.saturating_add(c.settings.broker_session_timeout);
     let kept = soft.sessions.touch(broker.id, ends);
@@ -169,15 +165,6 @@ fn directories_failed(c: &Context<'_>, broker: &Broker, offline: &[Uuid]) -> Vec
     let record = BrokerRegistrationChangeRecord { log_dirs: left, ..change(broker) };
     records.push(record.into());
     records
-}
-
-fn directories_cordoned(c: &Context<'_>, broker: &Broker, cordoned: Option<Vec<Uuid>>) -> Option<MetadataRecord> {
-    let known = c.hard.metadata_version() >= MetadataVersion::CORDONED_LOG_DIRS;
-    let cordoned = cordoned.filter(|_| known)?;
-    let set = |dirs: &[Uuid]| dirs.iter().copied().collect::<BTreeSet<_>>();
-    let before = broker.cordoned_log_dirs.as_deref().unwrap_or_default();
-    let record = BrokerRegistrationChangeRecord { cordoned_log_dirs: Some(cordoned), ..change(broker) };
-    (set(before) != set(record.cordoned_log_dirs.as_deref().unwrap_or_default())).then(|| record.into())
 }
 
 /// A broker was not heard of for too long.

@@ -30,6 +30,8 @@ pub struct RegisterBroker {
     pub rack: Option<Str>,
     /// Its log directories that are online.
     pub log_dirs: Vec<Uuid>,
+    /// Those of them that take no new replicas (KIP-1066).
+    pub cordoned_log_dirs: Vec<Uuid>,
 }
 
 /// Decides; on success the reply is the broker's epoch.
@@ -185,6 +187,10 @@ fn record(c: &Context<'_>, event: &RegisterBroker) -> RegisterBrokerRecord {
         log_dirs: match version >= MetadataVersion::DIRECTORIES {
             true => event.log_dirs.clone(),
             false => Vec::new(),
+        },
+        cordoned_log_dirs: match version >= MetadataVersion::CORDONED_LOG_DIRS {
+            true if !event.cordoned_log_dirs.is_empty() => Some(event.cordoned_log_dirs.clone()),
+            _ => None,
         },
         ..Default::default()
     }

@@ -208,19 +208,6 @@ fn another_controller_waits_for_brokers_it_has_not_heard_of() {
 }
 
 #[test]
-fn disks_are_cordoned() {
-    let world =
-        check("broker 1 dirs=3\n heartbeat 1 cordon=0\n heartbeat 1 cordon=2\n heartbeat 1 cordon=2\n heartbeat 1");
-    let broker = world.image().cluster().broker(1).unwrap();
-    assert_eq!(broker.cordoned_log_dirs.as_ref().map(Vec::len), Some(2));
-    assert_eq!(world.log().len(), 9 + 1 + 1 + 1, "what does not change is not written");
-    world.check_replay();
-    let mut old = World::new(29);
-    check_in(&mut old, "broker 1\n heartbeat 1 cordon=1");
-    assert_eq!(old.image().cluster().broker(1).unwrap().cordoned_log_dirs, None);
-}
-
-#[test]
 fn controllers_register_where_they_can() {
     check("controller 7 => ok").check_replay();
     let mut old = World::new(14);

@@ -22,7 +22,7 @@ fn event() -> impl Strategy<Value = String> {
         1 => topic().prop_map(|t| format!("replace topic:{t} retention.ms=3")),
         2 => (1..4).prop_map(|b| format!("producer-ids {b}")),
         4 => (1..4).prop_map(|b| format!("heartbeat {b}")),
-        2 => (1..4, prop::sample::select(vec!["fence", "stop", "lost=0", "cordon=0", "cordon=1"])).prop_map(|(b, w)| format!("heartbeat {b} {w}")),
+        2 => (1..4, prop::sample::select(vec!["fence", "stop", "lost=0"])).prop_map(|(b, w)| format!("heartbeat {b} {w}")),
         2 => (1..4, prop::sample::select(vec!["", "clean", "dirs=2", "rack=r"])).prop_map(|(b, w)| format!("register {b} {w}")),
         1 => (1..4).prop_map(|b| format!("unregister {b}")),
         1 => (0..10_000).prop_map(|ms| format!("wait {ms}")),

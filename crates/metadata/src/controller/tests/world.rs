@@ -219,6 +219,7 @@ impl World {
             features: supported,
             rack: options.get("rack").map(Str::from),
             log_dirs: (0..dirs).map(dir).collect(),
+            cordoned_log_dirs: vec![],
         };
         self.reply(|t| Event::RegisterBroker(t, event))
     }
@@ -228,7 +229,7 @@ impl World {
         self.reply(|t| Event::RegisterController(t, event))
     }
 
-    /// `ID [behind] [fence] [stop] [epoch=N] [lost=N] [cordon=N]`, where `lost` is a directory and `cordon` how many are.
+    /// `ID [behind] [fence] [stop] [epoch=N] [lost=N]`, where `lost` is the number of a directory.
     fn heartbeat(&mut self, text: &str) -> String {
         let (id, options) = Options::of(text);
         let broker_id = number(id);
@@ -243,10 +244,6 @@ impl World {
             want_fence: options.has("fence"),
             want_shut_down: options.has("stop"),
             offline_log_dirs: lost.into_iter().collect(),
-            cordoned_log_dirs: options
-                .get("cordon")
-                .map(|n| usize::try_from(number(n)).unwrap())
-                .map(|n| dirs.iter().take(n).copied().collect()),
         };
         self.reply(|t| Event::BrokerHeartbeat(t, event))
     }
@@ -387,7 +384,6 @@ pub(in crate::controller) fn settings() -> Arc<Settings> {
     Arc::new(Settings {
         cluster_id: Str::from_static("cluster"),
         node_id: 1,
-        local_broker: Some(1),
         controller_ids: vec![1],
         num_partitions: 2,
         default_replication_factor: 1,
