@@ -51,7 +51,7 @@ async function makeTopic(numPartitions = 1) {
 // Runs a consumer until `count` messages have come; `options` go to the consumer and its subscription.
 async function consume(topic, count, { groupId = fresh('group'), fromBeginning = true } = {}) {
   const messages = []
-  await withClient(kafka.consumer({ groupId }), async (consumer) => {
+  await withClient(kafka.consumer({ groupId, maxWaitTimeInMs: 100 }), async (consumer) => {
     await consumer.subscribe({ topics: [topic], fromBeginning })
     await new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`${messages.length} of ${count} messages`)), 30_000)
@@ -122,7 +122,7 @@ const cases = {
     const groupId = fresh('group')
     const assigned = new Map()
     const join = async (member) => {
-      const consumer = kafka.consumer({ groupId, heartbeatInterval: 200, rebalanceTimeout: 5_000 })
+      const consumer = kafka.consumer({ groupId, heartbeatInterval: 200, maxWaitTimeInMs: 100 })
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => assigned.set(member, payload.memberAssignment[topic]))
       await consumer.connect()
       await consumer.subscribe({ topics: [topic] })

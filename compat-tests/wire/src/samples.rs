@@ -1,0 +1,125 @@
+//! Frames of honest requests at every version, as seeds for mutations.
+
+use ottla_protocol::{
+    ApiKey, Records, Str,
+    any::AnyRequest,
+    batch::{Builder, NewRecord},
+    compression::{Compression, Level},
+    frame,
+    messages::{self as m},
+};
+
+/// One frame a served API and version, length first.
+pub fn frames() -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    for api in ApiKey::ALL.iter().copied().filter(|api| api.is_on_broker()) {
+        for version in api.versions() {
+            for body in [AnyRequest::default_of(api), filled(api)] {
+                if let Some(frame) = frame(&body, version) {
+                    frames.push(frame);
+                }
+            }
+        }
+    }
+    frames
+}
+
+fn frame(body: &AnyRequest, version: i16) -> Option<Vec<u8>> {
+    struct Body<'a>(&'a AnyRequest);
+    impl ottla_protocol::Codec for Body<'_> {
+        fn decode(
+            _: &mut ottla_protocol::codec::Decoder,
+            version: i16,
+        ) -> Result<Self, ottla_protocol::codec::DecodeError> {
+            Err(ottla_protocol::codec::DecodeError::Version { message: "a sample", version })
+        }
+        fn encode(
+            &self,
+            e: &mut ottla_protocol::codec::Encoder,
+            version: i16,
+        ) -> Result<(), ottla_protocol::codec::EncodeError> {
+            self.0.encode(e, version)
+        }
+    }
+    let client = Str::from_static("hostile");
+    let encoded = frame::request(body.api_key(), version, 7, Some(&client), &Body(body)).ok()?;
+    Some(encoded.into_bytes().to_vec())
+}
+
+fn records(compression: Compression) -> Records {
+    let mut builder = Builder::new().compression(compression, Level::DEFAULT);
+    for n in 0..3u8 {
+        builder.push(NewRecord { timestamp: 1, key: Some(&[n]), value: Some(&[n; 40]), ..NewRecord::default() });
+    }
+    Records::Bytes(builder.build_bytes().unwrap_or_default())
+}
+
+/// The same with something in the arrays of the requests that matter most.
+fn filled(api: ApiKey) -> AnyRequest {
+    let topic = || Str::from_static("hostile-topic");
+    match api {
+        ApiKey::Produce => AnyRequest::Produce(m::ProduceRequest {
+            acks: -1,
+            timeout_ms: 1000,
+            topic_data: vec![m::produce_request::TopicProduceData {
+                name: topic(),
+                partition_data: [Compression::None, Compression::Zstd, Compression::Lz4, Compression::Snappy, Compression::Gzip]
+                    .into_iter()
+                    .map(|compression| m::produce_request::PartitionProduceData {
+                        records: Some(records(compression)),
+                        ..Default::default()
+                    })
+                    .collect(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ApiKey::Fetch => AnyRequest::Fetch(m::FetchRequest {
+            max_wait_ms: 1,
+            min_bytes: 1,
+            topics: vec![m::fetch_request::FetchTopic {
+                topic: topic(),
+                partitions: vec![m::fetch_request::FetchPartition { partition_max_bytes: 1000, ..Default::default() }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ApiKey::Metadata => AnyRequest::Metadata(m::MetadataRequest {
+            topics: Some(vec![m::metadata_request::MetadataRequestTopic { name: Some(topic()), ..Default::default() }]),
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        }),
+        ApiKey::ListOffsets => AnyRequest::ListOffsets(m::ListOffsetsRequest {
+            replica_id: -1,
+            topics: vec![m::list_offsets_request::ListOffsetsTopic {
+                name: topic(),
+                partitions: vec![m::list_offsets_request::ListOffsetsPartition { timestamp: -1, ..Default::default() }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ApiKey::OffsetCommit => AnyRequest::OffsetCommit(m::OffsetCommitRequest {
+            group_id: Str::from_static("hostile-group"),
+            topics: vec![m::offset_commit_request::OffsetCommitRequestTopic {
+                name: topic(),
+                partitions: vec![Default::default()],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ApiKey::FindCoordinator => AnyRequest::FindCoordinator(m::FindCoordinatorRequest {
+            key: Str::from_static("hostile-group"),
+            coordinator_keys: vec![Str::from_static("hostile-group")],
+            ..Default::default()
+        }),
+        ApiKey::DescribeConfigs => AnyRequest::DescribeConfigs(m::DescribeConfigsRequest {
+            resources: vec![m::describe_configs_request::DescribeConfigsResource {
+                resource_type: 2,
+                resource_name: topic(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        other => AnyRequest::default_of(other),
+    }
+}
