@@ -296,3 +296,24 @@ fn a_group_that_became_too_large_keeps_those_who_come_first() {
         "#,
     );
 }
+
+#[test]
+fn a_member_that_asks_twice_is_one_member() {
+    check(
+        r#"
+        > join 1 g - v=3
+        > join 2 g - v=3
+        > wait 6000
+        1: joined c-1 gen=1 range leader=c-1 c-1:t c-2:t
+        2: joined c-2 gen=1 range leader=c-1
+        > sync 3 g c-1 assign=c-1:A,c-2:B
+        3: synced range "A"
+        > join 4 g c-1
+        > join 5 g c-1
+        4: REBALANCE_IN_PROGRESS "c-1"
+        > join 6 g c-2
+        5: joined c-1 gen=2 range leader=c-1 c-1:t c-2:t
+        6: joined c-2 gen=2 range leader=c-1
+        "#,
+    );
+}

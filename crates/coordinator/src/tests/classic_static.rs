@@ -172,3 +172,25 @@ fn when_no_static_member_rejoins_the_rebalance_waits() {
         "#,
     );
 }
+
+#[test]
+fn a_restart_before_the_sync_does_not_leave_the_old_id_behind() {
+    check(
+        r#"
+        > join 1 g - instance=i session=60000 rebalance=10000
+        > join 2 g - instance=j session=60000 rebalance=10000
+        > wait 6000
+        1: joined i-1 gen=1 range leader=i-1 i-1@i:t j-2@j:t
+        2: joined j-2 gen=1 range leader=i-1
+        > sync 3 g i-1 instance=i assign=i-1:A,j-2:B
+        3: synced range "A"
+        > join 4 g - instance=j session=60000 rebalance=10000
+        4: joined j-4 gen=1 range leader=i-1
+        > sync 5 g j-4 instance=j
+        5: synced range "B"
+        > wait 10000
+        > describe 6 g
+        6: g:Stable:consumer:range i-1@i(c /127.0.0.1 "t" "A") j-4@j(c /127.0.0.1 "t" "B")
+        "#,
+    );
+}

@@ -247,3 +247,40 @@ fn a_commit_keeps_a_member_too() {
         "#,
     );
 }
+
+#[test]
+fn a_session_begins_anew_with_each_generation() {
+    check(
+        r#"
+        > join 1 g - v=3
+        > join 2 g - v=3
+        > wait 6000
+        1: joined c-1 gen=1 range leader=c-1 c-1:t c-2:t
+        2: joined c-2 gen=1 range leader=c-1
+        > sync 3 g c-1 assign=c-1:A,c-2:B
+        3: synced range "A"
+        > sync 4 g c-2
+        4: synced range "B"
+        > join 5 g c-2 protocols=range:u
+        > wait 9000
+        > heartbeat 6 g c-1
+        6: REBALANCE_IN_PROGRESS
+        > wait 9000
+        > join 7 g c-1
+        7: joined c-1 gen=2 range leader=c-1 c-1:t c-2:u
+        5: joined c-2 gen=2 range leader=c-1
+        > sync 8 g c-1 gen=2 assign=c-1:A,c-2:B
+        8: synced range "A"
+        > sync 9 g c-2 gen=2
+        9: synced range "B"
+        > wait 9999
+        > heartbeat 10 g c-1 gen=2
+        10: ok
+        > wait 1
+        > heartbeat 13 g c-1 gen=2
+        13: REBALANCE_IN_PROGRESS
+        > heartbeat 14 g c-2 gen=2
+        14: UNKNOWN_MEMBER_ID
+        "#,
+    );
+}

@@ -275,3 +275,34 @@ fn a_time_to_keep_offsets_is_stored_in_the_old_version() {
         ",
     );
 }
+
+#[test]
+fn nothing_expires_during_a_rebalance() {
+    check(
+        r#"
+        > join 1 g - v=3 session=1800000 rebalance=900000
+        > wait 3000
+        1: joined c-1 gen=1 range leader=c-1 c-1:t
+        > sync 2 g c-1 assign=c-1:A
+        2: synced range "A"
+        > commit 3 g c-1 gen=1 u-0=1 retention=1000
+        3: u-0=ok
+        > wait 590000
+        > join 4 g - v=3 rebalance=900000 session=1800000
+        > wait 8000
+        > join 5 g c-1 rebalance=900000 session=1800000
+        5: joined c-1 gen=2 range leader=c-1 c-1:t c-4:t
+        4: joined c-4 gen=2 range leader=c-1
+        > sync 6 g c-1 gen=2
+        6: synced range ""
+        > records
+        group g gen=0 "" null leader=null
+        group g gen=1 "consumer" range leader=c-1 c-1:t="A"
+        offset g u-0=1
+        group g gen=2 "consumer" range leader=c-1 c-1:t="" c-4:t=""
+        > wait 600000
+        > records
+        offset g u-0 gone
+        "#,
+    );
+}
