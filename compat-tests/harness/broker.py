@@ -148,10 +148,10 @@ class Kafka(Broker):
     stop_codes = (0, 128 + signal.SIGTERM)  # a JVM ends with the signal's code after its clean-up
 
     def _start_command(self):
-        return java.command("kafka.Kafka", self.config_file, log="broker", heap_mib=512)
+        return java.broker(self.config_file)
 
     def _format_command(self):
-        return java.command("kafka.tools.StorageTool", "format")
+        return java.tool("kafka.tools.StorageTool", "format")
 
 
 class Ottla(Broker):

@@ -6,23 +6,25 @@ from harness import installed
 _FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
 
 
-def command(main, *arguments, log="tools", heap_mib=256, classes=None):
-    """The argument list that runs a main class."""
+def tool(main, *arguments, classes=None):
+    """The argument list that runs a tool's or client's main class; its log goes to standard error."""
     kafka = installed.kafka()
-    class_path = (kafka / "classpath").read_text().strip()
+    class_path = (kafka / "classpath-tools").read_text().strip()
     if classes:
         class_path += f":{classes}"
-    archive = kafka / "classes.jsa"
-    return [
-        "java",
-        f"-Xmx{heap_mib}m",
-        *_FLAGS,
-        f"-XX:SharedArchiveFile={archive}",
+    flags = [
+        "-Xmx256m",
+        f"-XX:SharedArchiveFile={kafka}/classes.jsa",
+        # What a JVM says about archives belongs to no tool's output.
         "-Xlog:disable",
         "-Xlog:all=error:stderr",
-        f"-Dlog4j2.configurationFile={installed.COMPAT_TESTS}/kafka/log4j2-{log}.properties",
-        "-cp",
-        class_path,
-        main,
-        *map(str, arguments),
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     ]
+    return ["java", *_FLAGS, *flags, "-cp", class_path, main, *map(str, arguments)]
+
+
+def broker(config_file):
+    """The argument list that runs Apache Kafka."""
+    class_path = (installed.kafka() / "classpath-broker").read_text().strip()
+    logging = f"-Dlog4j2.configurationFile={installed.COMPAT_TESTS}/kafka/log4j2-broker.properties"
+    return ["java", *_FLAGS, "-Xmx512m", logging, "-cp", class_path, "kafka.Kafka", str(config_file)]

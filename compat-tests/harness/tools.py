@@ -30,7 +30,7 @@ MAIN_CLASSES = {
 
 
 def command(tool, *arguments):
-    return java.command(MAIN_CLASSES[tool], *arguments)
+    return java.tool(MAIN_CLASSES[tool], *arguments)
 
 
 def run_tool(tool, *arguments, **options):

@@ -8,7 +8,7 @@ from harness.process import Client
 
 @pytest.fixture(scope="module")
 def cases(broker):
-    command = java.command("ottla.compat.Cases", broker.bootstrap, classes=installed.java_clients())
+    command = java.tool("ottla.compat.Cases", broker.bootstrap, classes=installed.java_clients())
     with Client(command) as client:
         yield client
 
