@@ -6,7 +6,8 @@
 //! 1. replays the partition's log through [`CoordinatorRecord::decode`], batch by batch, telling it the producer id of a
 //!    transactional batch; a control record is [`CoordinatorRecord::TransactionEnd`];
 //! 2. activates the shard and sends [`Event::Configure`], again whenever a setting changes;
-//! 3. appends the records of each decision, as [`CoordinatorRecord::encode`] writes them, in one batch;
+//! 3. appends the records of each decision, as [`CoordinatorRecord::encode`] writes them, in one batch; they are at most
+//!    [`Settings::max_batch_bytes`];
 //! 4. writes [`Effect::Log`] to the broker's log;
 //! 5. answers all tickets it still holds when the partition's leadership is lost, or an append has failed: joins and
 //!    syncs that wait for others sit in soft state and die with it.

@@ -250,7 +250,10 @@ impl ClassicGroup {
         self.count_protocols(&member.protocols);
         self.awaiting_join += usize::from(member.is_awaiting_join());
         self.pending_join.remove(&member_id);
-        self.members.insert(member_id, member);
+        // A record may name a member twice; the last counts.
+        if let Some(other) = self.members.insert(member_id, member) {
+            self.discount_protocols(&other.protocols);
+        }
     }
 
     /// Takes a member out; the caller answers whom it left waiting. Another member leads if it did.
