@@ -2,6 +2,7 @@
 // Tests read the clock to see that nothing takes long, and the corpus from its folder.
 #![allow(clippy::disallowed_methods)]
 
+mod corpus;
 mod golden;
 mod heap;
 mod hostile;
@@ -11,4 +12,5 @@ mod registry;
 mod round_trip;
 mod schema;
 mod tables;
+mod targets;
 mod wire;

@@ -62,6 +62,9 @@ pub(crate) fn entry(name: &str) -> Entry {
 
 macro_rules! registry {
     ($($module:ident { $($name:ident)* })*) => {
+        /// The names, in the order of the tables: of messages, then of records.
+        pub(crate) const NAMES: [&[&str]; 2] = [$(&[$(stringify!($name)),*]),*];
+
         fn find(name: &str) -> Option<Entry> {
             Some(match name {
                 $($(stringify!($name) => Entry::of::<$module::$name>(),)*)*
