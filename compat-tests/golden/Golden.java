@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.jar.JarFile;
 import java.util.stream.Stream;
+import org.apache.kafka.common.message.ApiMessageType;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.MessageUtil;
@@ -20,6 +21,7 @@ import org.apache.kafka.common.protocol.types.Schema;
  * Arguments: a folder for the output, then tables whose first column names messages.
  * messages.tsv has a line for each name, version and filling: "full" sets every field, "sparse" has null wherever it
  * may be, "default" is a new object; the last column is the bytes, or "!" where Kafka refuses to write them.
+ * headers.tsv has the versions of both headers for each API and version.
  * fields.tsv has a line for each field that some version lacks: a message with that field set alone, at a version that
  * carries it, then what becomes of the same message at a version that does not.
  */
@@ -30,6 +32,9 @@ public final class Golden {
 
     public static void main(String[] args) throws Exception {
         Path out = Path.of(args[0]);
+        try (PrintStream headers = table(out.resolve("headers.tsv"))) {
+            headers(headers);
+        }
         Map<String, Class<?>> classes = classesOf(args);
         try (PrintStream messages = table(out.resolve("messages.tsv"));
              PrintStream fields = table(out.resolve("fields.tsv"))) {
@@ -38,6 +43,18 @@ public final class Golden {
             for (Map.Entry<String, Class<?>> entry : classes.entrySet()) {
                 fillings(messages, entry.getKey(), entry.getValue());
                 singleFields(fields, entry.getKey(), entry.getValue());
+            }
+        }
+    }
+
+    private static void headers(PrintStream out) {
+        out.println("api key\tversion\trequest header\tresponse header\tstable\tlisteners");
+        for (ApiMessageType api : ApiMessageType.values()) {
+            // Up to the newest, or what an unreleased feature would make it.
+            for (short v = api.lowestSupportedVersion(); v <= api.highestSupportedVersion(true); v++) {
+                out.println(api.apiKey() + "\t" + v + "\t" + api.requestHeaderVersion(v) + "\t"
+                    + api.responseHeaderVersion(v) + "\t" + (v <= api.highestSupportedVersion(false))
+                    + "\t" + api.listeners());
             }
         }
     }

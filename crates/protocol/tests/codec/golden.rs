@@ -1,10 +1,11 @@
 //! The codec against bytes that Apache Kafka's own classes wrote; `compat-tests/golden/capture` makes them anew.
 
 use crate::{registry::entry, schema};
-use ottla_protocol::Bytes;
+use ottla_protocol::{ApiKey, Bytes};
 use std::collections::BTreeSet;
 
 const MESSAGES: &str = include_str!("../data/golden/messages.tsv");
+const HEADERS: &str = include_str!("../data/golden/headers.tsv");
 const FIELDS: &str = include_str!("../data/golden/fields.tsv");
 
 fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
@@ -66,6 +67,23 @@ fn a_field_the_version_lacks_is_dropped_or_refused_as_in_kafka() {
         }
     }
     assert_none(&wrong);
+}
+
+#[test]
+fn apis_have_the_versions_headers_and_listeners_of_kafka() {
+    let mut count = 0;
+    for row in rows(HEADERS) {
+        let api = ApiKey::from_key(version(row[0])).expect("an API");
+        let v = version(row[1]);
+        assert!(api.versions().contains(&v), "{api} v{v}");
+        assert_eq!(api.request_header_version(v), version(row[2]), "{api} v{v}");
+        assert_eq!(api.response_header_version(v), version(row[3]), "{api} v{v}");
+        assert_eq!(api.stable_versions().contains(&v), row[4] == "true", "{api} v{v}");
+        assert_eq!(api.is_on_broker(), row[5].contains("BROKER"), "{api}");
+        assert_eq!(api.is_on_controller(), row[5].contains("CONTROLLER"), "{api}");
+        count += 1;
+    }
+    assert_eq!(count, ApiKey::ALL.iter().map(|api| api.versions().count()).sum::<usize>());
 }
 
 #[test]
