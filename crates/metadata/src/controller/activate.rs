@@ -4,6 +4,7 @@ use super::{Controller, Hard, Reply, Settings, Soft, Timer};
 use crate::features::ELIGIBLE_LEADER_REPLICAS_VERSION;
 use crate::{ApiError, ConfigResource, MetadataRecord, MetadataVersion};
 use core::time::Duration;
+use ottla_config::keys;
 use ottla_protocol::stored::{AbortTransactionRecord, BeginTransactionRecord, ConfigRecord, FeatureLevelRecord};
 use ottla_protocol::{ErrorCode, Str};
 use ottla_state_machine::{Outcome, Ticket};
@@ -93,7 +94,7 @@ fn cluster_min_insync_replicas(settings: &Settings) -> MetadataRecord {
     ConfigRecord {
         resource_type: resource.kind.id(),
         resource_name: resource.name,
-        name: Str::from_static("min.insync.replicas"),
+        name: Str::from_static(keys::MIN_INSYNC_REPLICAS.name()),
         value: Some(settings.min_insync_replicas.to_string().into()),
         ..Default::default()
     }

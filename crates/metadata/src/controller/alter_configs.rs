@@ -2,12 +2,13 @@
 
 use super::context::{Context, Decision};
 use crate::{ApiError, ConfigResource, MetadataRecord, MetadataVersion, ResourceType, topic_name};
+use ottla_config::keys;
 use ottla_protocol::stored::{ClearElrRecord, ConfigRecord};
 use ottla_protocol::{ErrorCode, Str};
 use std::collections::{BTreeMap, BTreeSet};
 
-const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
-const CORDONED_LOG_DIRS: &str = "cordoned.log.dirs";
+const MIN_INSYNC_REPLICAS: &str = keys::MIN_INSYNC_REPLICAS.name();
+const CORDONED_LOG_DIRS: &str = keys::CORDONED_LOG_DIRS.name();
 /// The longest value, in Java's characters.
 const MAX_VALUE_LENGTH: usize = 32_767;
 

@@ -3,6 +3,7 @@
 use super::context::Context;
 use crate::image::{NO_LEADER, Partition, Topic};
 use crate::{ConfigResource, MetadataRecord};
+use ottla_config::keys;
 use ottla_protocol::stored::PartitionChangeRecord;
 use ottla_protocol::{Str, Uuid};
 
@@ -88,10 +89,10 @@ struct Rules {
 
 impl Rules {
     fn of(c: &Context<'_>, topic: &Topic) -> Self {
-        let min_isr = c.dynamic_topic_config(&topic.name, "min.insync.replicas");
+        let min_isr = c.dynamic_topic_config(&topic.name, keys::MIN_INSYNC_REPLICAS.name());
         let min_isr = min_isr.and_then(|v| v.trim().parse::<usize>().ok());
         let static_min_isr = usize::try_from(c.settings.min_insync_replicas).unwrap_or(1);
-        let unclean = c.dynamic_topic_config(&topic.name, "unclean.leader.election.enable");
+        let unclean = c.dynamic_topic_config(&topic.name, keys::UNCLEAN_LEADER_ELECTION_ENABLE.name());
         let unclean = unclean.map(|v| v.trim().eq_ignore_ascii_case("true"));
         Self {
             eligible_leader_replicas: c.features().eligible_leader_replicas(),

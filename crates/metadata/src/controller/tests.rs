@@ -2,6 +2,7 @@
 
 mod brokers;
 mod configs;
+mod kafka;
 mod properties;
 mod topics;
 mod world;
