@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{handlers, logging, node};
+use crate::{format, handlers, logging, node};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use ottla_config::{Loaded, Sources};
@@ -25,6 +25,12 @@ struct Cli {
 enum Command {
     /// Start the broker, with Kafka's own server.properties if there is one.
     Start(StartArgs),
+    /// Format the log dirs of a node, as kafka-storage does.
+    Format(format::FormatArgs),
+    /// Tell what the log dirs of a node are.
+    Info(format::ConfigArg),
+    /// Print a random UUID, such as a cluster ID.
+    RandomUuid,
     /// List the APIs served: key, name, first and last version.
     Apis,
 }
@@ -53,17 +59,25 @@ struct StartArgs {
 
 /// Runs what the command line says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match cli.command {
-        None => start(cli.start),
-        Some(Command::Start(args)) => start(args),
-        Some(Command::Apis) => {
-            apis();
-            Ok(())
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            _ = usage.print();
+            // Kafka's tools end with 1, whatever was wrong.
+            return if usage.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
+    let done = |()| ExitCode::SUCCESS;
+    let outcome = match cli.command {
+        None => start(cli.start).map(done),
+        Some(Command::Start(args)) => start(args).map(done),
+        Some(Command::Format(args)) => format::run(args).map(done),
+        Some(Command::Info(args)) => format::info(&args),
+        Some(Command::RandomUuid) => Ok(done(format::random_uuid())),
+        Some(Command::Apis) => Ok(done(apis())),
+    };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ottla: {error:#}");
             ExitCode::FAILURE

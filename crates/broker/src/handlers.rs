@@ -66,6 +66,9 @@ impl Context {
     }
 }
 
+mod alterations;
+mod ask_controller;
+mod broker_loggers;
 pub(crate) mod topics;
 
 macro_rules! handlers {
@@ -93,6 +96,28 @@ handlers! {
     DeleteRecords => delete_records,
     InitProducerId => init_producer_id,
     OffsetForLeaderEpoch => offset_for_leader_epoch,
+    CreateTopics => create_topics,
+    DeleteTopics => delete_topics,
+    CreatePartitions => create_partitions,
+    DescribeConfigs => describe_configs,
+    AlterConfigs => alter_configs,
+    IncrementalAlterConfigs => incremental_alter_configs,
+    DescribeLogDirs => describe_log_dirs,
+    DescribeCluster => describe_cluster,
+    DescribeProducers => describe_producers,
+    ListConfigResources => list_config_resources,
+    DescribeTopicPartitions => describe_topic_partitions,
+    FindCoordinator => find_coordinator,
+    JoinGroup => join_group,
+    SyncGroup => sync_group,
+    Heartbeat => heartbeat,
+    LeaveGroup => leave_group,
+    OffsetCommit => offset_commit,
+    OffsetFetch => offset_fetch,
+    OffsetDelete => offset_delete,
+    ListGroups => list_groups,
+    DescribeGroups => describe_groups,
+    DeleteGroups => delete_groups,
 }
 
 /// Reads the request's body and starts its handler.

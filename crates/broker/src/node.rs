@@ -223,6 +223,7 @@ async fn stop(
 ) -> anyhow::Result<()> {
     broker.stopping.cancel();
     broker.connections.close();
+    broker.groups.stopped().await;
     tokio::select! {
         () = broker.connections.wait() => {}
         () = tokio::time::sleep(DRAIN) => warn!("{} connections did not end in {} s", broker.connections.len(), DRAIN.as_secs()),

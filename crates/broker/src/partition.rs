@@ -202,7 +202,7 @@ impl Partition {
 
     /// Appends what this broker itself writes, for a coordinator.
     pub(crate) fn append_internal(self: &Arc<Self>, batches: CheckedBatches, now_ms: i64) -> Result<AppendInfo, AppendError> {
-        self.append_as(batches, now_ms, Origin::Coordinator { transaction_version: 0 })
+        self.append_as(batches, now_ms, Origin::Coordinator)
     }
 
     fn append_as(self: &Arc<Self>, batches: CheckedBatches, now_ms: i64, origin: Origin) -> Result<AppendInfo, AppendError> {
@@ -337,8 +337,8 @@ impl Partition {
         let Some(end) = self.reader.end_offset_for_epoch(wanted.last_fetched_epoch) else {
             return Err(ErrorCode::OffsetOutOfRange);
         };
-        let parted = end.leader_epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset;
-        Ok(parted.then_some((end.leader_epoch, end.end_offset)))
+        let parted = end.epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset;
+        Ok(parted.then_some((end.epoch, end.end_offset)))
     }
 
     fn read_error(&self, error: &ottla_storage::ReadError) -> ErrorCode {

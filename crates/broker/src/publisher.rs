@@ -1,32 +1,24 @@
 //! Follows the metadata log as a broker: builds the image, lets the replicas act on what changed, then shows it to all.
 
-use crate::broker::Broker;
+use crate::{broker::Broker, settings};
 use arc_swap::ArcSwap;
 use ottla_metadata::{Delta, MetadataRecord, image::Image};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The image everyone reads.
 pub(crate) struct Published {
     image: ArcSwap<Image>,
-    changed: watch::Sender<i64>,
     failure: Mutex<Option<String>>,
 }
 
 impl Published {
     pub(crate) fn new() -> Arc<Self> {
-        let (changed, _) = watch::channel(0);
-        Arc::new(Self { image: ArcSwap::from_pointee(Image::default()), changed, failure: Mutex::default() })
+        Arc::new(Self { image: ArcSwap::from_pointee(Image::default()), failure: Mutex::default() })
     }
 
     pub(crate) fn image(&self) -> Arc<Image> {
         self.image.load_full()
-    }
-
-    /// Told the log's end each time the image changed.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<i64> {
-        self.changed.subscribe()
     }
 
     /// Why metadata can no longer change, if so.
@@ -64,9 +56,12 @@ impl Publisher {
             return Ok(());
         }
         let changes = self.broker.replicas.apply(&self.image, &delta);
-        self.broker.set_config(self.broker.replicas.config());
+        if !delta.configs_changed.is_empty() {
+            let config = self.broker.replicas.config();
+            self.broker.groups.configure(settings::group_settings(&config));
+            self.broker.set_config(config);
+        }
         self.broker.published.image.store(Arc::new(self.image.clone()));
-        self.broker.published.changed.send_replace(end);
         self.broker.groups.follow(&changes, &delta);
         Ok(())
     }

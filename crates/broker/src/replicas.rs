@@ -136,15 +136,10 @@ impl Replicas {
         }
         self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
         // What the image has and the disks have not is made: it was decided, and the process died before it was done.
-        let everything = Delta {
-            topics_created: image.topics().iter().map(|topic| topic.id).collect(),
-            partitions_changed: image
-                .topics()
-                .iter()
-                .map(|topic| (topic.id, topic.partitions.keys().copied().collect()))
-                .collect(),
-            ..Delta::default()
-        };
+        let mut everything = Delta::default();
+        for topic in image.topics().iter() {
+            everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
+        }
         changes.added.extend(self.apply(image, &everything).added);
         Ok(changes)
     }

@@ -5,13 +5,12 @@ use ottla_coordinator::Settings as GroupSettings;
 use ottla_storage::config::{LogConfig, TimestampType};
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-/// The segments of logs that nobody may delete from are never completed by age alone.
+/// The settings that hold from the start to the end of the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) socket_request_max_bytes: usize,
     pub(crate) socket_receive_buffer_bytes: Option<usize>,
     pub(crate) socket_send_buffer_bytes: Option<usize>,
-    pub(crate) socket_listen_backlog: i32,
     /// None is without a limit.
     pub(crate) connections_max_idle: Option<Duration>,
     pub(crate) max_connections: usize,
@@ -41,7 +40,6 @@ impl Settings {
             socket_request_max_bytes: count(config.get(keys::SOCKET_REQUEST_MAX_BYTES)),
             socket_receive_buffer_bytes: buffer(config.get(keys::SOCKET_RECEIVE_BUFFER_BYTES)),
             socket_send_buffer_bytes: buffer(config.get(keys::SOCKET_SEND_BUFFER_BYTES)),
-            socket_listen_backlog: config.get(keys::SOCKET_LISTEN_BACKLOG_SIZE),
             connections_max_idle: u64::try_from(idle_ms).ok().map(Duration::from_millis),
             max_connections: count(config.get(keys::MAX_CONNECTIONS)),
             max_connections_per_ip: count(config.get(keys::MAX_CONNECTIONS_PER_IP)),

@@ -11,6 +11,8 @@ use std::pin::Pin;
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
+/// Operations were not asked for.
+const NO_OPERATIONS: i32 = i32::MIN;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain(cx, request, handle)
@@ -25,7 +27,7 @@ async fn handle(cx: Context, request: DescribeClusterRequest) -> DescribeCluster
     let brokers = brokers(&image, &cx.peer.listener, request.include_fenced_brokers);
     let operations = match request.include_cluster_authorized_operations {
         true => topics::ALL_CLUSTER_OPERATIONS,
-        false => topics::NO_OPERATIONS,
+        false => NO_OPERATIONS,
     };
     // A broker is named for the controller: it takes what the controller is asked for, and clients cannot reach others.
     let reachable = |id: &i32| brokers.iter().any(|broker| broker.broker_id == *id && !broker.is_fenced);

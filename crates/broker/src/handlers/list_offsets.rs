@@ -44,7 +44,7 @@ async fn handle(cx: Context, request: ListOffsetsRequest) -> ListOffsetsResponse
                 true => Err(ErrorCode::InvalidRequest),
                 false => find(&cx, &request, &topic.name, partition),
             };
-            answer(partition.partition_index, found)
+            answer(cx.version, partition.partition_index, found)
         });
         ListOffsetsTopicResponse { name: topic.name.clone(), partitions: partitions.collect(), ..Default::default() }
     });
@@ -59,7 +59,7 @@ struct Found {
 
 const NOTHING: Found = Found { offset: -1, timestamp: -1, leader_epoch: -1 };
 
-fn answer(partition_index: i32, found: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
+fn answer(version: i16, partition_index: i32, found: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
     let (error, found) = match found {
         Ok(found) => (ErrorCode::None, found),
         Err(error) => (error, NOTHING),
@@ -69,7 +69,7 @@ fn answer(partition_index: i32, found: Result<Found, ErrorCode>) -> ListOffsetsP
         error_code: error.code(),
         offset: found.offset,
         timestamp: found.timestamp,
-        leader_epoch: found.leader_epoch,
+        leader_epoch: if version >= 4 { found.leader_epoch } else { NOTHING.leader_epoch },
         ..Default::default()
     }
 }

@@ -36,7 +36,7 @@ fn find(cx: &Context, topic: &str, wanted: &OffsetForLeaderPartition) -> Result<
     let end = partition.reader().end_offset_for_epoch(wanted.leader_epoch);
     Ok(EpochEndOffset {
         partition: wanted.partition,
-        leader_epoch: end.map_or(-1, |end| end.leader_epoch),
+        leader_epoch: end.map_or(-1, |end| end.epoch),
         end_offset: end.map_or(-1, |end| end.end_offset),
         ..Default::default()
     })

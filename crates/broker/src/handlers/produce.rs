@@ -125,12 +125,12 @@ impl Failure {
 impl From<AppendError> for Failure {
     fn from(error: AppendError) -> Self {
         let code = error.code();
-        let records = error.record_errors().iter().map(|(index, message)| BatchIndexAndErrorMessage {
-            batch_index: *index,
-            batch_index_error_message: Some(Str::from(message.as_str())),
+        let record_error = |(batch_index, message): (i32, String)| BatchIndexAndErrorMessage {
+            batch_index,
+            batch_index_error_message: Some(Str::from(message)),
             ..Default::default()
-        });
-        let records = records.collect();
+        };
+        let records = error.record_errors().into_iter().map(record_error).collect();
         Self { code, message: error.message(), records, base_offset: -1, log_start_offset: -1 }
     }
 }

@@ -33,8 +33,6 @@ pub(crate) struct Peer {
     pub(crate) id: u64,
     pub(crate) listener: Arc<str>,
     pub(crate) address: SocketAddr,
-    /// The address the client reached us at.
-    pub(crate) local: SocketAddr,
 }
 
 pub(crate) struct Connection {
@@ -52,7 +50,7 @@ pub(crate) struct Connection {
 
 enum InFlight {
     Running(ApiKey, Pin<Box<Pending>>),
-    Done(ApiKey, handlers::Answered),
+    Done(handlers::Answered),
 }
 
 /// Why a connection ended.
@@ -99,7 +97,7 @@ impl Connection {
         if let Some(bytes) = settings.socket_send_buffer_bytes {
             socket.set_send_buffer_size(bytes)?;
         }
-        let peer = Arc::new(Peer { id, listener, address, local: stream.local_addr()? });
+        let peer = Arc::new(Peer { id, listener, address });
         Ok(Self {
             frames: FrameDecoder::new(settings.socket_request_max_bytes),
             idle_limit: settings.connections_max_idle,
@@ -151,7 +149,7 @@ impl Connection {
             let mut pending = Box::pin(handlers::start(context, request)?);
             let mut task = core::task::Context::from_waker(core::task::Waker::noop());
             self.in_flight.push_back(match pending.as_mut().poll(&mut task) {
-                Poll::Ready(answered) => InFlight::Done(api, answered),
+                Poll::Ready(answered) => InFlight::Done(answered),
                 Poll::Pending => InFlight::Running(api, pending),
             });
         }
@@ -168,7 +166,7 @@ impl Connection {
                 Ok(request) => self.staged = Some(request),
                 Err(FrameError::UnsupportedVersion { api_key: ApiKey::ApiVersions, correlation_id, .. }) => {
                     let answered = handlers::unsupported_api_versions(correlation_id).map(Some);
-                    self.in_flight.push_back(InFlight::Done(ApiKey::ApiVersions, answered));
+                    self.in_flight.push_back(InFlight::Done(answered));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -238,14 +236,14 @@ impl Connection {
 async fn front(in_flight: &mut VecDeque<InFlight>) -> handlers::Answered {
     poll_fn(|task| {
         for entry in in_flight.iter_mut() {
-            if let InFlight::Running(api, pending) = entry
+            if let InFlight::Running(_, pending) = entry
                 && let Poll::Ready(answered) = pending.as_mut().poll(task)
             {
-                *entry = InFlight::Done(*api, answered);
+                *entry = InFlight::Done(answered);
             }
         }
         match in_flight.pop_front_if(|entry| matches!(entry, InFlight::Done(..))) {
-            Some(InFlight::Done(_, answered)) => Poll::Ready(answered),
+            Some(InFlight::Done(answered)) => Poll::Ready(answered),
             _ => Poll::Pending,
         }
     })

@@ -1,0 +1,86 @@
+//! DescribeProducers (61): who writes to a partition, and whose transactions are open there (KIP-664).
+
+use super::{Context, Pending, Refusal, plain};
+use ottla_metadata::{ApiError, image::Image, topic_name};
+use ottla_protocol::{
+    ErrorCode, Str,
+    frame::RequestFrame,
+    messages::{
+        DescribeProducersRequest, DescribeProducersResponse,
+        describe_producers_request::TopicRequest,
+        describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
+    },
+};
+use ottla_storage::ProducerEntry;
+use std::pin::Pin;
+
+pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
+    plain(cx, request, handle)
+}
+
+async fn handle(cx: Context, request: DescribeProducersRequest) -> DescribeProducersResponse {
+    let image = cx.broker.image();
+    let topics = request.topics.iter().map(|topic| TopicResponse {
+        name: topic.name.clone(),
+        partitions: partitions(&cx, &image, topic),
+        ..Default::default()
+    });
+    DescribeProducersResponse { topics: topics.collect(), ..Default::default() }
+}
+
+fn partitions(cx: &Context, image: &Image, topic: &TopicRequest) -> Vec<PartitionResponse> {
+    let checked = check_topic(image, &topic.name);
+    let describe = |index: &i32| {
+        let found = checked.clone().and_then(|()| producers(cx, image, &topic.name, *index).map_err(ApiError::bare));
+        respond(*index, found)
+    };
+    topic.partition_indexes.iter().map(describe).collect()
+}
+
+fn check_topic(image: &Image, name: &str) -> Result<(), ApiError> {
+    topic_name::validate(name)?;
+    match image.topics().by_name(name) {
+        Some(_) => Ok(()),
+        // Of a topic that is unknown Kafka says so in words too, of a partition it does not.
+        None => {
+            let message = "This server does not host this topic-partition.";
+            Err(ApiError::new(ErrorCode::UnknownTopicOrPartition, message))
+        }
+    }
+}
+
+fn producers(cx: &Context, image: &Image, topic: &str, index: i32) -> Result<Vec<ProducerState>, ErrorCode> {
+    let Some(partition) = cx.broker.replicas.partition(topic, index) else {
+        return Err(match image.topics().partition(topic, index) {
+            Some(_) => ErrorCode::NotLeaderOrFollower,
+            None => ErrorCode::UnknownTopicOrPartition,
+        });
+    };
+    if partition.dir.is_offline() {
+        return Err(ErrorCode::KafkaStorageError);
+    }
+    let producers = partition.with_log(|log| log.producers().map(|(id, entry)| state(id, entry)).collect());
+    producers.map_err(|_gone| ErrorCode::NotLeaderOrFollower)
+}
+
+fn state(producer_id: i64, entry: &ProducerEntry) -> ProducerState {
+    ProducerState {
+        producer_id,
+        producer_epoch: i32::from(entry.epoch),
+        last_sequence: entry.last_sequence(),
+        last_timestamp: entry.last_timestamp,
+        coordinator_epoch: entry.coordinator_epoch,
+        current_txn_start_offset: entry.current_txn_first_offset.unwrap_or(-1),
+        ..Default::default()
+    }
+}
+
+fn respond(partition_index: i32, found: Result<Vec<ProducerState>, ApiError>) -> PartitionResponse {
+    let base = PartitionResponse { partition_index, ..Default::default() };
+    match found {
+        Ok(active_producers) => PartitionResponse { active_producers, ..base },
+        Err(error) => {
+            PartitionResponse { error_code: error.code.code(), error_message: error.message.map(Str::from), ..base }
+        }
+    }
+}
