@@ -1,3 +1,5 @@
+//! The levels a cluster begins with, beside what the tool of Apache Kafka 4.3.1 wrote and said.
+
 use super::*;
 
 /// The levels as `name=level` in the order of the records, as Kafka 4.3.1's tool wrote them, or its message.

@@ -1,6 +1,7 @@
 //! Changes configs: some of a resource (IncrementalAlterConfigs) or all of it (AlterConfigs).
 
-use super::context::{Context, Decision};
+use super::MAX_RECORDS_PER_USER_OP;
+use super::context::{Context, Decision, excessively_large};
 use crate::{ApiError, ConfigResource, MetadataRecord, MetadataVersion, ResourceType, topic_name};
 use ottla_config::keys;
 use ottla_protocol::stored::{ClearElrRecord, ConfigRecord};
@@ -169,6 +170,9 @@ fn decide<C>(
         });
     }
     records.extend(clear_elr_records(c, &records));
+    if records.len() > MAX_RECORDS_PER_USER_OP {
+        return Err(excessively_large());
+    }
     if validate_only {
         records.clear();
     }

@@ -1,3 +1,5 @@
+//! What records make of an image, those of a real node among them.
+
 use super::*;
 use crate::{ConfigResource, MetadataRecord, MetadataVersion, ResourceType, snapshot};
 use ottla_protocol::Bytes;

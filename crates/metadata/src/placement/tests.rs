@@ -1,3 +1,5 @@
+//! Where replicas go.
+
 use super::*;
 use crate::{Image, MetadataRecord};
 use ottla_protocol::stored::RegisterBrokerRecord;

@@ -1,3 +1,5 @@
+//! The bytes of records, and bytes that are none.
+
 use super::*;
 use ottla_protocol::{Str, Uuid};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Names that are allowed, and those that are not.
+
 use super::*;
 
 #[track_caller]

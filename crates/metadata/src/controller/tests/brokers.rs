@@ -1,3 +1,5 @@
+//! Scenarios of brokers that come, go, fall silent and lose disks, and of controllers that take over.
+
 use super::{World, check, check_in, world};
 use crate::controller::{Activate, Controller, CreateTopics, Event, Reply};
 use crate::{ApiError, MetadataRecord};

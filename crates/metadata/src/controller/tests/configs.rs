@@ -1,3 +1,5 @@
+//! Scenarios of configs that are set, replaced and refused.
+
 use super::check;
 use crate::MetadataRecord;
 
@@ -134,4 +136,16 @@ fn cordons_need_a_cluster_that_knows_them() {
          alter broker:1 cordoned.log.dirs=/a => 1: INVALID_CONFIG: The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= 4.3-IV0",
     );
     check("broker 1\n alter broker:1 cordoned.log.dirs=/a => 1: ok");
+}
+
+#[test]
+fn one_request_changes_so_many_configs_and_no_more() {
+    let configs = |count: usize| (0..count).map(|i| format!(" c{i}=1")).collect::<String>();
+    let (fits, too_many) = (configs(10_000), configs(10_001));
+    check(&format!(
+        "alter group:g{too_many} => all: POLICY_VIOLATION: Unable to perform excessively large batch operation.
+         would-alter group:g{too_many} => all: POLICY_VIOLATION: Unable to perform excessively large batch operation.
+         configs group:g => none
+         alter group:g{fits} => g: ok"
+    ));
 }

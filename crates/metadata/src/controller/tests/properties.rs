@@ -1,3 +1,5 @@
+//! What holds whatever is decided.
+
 use super::World;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Scenarios of topics that are made, grown, deleted and refused.
+
 use super::{check, check_in};
 use crate::MetadataRecord;
 
