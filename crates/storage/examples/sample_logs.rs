@@ -24,7 +24,8 @@ fn main() {
     let mut ends = PartitionOffsets::new();
     for (n, fill) in [codecs, transactions, idempotent].into_iter().enumerate() {
         let partition = n as i32;
-        let mut log = dir.create_log("sample", partition, Uuid::from_random_bytes([9; 16]), config.clone(), NOW).unwrap();
+        let mut log =
+            dir.create_log("sample", partition, Uuid::from_random_bytes([9; 16]), config.clone(), NOW).unwrap();
         fill(&mut log);
         log.set_high_watermark(log.log_end_offset());
         ends.insert(("sample".to_owned(), partition), log.close().unwrap());
@@ -41,7 +42,8 @@ fn main() {
 fn records(log: &Log, count: i64, compression: Compression) -> Builder {
     let mut builder = Builder::new().compression(compression, Level::Default);
     for offset in log.log_end_offset()..log.log_end_offset() + count {
-        let (key, value) = (format!("key {offset}"), format!("{{\"offset\": {offset}, \"text\": \"{}\"}}", "x".repeat(50)));
+        let (key, value) =
+            (format!("key {offset}"), format!("{{\"offset\": {offset}, \"text\": \"{}\"}}", "x".repeat(50)));
         builder.push(NewRecord {
             timestamp: NOW + offset * 10,
             key: Some(key.as_bytes()),
@@ -69,7 +71,8 @@ fn transactions(log: &mut Log) {
     for n in 0..3000 {
         let producer = (n % 3) as usize;
         let producer_id = 1000 + producer as i64;
-        let builder = records(log, 5, Compression::None).producer(producer_id, 0, sequences[producer]).transactional(true);
+        let builder =
+            records(log, 5, Compression::None).producer(producer_id, 0, sequences[producer]).transactional(true);
         append(log, builder, 0, Origin::Client);
         sequences[producer] += 5;
         if n % 7 == 0 {

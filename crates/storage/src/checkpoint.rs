@@ -65,9 +65,7 @@ fn decode<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, us
         return Err(0);
     }
     let count: usize = lines.next().and_then(|line| line.trim().parse().ok()).ok_or(1_usize)?;
-    let entries: Vec<T> = lines
-        .enumerate()
-        .map(|(n, line)| parse(line.trim()).ok_or(n + 2))
-        .collect::<Result<_, _>>()?;
+    let entries: Vec<T> =
+        lines.enumerate().map(|(n, line)| parse(line.trim()).ok_or(n + 2)).collect::<Result<_, _>>()?;
     if entries.len() == count { Ok(entries) } else { Err(1) }
 }

@@ -16,9 +16,9 @@ pub fn of_append(error: &AppendError) -> ErrorCode {
         AppendError::ControlBatch(error) => of_kind(error.kind()),
         AppendError::Producer(error) => of_producer(error),
         // Kafka has exceptions without a code for these: a replica's fetcher meets them, not a client.
-        AppendError::OffsetsExhausted(_) | AppendError::OffsetsOutOfOrder { .. } | AppendError::UnexpectedOffset { .. } => {
-            ErrorCode::UnknownServerError
-        }
+        AppendError::OffsetsExhausted(_)
+        | AppendError::OffsetsOutOfOrder { .. }
+        | AppendError::UnexpectedOffset { .. } => ErrorCode::UnknownServerError,
         AppendError::Epochs(_) | AppendError::DiskFull(_) | AppendError::Segment(_) | AppendError::Failed => {
             ErrorCode::KafkaStorageError
         }

@@ -25,14 +25,12 @@ mod shared;
 
 pub use config::LogConfig;
 pub use epochs::EpochEndOffset;
-pub use log::{
-    AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal,
-};
+pub use log::{AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal};
 pub use log_dir::LogDir;
 pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry};
 pub use read::{
-    EARLIEST, EARLIEST_LOCAL, Error as ReadError, Found, Isolation, LATEST, LATEST_TIERED, LogReader, MAX_TIMESTAMP, Read,
-    Slice,
+    EARLIEST, EARLIEST_LOCAL, Error as ReadError, Found, Isolation, LATEST, LATEST_TIERED, LogReader, MAX_TIMESTAMP,
+    Read, Slice,
 };
 pub use segment::{AbortedTxn, Error as SegmentError};
 pub use shared::Offsets;

@@ -162,7 +162,13 @@ impl LogReader {
     /// Reads from the batch that holds `offset` on, at most `max_bytes` of one segment.
     ///
     /// With `min_one_batch` the first batch comes whole even if it is larger; without, a limit below it reads nothing.
-    pub fn read(&self, offset: i64, max_bytes: usize, min_one_batch: bool, isolation: Isolation) -> Result<Read, Error> {
+    pub fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        min_one_batch: bool,
+        isolation: Isolation,
+    ) -> Result<Read, Error> {
         match self.read_once(offset, max_bytes, min_one_batch, isolation) {
             // The segment was deleted after the list was read: the new list does not have it.
             Err(Error::Segment(segment::Error::Io { source, .. })) if source.kind() == io::ErrorKind::NotFound => {

@@ -50,7 +50,8 @@ impl Log {
     fn should_roll(&self, size: u64, info: &AppendInfo, now_ms: i64) -> bool {
         let segment = &self.active.segment;
         let config = &self.config;
-        let waited = self.active.waited_ms(now_ms, info.max_timestamp) > config.segment_ms.saturating_sub(self.jitter_ms());
+        let waited =
+            self.active.waited_ms(now_ms, info.max_timestamp) > config.segment_ms.saturating_sub(self.jitter_ms());
         segment.size() + size > u64::from(config.segment_bytes)
             || (segment.size() > 0 && waited)
             || segment.indexes_full(config.segment_index_bytes)

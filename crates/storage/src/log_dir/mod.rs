@@ -156,7 +156,9 @@ impl LogDir {
         for name in listed.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name) {
             let path = self.path.join(&name);
             match names::parse(&name) {
-                Folder::Partition(topic, partition) => contents.partitions.push(PartitionDir { topic, partition, path }),
+                Folder::Partition(topic, partition) => {
+                    contents.partitions.push(PartitionDir { topic, partition, path })
+                }
                 Folder::Future(topic, partition) => contents.future.push(PartitionDir { topic, partition, path }),
                 Folder::Deleted => contents.removals.push(Removal::of_dir(Arc::clone(&self.fs), &path)),
                 Folder::Stray => contents.stray.push(path),
@@ -195,7 +197,8 @@ impl LogDir {
     ) -> Result<Log, OpenError> {
         let path = self.path.join(names::partition(topic, partition));
         let topic_id = (!topic_id.is_zero()).then_some(topic_id);
-        let log = Log::open(Arc::clone(&self.fs), &path, &OpenOptions { config, topic_id, now_ms, ..Default::default() })?;
+        let log =
+            Log::open(Arc::clone(&self.fs), &path, &OpenOptions { config, topic_id, now_ms, ..Default::default() })?;
         self.fs.sync_dir(&self.path).map_err(|source| OpenError::Io { path: self.path.clone(), source })?;
         Ok(log)
     }

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use append::{CompletedTxn, Marker, Update};
 pub use append::{Error, Origin};
-pub(crate) use marker::marker_of;
 pub use entry::{BatchMetadata, ProducerEntry};
+pub(crate) use marker::marker_of;
 use ottla_protocol::batch::Header;
 
 /// The state of all producers up to an offset. It is a function of the log up to there and of expiry.

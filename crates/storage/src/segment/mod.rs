@@ -192,7 +192,9 @@ impl Segment {
         };
         let position = match recent {
             Some(position) => position,
-            None => self.offset_index.lookup(offset).map_err(|source| self.io(source))?.map_or(0, |entry| entry.position),
+            None => {
+                self.offset_index.lookup(offset).map_err(|source| self.io(source))?.map_or(0, |entry| entry.position)
+            }
         };
         Ok(if position < end { position } else { 0 })
     }

@@ -70,7 +70,11 @@ fn reset_indexes(segment: &Segment, with_transactions: bool) -> Result<(), Error
     let reset = || {
         segment.offset_index.entries.truncate(0)?;
         segment.time_index.entries.truncate(0)?;
-        if with_transactions && segment.txn_index.entries.len() > 0 { segment.txn_index.entries.truncate(0) } else { Ok(()) }
+        if with_transactions && segment.txn_index.entries.len() > 0 {
+            segment.txn_index.entries.truncate(0)
+        } else {
+            Ok(())
+        }
     };
     segment.set_max_timestamp(TimestampOffset { timestamp: batch::NO_TIMESTAMP, offset: segment.base_offset });
     reset().map_err(|source| segment.io(source))
@@ -100,7 +104,9 @@ impl<'a> Walk<'a> {
 
     fn next(&mut self) -> Result<Option<(u64, CheckedBatch)>, Error> {
         let segment = self.segment;
-        let Some((position, batch)) = self.batches.next().map_err(|error| segment.scan(error))? else { return Ok(None) };
+        let Some((position, batch)) = self.batches.next().map_err(|error| segment.scan(error))? else {
+            return Ok(None);
+        };
         let header = batch.header();
         if header.base_offset < self.next_offset || !segment.can_hold(header.last_offset()) {
             return Err(Error::OffsetOrder {
@@ -171,7 +177,9 @@ pub(crate) fn replay_producers(segment: &Segment, from: i64, to: i64, producers:
             let mut updates = Updates::default();
             match updates.add(producers, &header, None, Origin::Replication) {
                 Ok(()) => _ = producers.apply(updates),
-                Err(error) => tracing::warn!(offset = header.base_offset, %error, "a batch breaks a rule of its producer"),
+                Err(error) => {
+                    tracing::warn!(offset = header.base_offset, %error, "a batch breaks a rule of its producer")
+                }
             }
         }
         producers.set_end_offset(header.next_offset());

@@ -44,7 +44,8 @@ pub(super) fn finish(dir: &std::sync::Arc<Dir>) -> Result<(), Error> {
 fn swapped_range(dir: &std::sync::Arc<Dir>, names: &[&str]) -> Result<(i64, i64), Error> {
     let (mut from, mut to) = (i64::MAX, i64::MIN);
     for name in names {
-        let Some(base_offset) = name.strip_suffix(names::SWAP).and_then(|name| names::offset_of(name, names::LOG)) else {
+        let Some(base_offset) = name.strip_suffix(names::SWAP).and_then(|name| names::offset_of(name, names::LOG))
+        else {
             continue;
         };
         let path = dir.file(name);

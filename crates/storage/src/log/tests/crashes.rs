@@ -77,10 +77,7 @@ fn damage_below_the_recovery_point_is_an_error_and_nothing_is_cut() {
     fixture.options.recovery_point = 4;
     let error = fixture.try_open().unwrap_err();
     let at = content.len() as u64 / 5 * 2;
-    assert!(
-        matches!(&error, OpenError::Segment(SegmentError::Corrupt { position, .. }) if *position == at),
-        "{error}"
-    );
+    assert!(matches!(&error, OpenError::Segment(SegmentError::Corrupt { position, .. }) if *position == at), "{error}");
     assert_eq!(fixture.content(LOG), damaged);
     // The same damage above it is a torn write.
     fixture.options.recovery_point = 2;

@@ -6,8 +6,9 @@ mod faults;
 mod idempotence;
 mod model;
 mod reading;
-mod trimming;
+mod sharing;
 mod transactions;
+mod trimming;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -11,7 +11,10 @@ fn offsets_outside_of_the_log_are_errors_and_the_end_is_empty() {
     let reader = log.reader();
     for offset in [-1, 4] {
         let error = reader.read(offset, 100, true, Isolation::LogEnd).unwrap_err();
-        assert!(matches!(error, read::Error::OffsetOutOfRange { log_start_offset: 0, log_end_offset: 3, .. }), "{error}");
+        assert!(
+            matches!(error, read::Error::OffsetOutOfRange { log_start_offset: 0, log_end_offset: 3, .. }),
+            "{error}"
+        );
     }
     assert!(reader.read(3, 100, true, Isolation::LogEnd).unwrap().is_empty());
 }
@@ -87,7 +90,8 @@ fn records_are_found_by_time() {
         append(&mut log, batch(&["a", "b"], timestamp)).unwrap();
         log.roll(NOW).unwrap();
     }
-    let find = |timestamp| log.reader().offset_for_timestamp(timestamp).unwrap().map(|found| (found.timestamp, found.offset));
+    let find =
+        |timestamp| log.reader().offset_for_timestamp(timestamp).unwrap().map(|found| (found.timestamp, found.offset));
     assert_eq!(find(0), Some((100, 0)));
     assert_eq!(find(100), Some((100, 0)));
     assert_eq!(find(101), Some((300, 2)));

@@ -104,7 +104,10 @@ fn markers_are_fenced_by_epochs() {
     let error = end(&mut log, 1, 0, true, 4).unwrap_err();
     let fenced = ProducerError::CoordinatorFenced { producer_id: 1, epoch: 4, current: 5 };
     assert!(matches!(error, AppendError::Producer(error) if error == fenced));
-    assert!(matches!(end(&mut log, 1, -1, true, 5).unwrap_err(), AppendError::Producer(ProducerError::InvalidEpoch { .. })));
+    assert!(matches!(
+        end(&mut log, 1, -1, true, 5).unwrap_err(),
+        AppendError::Producer(ProducerError::InvalidEpoch { .. })
+    ));
 }
 
 #[test]
@@ -112,7 +115,10 @@ fn from_transaction_version_2_on_a_marker_has_a_newer_epoch() {
     let mut log = Fixture::default().open();
     data(&mut log, 1, 0);
     let error = end_with(&mut log, 1, 0, true, 5, 2).unwrap_err();
-    assert!(matches!(error, AppendError::Producer(ProducerError::InvalidEpoch { epoch: 0, current: 0, .. })), "{error}");
+    assert!(
+        matches!(error, AppendError::Producer(ProducerError::InvalidEpoch { epoch: 0, current: 0, .. })),
+        "{error}"
+    );
     end_with(&mut log, 1, 1, true, 5, 2).unwrap();
     // Written again after its answer was lost (KAFKA-19999).
     end_with(&mut log, 1, 1, true, 5, 2).unwrap();
