@@ -7,6 +7,7 @@ mod cluster;
 mod configs;
 mod credentials;
 mod features;
+mod shared_map;
 mod topics;
 
 pub use self::acls::Acls;

@@ -1,5 +1,6 @@
 //! Configs that were set while the cluster ran.
 
+use super::shared_map::SharedMap;
 use crate::{ConfigResource, ResourceType};
 use ottla_protocol::Str;
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 /// The configs of each resource that has any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configs {
-    by_resource: BTreeMap<ConfigResource, Arc<BTreeMap<Str, Str>>>,
+    by_resource: SharedMap<ConfigResource, Arc<BTreeMap<Str, Str>>>,
 }
 
 impl Configs {
@@ -34,12 +35,17 @@ impl Configs {
 
     /// The resources of a kind that have configs.
     pub fn resources(&self, kind: ResourceType) -> impl Iterator<Item = &ConfigResource> {
-        self.by_resource.keys().filter(move |r| r.kind == kind)
+        self.by_resource.iter().map(|(resource, _)| resource).filter(move |r| r.kind == kind)
     }
 
     pub(super) fn set(&mut self, resource: ConfigResource, name: &Str, value: &Str) {
-        let configs = self.by_resource.entry(resource).or_default();
-        Arc::make_mut(configs).insert(name.detached(), value.detached());
+        let (name, value) = (name.detached(), value.detached());
+        match self.by_resource.get_mut(&resource) {
+            Some(configs) => {
+                Arc::make_mut(configs).insert(name, value);
+            }
+            None => self.by_resource.insert(resource, Arc::new(BTreeMap::from([(name, value)]))),
+        }
     }
 
     pub(super) fn unset(&mut self, resource: &ConfigResource, name: &str) {

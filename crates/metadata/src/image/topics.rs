@@ -1,5 +1,6 @@
 //! Topics and partitions.
 
+use super::shared_map::SharedMap;
 use ottla_protocol::stored::{PartitionChangeRecord, PartitionRecord};
 use ottla_protocol::{Str, Uuid};
 use std::collections::BTreeMap;
@@ -143,8 +144,8 @@ pub struct Topic {
 /// All topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topics {
-    by_id: BTreeMap<Uuid, Arc<Topic>>,
-    by_name: BTreeMap<Str, Uuid>,
+    by_id: SharedMap<Uuid, Arc<Topic>>,
+    by_name: SharedMap<Str, Uuid>,
 }
 
 impl Topics {
@@ -165,14 +166,12 @@ impl Topics {
 
     /// All topics in order of name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Topic>> {
-        self.by_name.values().filter_map(|id| self.by_id.get(id))
+        self.by_name.iter().filter_map(|(_, id)| self.by_id.get(id))
     }
 
     /// The topics from a name on, in order of name; for answers given page by page.
     pub fn iter_from<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Arc<Topic>> {
-        use core::ops::Bound::{Included, Unbounded};
-        let range = self.by_name.range::<str, _>((Included(name), Unbounded));
-        range.filter_map(|(_, id)| self.by_id.get(id))
+        self.by_name.iter_from(name).filter_map(|(_, id)| self.by_id.get(id))
     }
 
     /// How many topics there are.
@@ -182,12 +181,12 @@ impl Topics {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.by_id.len() == 0
     }
 
     /// How many partitions there are, over all topics.
     pub fn partition_count(&self) -> usize {
-        self.by_id.values().map(|t| t.partitions.len()).sum()
+        self.by_id.iter().map(|(_, t)| t.partitions.len()).sum()
     }
 
     pub(super) fn insert(&mut self, name: &Str, id: Uuid) {
