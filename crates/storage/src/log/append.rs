@@ -174,7 +174,13 @@ impl Log {
 
     /// Notes that `epoch` starts at `start_offset`, durably.
     pub(super) fn assign_epoch(&mut self, epoch: i32, start_offset: i64) -> Result<(), Error> {
-        let mut epochs = self.shared.epochs.lock().clone();
+        let mut epochs = {
+            let known = self.shared.epochs.lock();
+            if epoch < 0 || !known.is_news(epoch, start_offset) {
+                return Ok(());
+            }
+            known.clone()
+        };
         if epochs.assign(epoch, start_offset) {
             epochs.store(self.dir.fs(), &self.dir.path())?;
             *self.shared.epochs.lock() = epochs;

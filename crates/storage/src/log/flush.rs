@@ -71,8 +71,11 @@ impl Flushed {
 }
 
 impl Log {
-    /// What is to be synced for everything appended so far; none if it is durable already.
+    /// What is to be synced for everything appended so far; none if it is durable already, or if the log failed.
     pub fn flush_task(&mut self) -> Option<FlushTask> {
+        if self.failed {
+            return None;
+        }
         let up_to = self.log_end_offset();
         let segments = self.shared.segments();
         let first = segments.partition_point(|segment| segment.next_offset() <= self.recovery_point);
@@ -98,13 +101,18 @@ impl Log {
         }
     }
 
-    /// Notes that a flush failed: no more appends are taken.
+    /// Notes that a flush failed: no more appends are taken, and no flush is tried again.
     pub fn mark_failed(&mut self) {
         self.failed = true;
     }
 
+    pub(super) fn check_not_failed(&self) -> Result<(), segment::Error> {
+        if self.failed { Err(segment::Error::Failed { path: self.active.segment.log.path() }) } else { Ok(()) }
+    }
+
     /// Makes everything appended so far durable before it answers.
     pub fn flush(&mut self) -> Result<(), segment::Error> {
+        self.check_not_failed()?;
         let Some(task) = self.flush_task() else { return Ok(()) };
         match task.run() {
             Ok(flushed) => {

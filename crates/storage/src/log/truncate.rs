@@ -9,8 +9,14 @@ use crate::segment::{Lens, Segment};
 impl Log {
     /// Cuts the log so that it ends at `offset`, with the batch that holds it; false if it ended there or before.
     ///
-    /// The caller writes the recovery point's checkpoint before it goes on.
+    /// The caller writes the recovery point's checkpoint before it goes on. If the disk fails, the log takes no more appends.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
+        let truncated = self.try_truncate_to(offset, now_ms);
+        self.failed |= truncated.is_err();
+        truncated
+    }
+
+    fn try_truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
         if offset >= self.log_end_offset() {
             // An epoch that was begun here without a record may be in conflict with the leader's.
             self.truncate_epochs(self.log_end_offset())?;
@@ -18,17 +24,19 @@ impl Log {
         }
         let segments = self.shared.segments();
         if segments.first().is_some_and(|first| first.base_offset > offset) {
-            self.truncate_fully_and_start_at(offset, None, now_ms)?;
-            return Ok(true);
+            return self.start_at(offset, None, now_ms).map(|()| true);
         }
         self.truncations += 1;
         let kept = segments.partition_point(|segment| segment.base_offset <= offset);
         let (kept, removed) = segments.split_at(kept);
         let Some((last, kept)) = kept.split_last() else { return Ok(false) };
-        let active = self.cut(last, offset)?;
-        self.shared.set_segments(kept.iter().cloned().chain([Arc::clone(&active)]).collect());
-        self.active = Active::new(active, now_ms)?;
+        // From the end on, so that a crash on the way leaves no hole.
+        let with_last = |last: &Arc<Segment>| kept.iter().chain([last]).cloned().collect();
+        self.shared.set_segments(with_last(last));
         self.finish_removal(removed)?;
+        let active = self.cut(last, offset)?;
+        self.shared.set_segments(with_last(&active));
+        self.active = Active::new(active, now_ms)?;
         self.after_truncation(offset, now_ms)?;
         Ok(true)
     }
@@ -40,6 +48,12 @@ impl Log {
         log_start_offset: Option<i64>,
         now_ms: i64,
     ) -> Result<(), OpenError> {
+        let truncated = self.start_at(offset, log_start_offset, now_ms);
+        self.failed |= truncated.is_err();
+        truncated
+    }
+
+    fn start_at(&mut self, offset: i64, log_start_offset: Option<i64>, now_ms: i64) -> Result<(), OpenError> {
         self.truncations += 1;
         let removed = self.shared.segments();
         self.finish_removal(&removed)?;
@@ -72,7 +86,8 @@ impl Log {
 
     /// Removes segments, durably: after a power cut they must not stand beside what is appended in their place.
     fn finish_removal(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
-        let removal = Removal::of_segments(&self.dir, segments)?;
+        let from_the_end: Vec<Arc<Segment>> = segments.iter().rev().cloned().collect();
+        let removal = Removal::of_segments(&self.dir, &from_the_end)?;
         let removed = removal.run().and_then(|()| if segments.is_empty() { Ok(()) } else { self.dir.sync() });
         removed.map_err(|source| OpenError::Io { path: self.dir.path(), source })
     }

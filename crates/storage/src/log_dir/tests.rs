@@ -108,7 +108,8 @@ fn checkpoints_are_kafkas_and_each_in_its_file() {
 
 #[test]
 fn malformed_checkpoints_are_an_error_with_their_line() {
-    let cases = [("1\n0\n", 1), ("0\nx\n", 2), ("0\n2\na 0 1\n", 2), ("0\n1\na 0\n", 3), ("0\n2\na 0 1\na b 1\n", 4), ("", 1)];
+    let cases =
+        [("1\n0\n", 1), ("0\nx\n", 2), ("0\n2\na 0 1\n", 2), ("0\n1\na 0\n", 3), ("0\n2\na 0 1\na b 1\n", 4), ("", 1)];
     for (wrong, expected) in cases {
         let fs = SimFs::new();
         put(&fs, "recovery-point-offset-checkpoint", wrong);

@@ -4,7 +4,8 @@ use super::snapshot::{self, decode, encode};
 use super::{BatchMetadata, ProducerEntry, Producers};
 
 fn entry() -> ProducerEntry {
-    let batch = |last_sequence, last_offset| BatchMetadata { last_sequence, last_offset, offset_delta: 2, timestamp: 900 };
+    let batch =
+        |last_sequence, last_offset| BatchMetadata { last_sequence, last_offset, offset_delta: 2, timestamp: 900 };
     ProducerEntry {
         epoch: 7,
         coordinator_epoch: 3,
@@ -68,7 +69,8 @@ fn a_snapshot_that_lies_about_its_size_allocates_nothing() {
 
 #[test]
 fn sequences_wrap_backwards_too() {
-    let batch = |last_sequence, offset_delta| BatchMetadata { last_sequence, last_offset: 100, offset_delta, timestamp: 0 };
+    let batch =
+        |last_sequence, offset_delta| BatchMetadata { last_sequence, last_offset: 100, offset_delta, timestamp: 0 };
     assert_eq!(batch(8, 2).first_sequence(), 6);
     assert_eq!(batch(2, 2).first_sequence(), 0);
     assert_eq!(batch(1, 2).first_sequence(), i32::MAX);

@@ -55,6 +55,12 @@ pub enum Error {
         /// What is wrong with it.
         source: batch::Error,
     },
+    /// An earlier write or flush failed: what the disk holds is not known.
+    #[error("{path}: an earlier write or flush failed")]
+    Failed {
+        /// The active segment.
+        path: PathBuf,
+    },
     /// A batch that is sound but has an offset that cannot be there.
     #[error("{path}: offset {offset} at position {position} cannot follow {previous}")]
     OffsetOrder {
@@ -261,7 +267,7 @@ impl Segment {
         self.txn_index.entries.file().close();
     }
 
-    /// Makes the log file durable, and the indexes of a sealed segment with it.
+    /// Makes the log file durable, and with it the indexes of a sealed segment, whose handles are closed.
     pub(crate) fn sync(&self, with_indexes: bool) -> Result<(), Error> {
         self.file()?.sync_data().map_err(|source| self.io(source))?;
         if !with_indexes {
@@ -274,6 +280,7 @@ impl Segment {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(Error::Io { path: file.path(), source }),
             }
+            file.close();
         }
         Ok(())
     }

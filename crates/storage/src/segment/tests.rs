@@ -26,7 +26,9 @@ fn files_are_named_by_their_offset() {
     assert_eq!(names::at(42, names::LOG), "00000000000000000042.log");
     assert_eq!(names::offset_of("00000000000000000042.timeindex", names::TIME_INDEX), Some(42));
     assert_eq!(names::offset_of("00000000000000000042.timeindex", names::LOG), None);
-    for name in ["42.log", "+0000000000000000042.log", "00000000000000000042.log.deleted", ".log", "99999999999999999999.log"] {
+    for name in
+        ["42.log", "+0000000000000000042.log", "00000000000000000042.log.deleted", ".log", "99999999999999999999.log"]
+    {
         assert_eq!(names::offset_of(name, names::LOG), None, "{name}");
     }
     assert_eq!(names::leading_offset("00000000000000000042.index.swap"), Some(42));

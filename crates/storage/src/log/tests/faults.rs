@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use super::*;
 use crate::fs::sim::{Call, Fault};
+use crate::segment::Error as SegmentError;
 
 #[test]
 fn a_full_disk_refuses_appends_until_there_is_room() {
@@ -87,6 +88,9 @@ fn a_failed_flush_moves_no_recovery_point_and_ends_appends() {
         fixture.fs.heal();
         assert_eq!(log.recovery_point(), 0);
         assert!(matches!(append(&mut log, batch(&["lost"], NOW)).unwrap_err(), AppendError::Failed));
+        assert!(matches!(log.flush().unwrap_err(), SegmentError::Failed { .. }), "a failed fsync is not tried again");
+        assert!(log.flush_task().is_none());
+        assert!(log.close().is_err(), "this is no clean stop");
     }
 }
 
