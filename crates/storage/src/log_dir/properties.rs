@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ottla_config::keys::NODE_ID;
 use ottla_protocol::Uuid;
 
 use super::Error;
@@ -55,7 +56,7 @@ impl MetaProperties {
             line("directory.id", &directory_id.to_string());
         }
         if let Some(node_id) = self.node_id {
-            line("node.id", &node_id.to_string());
+            line(NODE_ID.name(), &node_id.to_string());
         }
         line("version", "1");
         text
@@ -73,7 +74,7 @@ impl MetaProperties {
         let uuid = |value: &str| value.parse().map_err(|_| format!("directory.id {value:?} is no id"));
         Ok(Self {
             cluster_id: get("cluster.id").map(str::to_owned),
-            node_id: get("node.id").map(number).transpose()?,
+            node_id: get(NODE_ID.name()).map(number).transpose()?,
             directory_id: get("directory.id").map(uuid).transpose()?,
         })
     }
