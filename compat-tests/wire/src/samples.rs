@@ -63,13 +63,19 @@ fn filled(api: ApiKey) -> AnyRequest {
             timeout_ms: 1000,
             topic_data: vec![m::produce_request::TopicProduceData {
                 name: topic(),
-                partition_data: [Compression::None, Compression::Zstd, Compression::Lz4, Compression::Snappy, Compression::Gzip]
-                    .into_iter()
-                    .map(|compression| m::produce_request::PartitionProduceData {
-                        records: Some(records(compression)),
-                        ..Default::default()
-                    })
-                    .collect(),
+                partition_data: [
+                    Compression::None,
+                    Compression::Zstd,
+                    Compression::Lz4,
+                    Compression::Snappy,
+                    Compression::Gzip,
+                ]
+                .into_iter()
+                .map(|compression| m::produce_request::PartitionProduceData {
+                    records: Some(records(compression)),
+                    ..Default::default()
+                })
+                .collect(),
                 ..Default::default()
             }],
             ..Default::default()

@@ -1,16 +1,8 @@
 //! What every connection and handler shares: config, image, replicas, coordinators.
 
 use crate::{
-    clock::Clock,
-    controller,
-    fetch::sessions::Sessions,
-    groups::Groups,
-    logging::Levels,
-    metrics::Metrics,
-    network::Limits,
-    publisher::Published,
-    replicas::Replicas,
-    settings::Settings,
+    clock::Clock, controller, fetch::sessions::Sessions, groups::Groups, logging::Levels, metrics::Metrics,
+    network::Limits, publisher::Published, replicas::Replicas, settings::Settings,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};

@@ -43,14 +43,20 @@ pub(crate) struct Handle(SyncSender<Command>);
 
 impl Handle {
     /// Has an event decided, and waits until what it led to is committed and published here.
-    pub(crate) async fn submit(&self, event: impl FnOnce(Ticket) -> Event + Send + 'static) -> Result<Reply, Unavailable> {
+    pub(crate) async fn submit(
+        &self,
+        event: impl FnOnce(Ticket) -> Event + Send + 'static,
+    ) -> Result<Reply, Unavailable> {
         let (sender, receiver) = oneshot::channel();
         self.0.try_send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
         receiver.await.map_err(|_| Unavailable)
     }
 
     /// The same from a thread that may block.
-    pub(crate) fn submit_blocking(&self, event: impl FnOnce(Ticket) -> Event + Send + 'static) -> Result<Reply, Unavailable> {
+    pub(crate) fn submit_blocking(
+        &self,
+        event: impl FnOnce(Ticket) -> Event + Send + 'static,
+    ) -> Result<Reply, Unavailable> {
         let (sender, receiver) = oneshot::channel();
         self.0.send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
         receiver.blocking_recv().map_err(|_| Unavailable)

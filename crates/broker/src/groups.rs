@@ -27,7 +27,7 @@ const LOADS_AT_A_TIME: usize = 4;
 /// All group coordinators of this broker.
 pub(crate) struct Groups {
     clock: Clock,
-    settings: Mutex<Settings>,
+    settings: Arc<Mutex<Settings>>,
     stopping: CancellationToken,
     shards: Mutex<BTreeMap<i32, Arc<Served>>>,
     loads: Arc<Semaphore>,
@@ -41,7 +41,7 @@ impl Groups {
     pub(crate) fn new(clock: Clock, settings: Settings, stopping: CancellationToken) -> Self {
         Self {
             clock,
-            settings: Mutex::new(settings),
+            settings: Arc::new(Mutex::new(settings)),
             stopping,
             shards: Mutex::default(),
             loads: Arc::new(Semaphore::new(LOADS_AT_A_TIME)),
@@ -73,7 +73,7 @@ impl Groups {
         if let Some(before) = before {
             before.stop();
         }
-        let task = run(served, self.settings(), self.loads.clone());
+        let task = run(served, self.settings.clone(), self.loads.clone());
         self.tasks.spawn_on(task, &self.runtime);
     }
 

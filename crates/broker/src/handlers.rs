@@ -129,7 +129,8 @@ pub(crate) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pendin
 /// The answer to an ApiVersions request of a version that does not exist, at version 0 so that any client reads it.
 pub(crate) fn unsupported_api_versions(correlation_id: i32) -> Result<Outgoing, Refusal> {
     let unanswerable = |error| Refusal::Unanswerable { api: ApiKey::ApiVersions, version: 0, error };
-    let encoded = frame::response(ApiKey::ApiVersions, 0, correlation_id, &api_versions::unsupported()).map_err(unanswerable)?;
+    let encoded =
+        frame::response(ApiKey::ApiVersions, 0, correlation_id, &api_versions::unsupported()).map_err(unanswerable)?;
     Ok(Outgoing { encoded, records: Vec::new() })
 }
 

@@ -31,7 +31,8 @@ impl Levels {
 }
 
 fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(filter).with_context(|| format!("not a log filter: {filter:?}; try `info` or `info,ottla::network=debug`"))
+    EnvFilter::try_new(filter)
+        .with_context(|| format!("not a log filter: {filter:?}; try `info` or `info,ottla::network=debug`"))
 }
 
 /// Starts logging; panics of any task are logged too.
@@ -40,7 +41,9 @@ pub(crate) fn start(format: Format, filter: &str) -> anyhow::Result<Levels> {
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_target(false);
     match format {
-        Format::Text => registry.with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))).try_init()?,
+        Format::Text => {
+            registry.with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))).try_init()?
+        }
         Format::Json => registry.with(layer.json()).try_init()?,
     }
     std::panic::set_hook(Box::new(|panic| {

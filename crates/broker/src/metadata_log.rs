@@ -82,7 +82,10 @@ impl MetadataLog {
         };
         push(ControlType::LeaderChange, &change.to_bytes(0)?);
         if let Some(voters) = voters.filter(|_| self.log.log_end_offset() == 0) {
-            push(ControlType::KRaftVersion, &KRaftVersionRecord { k_raft_version: 1, ..Default::default() }.to_bytes(0)?);
+            push(
+                ControlType::KRaftVersion,
+                &KRaftVersionRecord { k_raft_version: 1, ..Default::default() }.to_bytes(0)?,
+            );
             push(ControlType::KRaftVoters, &voters.to_bytes(0)?);
         }
         self.append_batch(batch, now_ms).map_err(anyhow::Error::msg)?;

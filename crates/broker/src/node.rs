@@ -117,7 +117,11 @@ fn start(options: Options) -> anyhow::Result<Started> {
 }
 
 /// Opens and locks the log dirs, formatting those that are new where no config file asked for more care.
-fn open_dirs(config: &ServerConfig, fs: &Arc<dyn Fs>, must_be_formatted: bool) -> anyhow::Result<(Vec<Arc<Dir>>, String)> {
+fn open_dirs(
+    config: &ServerConfig,
+    fs: &Arc<dyn Fs>,
+    must_be_formatted: bool,
+) -> anyhow::Result<(Vec<Arc<Dir>>, String)> {
     let paths: Vec<&Path> = config.log_dirs().iter().map(Path::new).collect();
     let mut opened = Vec::new();
     for path in &paths {

@@ -184,7 +184,12 @@ impl Partition {
     }
 
     /// Appends what a client produced.
-    pub(crate) fn append(self: &Arc<Self>, mut batch: CheckedBatch, now_ms: i64, acks: i16) -> Result<AppendInfo, AppendError> {
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        mut batch: CheckedBatch,
+        now_ms: i64,
+        acks: i16,
+    ) -> Result<AppendInfo, AppendError> {
         let config = self.config.load();
         if acks == -1 && config.min_insync_replicas > 1 {
             let message = format!(
@@ -201,11 +206,20 @@ impl Partition {
     }
 
     /// Appends what this broker itself writes, for a coordinator.
-    pub(crate) fn append_internal(self: &Arc<Self>, batches: CheckedBatches, now_ms: i64) -> Result<AppendInfo, AppendError> {
+    pub(crate) fn append_internal(
+        self: &Arc<Self>,
+        batches: CheckedBatches,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendError> {
         self.append_as(batches, now_ms, Origin::Coordinator)
     }
 
-    fn append_as(self: &Arc<Self>, batches: CheckedBatches, now_ms: i64, origin: Origin) -> Result<AppendInfo, AppendError> {
+    fn append_as(
+        self: &Arc<Self>,
+        batches: CheckedBatches,
+        now_ms: i64,
+        origin: Origin,
+    ) -> Result<AppendInfo, AppendError> {
         if self.dir.is_offline() {
             return Err(AppendError::Offline);
         }
@@ -390,4 +404,3 @@ fn rules(config: &TopicConfig, now_ms: i64) -> Rules {
         limits: Limits::default(),
     }
 }
-

@@ -29,7 +29,7 @@ async fn allocate(broker: &Broker) -> Result<std::ops::Range<i64>, ErrorCode> {
     match broker.controller().submit(|ticket| Event::AllocateProducerIds(ticket, ask)).await {
         Ok(Reply::AllocateProducerIds(Ok(block))) => {
             Ok(block.first_producer_id..block.first_producer_id + i64::from(block.size))
-        },
+        }
         Ok(Reply::AllocateProducerIds(Err(error))) => {
             tracing::warn!(%error, "the controller gives no producer ids");
             Err(ErrorCode::CoordinatorLoadInProgress)

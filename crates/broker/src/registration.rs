@@ -117,7 +117,9 @@ impl Registration {
     /// Asks to stop; a single node has nobody to hand its partitions to, so it does not wait for that. Blocks.
     pub(crate) fn leave(&self) {
         let beat = BrokerHeartbeat { want_fence: true, ..self.beat(true) };
-        if let Err(unavailable) = self.broker.controller().submit_blocking(|ticket| Event::BrokerHeartbeat(ticket, beat)) {
+        if let Err(unavailable) =
+            self.broker.controller().submit_blocking(|ticket| Event::BrokerHeartbeat(ticket, beat))
+        {
             warn!("could not take leave of the controller: {unavailable}");
         }
     }

@@ -1,12 +1,6 @@
 //! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
 
-use crate::{
-    clock::wall_ms,
-    entropy,
-    partition::Partition,
-    removals::Removals,
-    settings,
-};
+use crate::{clock::wall_ms, entropy, partition::Partition, removals::Removals, settings};
 use arc_swap::ArcSwap;
 use ottla_config::ServerConfig;
 use ottla_metadata::{
@@ -189,7 +183,9 @@ impl Replicas {
                 match self.follow(image, topic, *index, partitions) {
                     Ok(Some(partition)) => changes.added.push(partition),
                     Ok(None) => {}
-                    Err(error) => error!(topic = %topic.name, partition = index, "cannot open the partition: {error:#}"),
+                    Err(error) => {
+                        error!(topic = %topic.name, partition = index, "cannot open the partition: {error:#}")
+                    }
                 }
             }
         }
@@ -219,7 +215,8 @@ impl Replicas {
             return Ok(None);
         }
         let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
-        let log = dir.log_dir.create_log(&topic.name, index, topic.id, self.log_config(image, &topic.name), wall_ms())?;
+        let log =
+            dir.log_dir.create_log(&topic.name, index, topic.id, self.log_config(image, &topic.name), wall_ms())?;
         let partition = self.serve(&dir, topic, index, wanted.leader_epoch, log, image)?;
         partitions.insert(index, partition.clone());
         Ok(Some(partition))

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::error;
 
 /// What a machine's records look like in a log.
 pub(crate) trait Stored: StateMachine {
@@ -39,6 +39,16 @@ struct State<M: StateMachine> {
     shard: Shard<M>,
     callers: HashMap<Ticket, oneshot::Sender<M::Reply>>,
     next_ticket: u64,
+    /// The partition is ours no more.
+    closed: bool,
+}
+
+impl<M: StateMachine> State<M> {
+    /// Nobody is told anything more but that there is nothing to tell.
+    fn fail(&mut self) {
+        self.shard.append_failed();
+        self.callers.clear();
+    }
 }
 
 /// A machine with its log and its callers.
@@ -63,7 +73,7 @@ where
 {
     /// A driver that is loading; [`ShardDriver::load`] makes it active.
     pub(crate) fn new(partition: Arc<Partition>, clock: Clock) -> Arc<Self> {
-        let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0 };
+        let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0, closed: false };
         Arc::new(Self { partition, clock, state: Mutex::new(state), timers_moved: Notify::new() })
     }
 
@@ -91,7 +101,7 @@ where
             }
             Err(reason) => {
                 error!(partition = %self.partition, "coordinator cannot load: {reason}");
-                state.shard.append_failed();
+                state.fail();
             }
         }
     }
@@ -99,8 +109,17 @@ where
     /// Takes no more events and lets all callers know.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
-        state.shard.append_failed();
-        state.callers.clear();
+        state.closed = true;
+        state.fail();
+    }
+
+    /// Makes ready to load the log again after a failure; false if closed.
+    pub(crate) fn reset(&self) -> bool {
+        let mut state = self.state.lock();
+        if !state.closed {
+            state.shard = Shard::new();
+        }
+        !state.closed
     }
 
     /// Decides an event that nobody waits for.
@@ -149,10 +168,8 @@ where
             }
             Err(reason) => {
                 error!(partition = %self.partition, "coordinator cannot write its log: {reason}");
-                for ticket in state.shard.append_failed() {
-                    state.callers.remove(&ticket);
-                }
-                state.callers.clear();
+                state.fail();
+                self.timers_moved.notify_one();
             }
         }
     }
@@ -164,10 +181,16 @@ where
         Ok(info.first_offset)
     }
 
-    /// Turns timers into events until told to stop.
+    /// Turns timers into events until told to stop, or until the log fails.
     pub(crate) async fn run_timers(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            let next = self.state.lock().shard.next_timeout();
+            let (status, next) = {
+                let state = self.state.lock();
+                (state.shard.status(), state.shard.next_timeout())
+            };
+            if status == Status::Failed {
+                return;
+            }
             let due = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(self.clock.instant(at)).await,
@@ -183,7 +206,6 @@ where
             let mut state = self.state.lock();
             while let Some(event) = state.shard.pop_timeout(self.clock.now()) {
                 if self.step(&mut state, event).is_err() {
-                    info!(partition = %self.partition, "coordinator stopped: its log failed");
                     return;
                 }
             }

@@ -46,13 +46,7 @@ pub trait StateMachine: Sized {
     type Timer: Ord + Clone;
 
     /// Decides what follows from an event. May change `soft`; says the rest through `out`.
-    fn decide(
-        hard: &Self::Hard,
-        soft: &mut Self::Soft,
-        now: Now,
-        event: Self::Event,
-        out: &mut Outcome<Self>,
-    );
+    fn decide(hard: &Self::Hard, soft: &mut Self::Soft, now: Now, event: Self::Event, out: &mut Outcome<Self>);
 
     /// The event that a timer is.
     fn timeout(timer: Self::Timer) -> Self::Event;

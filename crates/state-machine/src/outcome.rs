@@ -18,12 +18,7 @@ pub struct Outcome<M: StateMachine> {
 
 impl<M: StateMachine> Default for Outcome<M> {
     fn default() -> Self {
-        Self {
-            records: Vec::new(),
-            replies: Vec::new(),
-            effects: Vec::new(),
-            timers: Vec::new(),
-        }
+        Self { records: Vec::new(), replies: Vec::new(), effects: Vec::new(), timers: Vec::new() }
     }
 }
 

@@ -35,10 +35,7 @@ pub struct Released<M: StateMachine> {
 
 impl<M: StateMachine> Default for Released<M> {
     fn default() -> Self {
-        Self {
-            replies: Vec::new(),
-            effects: Vec::new(),
-        }
+        Self { replies: Vec::new(), effects: Vec::new() }
     }
 }
 
@@ -103,11 +100,7 @@ impl<M: StateMachine> Shard<M> {
 
     /// Takes a record of the log in while loading.
     pub fn replay(&mut self, offset: i64, record: &M::Record) {
-        assert_eq!(
-            self.status,
-            Status::Loading,
-            "records are replayed before activation only"
-        );
+        assert_eq!(self.status, Status::Loading, "records are replayed before activation only");
         M::apply(&mut self.hard, offset, record);
         self.applied = offset + 1;
     }
@@ -156,10 +149,7 @@ impl<M: StateMachine> Shard<M> {
         }
         let released = core::mem::take(&mut self.pending);
         if !released.replies.is_empty() || !released.effects.is_empty() {
-            self.parked.push_back(Parked {
-                until: self.applied,
-                released,
-            });
+            self.parked.push_back(Parked { until: self.applied, released });
         }
     }
 

@@ -12,10 +12,7 @@ pub struct Timers<T> {
 
 impl<T> Default for Timers<T> {
     fn default() -> Self {
-        Self {
-            by_name: BTreeMap::new(),
-            by_time: BTreeSet::new(),
-        }
+        Self { by_name: BTreeMap::new(), by_time: BTreeSet::new() }
     }
 }
 

@@ -95,7 +95,9 @@ fn is_enough(reads: &[PartitionRead], limits: Limits) -> bool {
 
 fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
     match &key.topic {
-        TopicKey::Name(name) => broker.replicas.partition(name, key.partition).ok_or(ErrorCode::UnknownTopicOrPartition),
+        TopicKey::Name(name) => {
+            broker.replicas.partition(name, key.partition).ok_or(ErrorCode::UnknownTopicOrPartition)
+        }
         TopicKey::Id(id) => {
             let image = broker.image();
             let topic = image.topics().by_id(id).ok_or(ErrorCode::UnknownTopicId)?;
@@ -105,7 +107,11 @@ fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
 }
 
 /// The first partition with records may exceed its limits by one batch, so that a large batch is never stuck (KIP-74).
-fn read_all(found: &[Result<Arc<Partition>, ErrorCode>], partitions: &[(Key, Wanted)], limits: Limits) -> Vec<PartitionRead> {
+fn read_all(
+    found: &[Result<Arc<Partition>, ErrorCode>],
+    partitions: &[(Key, Wanted)],
+    limits: Limits,
+) -> Vec<PartitionRead> {
     let mut left = limits.max_bytes;
     let mut none_yet = true;
     let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {

@@ -54,8 +54,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(by_id: bool, epoch: i32, used: Duration, read: &[(Key, Wanted)], outcomes: &[Outcome]) -> Self {
-        let mut session =
-            Self { by_id, epoch, used, order: BTreeMap::new(), places: HashMap::new(), next_place: 0 };
+        let mut session = Self { by_id, epoch, used, order: BTreeMap::new(), places: HashMap::new(), next_place: 0 };
         session.update(read.to_vec(), &[]);
         session.changed(read, outcomes);
         session

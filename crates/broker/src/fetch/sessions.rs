@@ -108,7 +108,14 @@ impl Sessions {
     }
 
     /// Opens a session for a full fetch; 0 if there is no room. `id` is a random candidate.
-    pub(crate) fn create(&mut self, now: Duration, id: i32, by_id: bool, read: &[(Key, Wanted)], outcomes: &[Outcome]) -> i32 {
+    pub(crate) fn create(
+        &mut self,
+        now: Duration,
+        id: i32,
+        by_id: bool,
+        read: &[(Key, Wanted)],
+        outcomes: &[Outcome],
+    ) -> i32 {
         let id = id.checked_abs().unwrap_or(1).max(1);
         if read.is_empty() || self.by_id.contains_key(&id) || !self.make_room(now) {
             return 0;

@@ -73,7 +73,13 @@ impl Mechanism {
     }
 
     /// What is kept of a user: enough to check a client and to prove the server, too little to log in.
-    fn credential(self, name: &str, salt: Vec<u8>, iterations: i32, salted_password: &[u8]) -> UserScramCredentialRecord {
+    fn credential(
+        self,
+        name: &str,
+        salt: Vec<u8>,
+        iterations: i32,
+        salted_password: &[u8],
+    ) -> UserScramCredentialRecord {
         let client_key = self.hmac(salted_password, CLIENT_KEY);
         UserScramCredentialRecord {
             name: name.into(),

@@ -7,7 +7,7 @@ use ottla_protocol::{
         voters_record::{Endpoint, KRaftVersionFeature, Voter as VoterData},
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv6Addr};
 
 /// The highest level of `kraft.version` that a voter of this release takes part in.
 const LATEST_KRAFT_VERSION: i16 = 1;
@@ -87,7 +87,7 @@ impl Voters {
             voter_directory_id: voter.directory_id,
             endpoints: vec![Endpoint {
                 name: listener_name.to_uppercase().into(),
-                host: voter.host.as_str().into(),
+                host: as_java_writes(&voter.host).into(),
                 port: voter.port,
                 ..Default::default()
             }],
@@ -98,6 +98,17 @@ impl Voters {
             ..Default::default()
         };
         VotersRecord { voters: self.0.iter().map(voter).collect(), ..Default::default() }
+    }
+}
+
+/// The host as other nodes get to see it: IPv6 addresses in Java's long form.
+fn as_java_writes(host: &str) -> String {
+    match host.parse::<Ipv6Addr>() {
+        Err(_) => host.to_owned(),
+        Ok(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => mapped.to_string(),
+            None => address.segments().map(|part| format!("{part:x}")).join(":"),
+        },
     }
 }
 

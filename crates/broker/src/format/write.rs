@@ -40,7 +40,11 @@ pub(super) fn format(fs: &dyn Fs, request: &Request, now_ms: i64, say: &mut dyn 
     for dir in &found.empty {
         let id = directory_id(request, dir, &taken);
         taken.insert(id);
-        say(format!("Formatting {} {dir} with metadata.version {}.", kind(request, dir), request.levels.metadata_version));
+        say(format!(
+            "Formatting {} {dir} with metadata.version {}.",
+            kind(request, dir),
+            request.levels.metadata_version
+        ));
         format_dir(fs, request, dir, id, now_ms)?;
     }
     Ok(())

@@ -4,10 +4,15 @@ use super::Shard;
 use crate::shards::Unavailable;
 use ottla_coordinator::{Event, Settings};
 use parking_lot::Mutex;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
+
+/// A coordinator whose log failed, on a full disk for one, reads it again after this time.
+const MIN_RETRY: Duration = Duration::from_secs(1);
+/// If that does not help, each time takes twice as long up to this.
+const MAX_RETRY: Duration = Duration::from_secs(60);
 
 /// A coordinator from the moment its partition is ours.
 pub(super) struct Served {
@@ -32,25 +37,42 @@ impl Served {
     pub(super) fn tell(&self, event: Event) {
         // Held over the question and the note, so that the loader comes before both or after both.
         let mut missed = self.missed.lock();
-        if self.shard.notify(event.clone()) == Err(Unavailable::Loading) {
+        if self.shard.notify(event.clone()) != Ok(()) && !self.stopping.is_cancelled() {
             missed.push(event);
         }
     }
 
-    fn catch_up(&self, settings: Settings) {
+    /// Those that fail again stay for the next time.
+    fn catch_up(&self, settings: &Mutex<Settings>) {
         let mut missed = self.missed.lock();
-        for event in std::iter::once(Event::Configure(settings)).chain(missed.drain(..)) {
-            // One that has been closed, or has failed, need not know.
-            let _ = self.shard.notify(event);
+        let settings = settings.lock().clone();
+        if self.shard.notify(Event::Configure(settings)) == Ok(()) {
+            missed.retain(|event| self.shard.notify(event.clone()) == Err(Unavailable::Failed));
         }
     }
 }
 
-/// Reads the log, then serves timers until told to stop.
-pub(super) async fn run(served: Arc<Served>, settings: Settings, loads: Arc<Semaphore>) {
-    load(&served, &loads).await;
-    served.catch_up(settings);
-    served.shard.clone().run_timers(served.stopping.clone()).await;
+/// Reads the log and serves timers until told to stop, and does so again should the log fail.
+pub(super) async fn run(served: Arc<Served>, settings: Arc<Mutex<Settings>>, loads: Arc<Semaphore>) {
+    let mut retry = MIN_RETRY;
+    loop {
+        let began = Instant::now();
+        load(&served, &loads).await;
+        served.catch_up(&settings);
+        served.shard.clone().run_timers(served.stopping.clone()).await;
+        let served_long = began.elapsed() > MAX_RETRY;
+        retry = if served_long { MIN_RETRY } else { retry };
+        tokio::select! {
+            biased;
+            () = served.stopping.cancelled() => break,
+            () = tokio::time::sleep(retry) => {}
+        }
+        retry = (retry * 2).min(MAX_RETRY);
+        warn!(partition = %served.shard.partition, "coordinator reads its log again after a failure");
+        if !served.shard.reset() {
+            break;
+        }
+    }
     served.shard.close();
 }
 

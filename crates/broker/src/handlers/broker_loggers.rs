@@ -1,7 +1,8 @@
 //! The broker's log levels as configs (KIP-412): `root`, and a logger for each module of this program.
 //!
-//! A logger is a target of the log's filter, such as `ottla::network`, and has the level of its nearest parent where it
-//! has none of its own. Levels are not stored: they last until the process ends.
+//! A logger is a target of the log's filter with dots for its colons, since kafka-configs takes no colons: `ottla.network`
+//! is the module `ottla::network`. It has the level of its nearest parent where it has none of its own. Levels are not
+//! stored: they last until the process ends.
 
 use super::Context;
 use ottla_metadata::ApiError;
@@ -65,6 +66,7 @@ fn check_node(node_id: i32, name: &str) -> Result<(), ApiError> {
 #[derive(Debug, PartialEq, Eq)]
 struct Loggers {
     root: String,
+    /// By logger.
     targets: BTreeMap<String, String>,
     /// What is more than a target and its level, kept as it is.
     others: Vec<String>,
@@ -77,7 +79,7 @@ impl Loggers {
             match directive.split_once('=') {
                 None if is_level(directive) => loggers.root = directive.to_ascii_lowercase(),
                 Some((target, level)) if is_target(target) && is_level(level) => {
-                    loggers.targets.insert(target.to_owned(), level.to_ascii_lowercase());
+                    loggers.targets.insert(logger(target), level.to_ascii_lowercase());
                 }
                 _ => loggers.others.push(directive.to_owned()),
             }
@@ -90,8 +92,8 @@ impl Loggers {
     }
 
     fn exists(&self, name: &str) -> bool {
-        let ours = name.strip_prefix(PROGRAM).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', ':']));
-        name == ROOT || self.targets.contains_key(name) || ours && is_target(name)
+        let ours = name.strip_prefix(PROGRAM).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '.']));
+        name == ROOT || self.targets.contains_key(name) || ours && is_target(&target(name))
     }
 
     fn check(&self, config: &AlterableConfig) -> Result<(), ApiError> {
@@ -135,9 +137,17 @@ impl Loggers {
 impl fmt::Display for Loggers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.root)?;
-        self.targets.iter().try_for_each(|(target, level)| write!(f, ",{target}={level}"))?;
+        self.targets.iter().try_for_each(|(logger, level)| write!(f, ",{}={level}", target(logger)))?;
         self.others.iter().try_for_each(|directive| write!(f, ",{directive}"))
     }
+}
+
+fn logger(target: &str) -> String {
+    target.replace("::", ".")
+}
+
+fn target(logger: &str) -> String {
+    logger.replace('.', "::")
 }
 
 /// The log's word for one of Kafka's levels.
@@ -162,7 +172,7 @@ fn is_level(text: &str) -> bool {
 }
 
 fn is_target(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-'))
 }
 
 #[cfg(test)]
@@ -200,10 +210,10 @@ mod tests {
     fn levels_are_set_and_unset() {
         assert_eq!(check("info", &[(0, "root", "DEBUG")]), "debug");
         assert_eq!(
-            check("info", &[(0, "ottla::fetch", "TRACE"), (0, "ottla_storage", "FATAL")]),
+            check("info", &[(0, "ottla.fetch", "TRACE"), (0, "ottla_storage", "FATAL")]),
             "info,ottla::fetch=trace,ottla_storage=error"
         );
-        assert_eq!(check("info,ottla::fetch=trace", &[(1, "ottla::fetch", "")]), "info");
+        assert_eq!(check("info,ottla::fetch=trace", &[(1, "ottla.fetch", "")]), "info");
     }
 
     #[test]
@@ -236,6 +246,6 @@ mod tests {
     fn loggers_are_described_with_kafkas_levels() {
         let levels = Loggers::parse("info,ottla::fetch=debug").levels();
         let levels: Vec<_> = levels.iter().map(|(name, level)| format!("{name}={level}")).collect();
-        assert_eq!(levels, ["ottla=INFO", "ottla::fetch=DEBUG", "root=INFO"]);
+        assert_eq!(levels, ["ottla=INFO", "ottla.fetch=DEBUG", "root=INFO"]);
     }
 }

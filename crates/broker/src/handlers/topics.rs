@@ -43,7 +43,12 @@ pub(super) fn offline_replicas(image: &Image, partition: &image::Partition) -> V
 }
 
 /// Why a client cannot be told the leader, if so.
-pub(super) fn leader_error(image: &Image, partition: &image::Partition, listener: &str, knows_listeners: bool) -> ErrorCode {
+pub(super) fn leader_error(
+    image: &Image,
+    partition: &image::Partition,
+    listener: &str,
+    knows_listeners: bool,
+) -> ErrorCode {
     match image.cluster().broker(partition.leader) {
         None => ErrorCode::LeaderNotAvailable,
         Some(broker) if broker.fenced => ErrorCode::LeaderNotAvailable,

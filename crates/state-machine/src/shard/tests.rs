@@ -45,10 +45,7 @@ impl StateMachine for Counter {
 }
 
 fn at(seconds: u64) -> Now {
-    Now {
-        monotonic: Duration::from_secs(seconds),
-        wall_ms: 0,
-    }
+    Now { monotonic: Duration::from_secs(seconds), wall_ms: 0 }
 }
 
 fn active() -> Shard<Counter> {
@@ -88,9 +85,7 @@ fn no_events_before_activation_nor_after_a_failed_append() {
     assert_eq!(shard.decide(at(0), Event::Tick), Err(ShardError::Loading));
     let mut shard = active();
     step(&mut shard, Event::Add(Ticket(1), 2));
-    shard
-        .decide(at(0), Event::Add(Ticket(2), 2))
-        .expect("active");
+    shard.decide(at(0), Event::Add(Ticket(2), 2)).expect("active");
     assert_eq!(shard.append_failed(), [Ticket(1), Ticket(2)]);
     assert_eq!(shard.decide(at(0), Event::Tick), Err(ShardError::Failed));
     assert!(shard.committed(9).replies.is_empty());

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &["config", "protocol"]),
+    ("wire", &["protocol"]),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
