@@ -5,7 +5,9 @@ from harness.tools import describe_topic
 
 def test_create_then_describe(tools, fresh):
     """A created topic is described with its partitions, leader, replicas, ISR and set configs."""
-    topic = tools.create(fresh(), partitions=3, retention_ms=60000)
+    topic = fresh()
+    made = tools.topics("--create", "--topic", topic, "--partitions", 3, "--config", "retention.ms=60000")
+    assert made.out.strip() == f"Created topic {topic}."
     head, partitions = describe_topic(tools.topics("--describe", "--topic", topic))
     assert head["Topic"] == topic
     assert head["PartitionCount"] == "3"
@@ -72,7 +74,7 @@ def test_delete(tools, fresh):
     assert topic not in tools.topics("--list").lines
     gone = tools.topics("--describe", "--topic", topic, code=1)
     assert f"Topic '{topic}' does not exist as expected" in gone.text
-    tools.create(topic)
+    tools.topics("--create", "--topic", topic)
     assert tools.offsets(topic) == {0: 0}
 
 
