@@ -102,8 +102,8 @@ impl Groups {
 
     /// An append may need the runtime's threads and takes its time, so it is done there.
     fn tell_all(&self, event: &Event) {
-        for served in self.shards.lock().values().cloned() {
-            let event = event.clone();
+        for served in self.shards.lock().values() {
+            let (served, event) = (served.clone(), event.clone());
             self.tasks.spawn_on(async move { served.tell(event) }, &self.runtime);
         }
     }

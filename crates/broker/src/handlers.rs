@@ -26,9 +26,15 @@ pub(crate) enum Refusal {
     Malformed { api: ApiKey, version: i16, error: DecodeError },
     #[error("the answer to {api} version {version} cannot be written: {error}")]
     Unanswerable { api: ApiKey, version: i16, error: EncodeError },
+    #[error("{api} names {count} things, more than the {MAX_NAMED} that are answered at a time")]
+    TooMany { api: ApiKey, count: usize },
     #[error("a produce request with acks=0 failed, which only closing can tell: {0}")]
     UnacknowledgedProduce(String),
 }
+
+/// Groups, members or partitions that a request about groups may name: a few bytes each, and a hundred times as much in
+/// the answer.
+const MAX_NAMED: usize = 200_000;
 
 /// What a handler knows of its request besides the body.
 #[derive(Clone)]
@@ -147,7 +153,26 @@ where
     R: Message + Send,
     F: Future<Output = R> + Send + 'static,
 {
+    plain_within(cx, request, |_| 0, handle)
+}
+
+/// The same for requests whose answer grows with what they name.
+fn plain_within<Q, R, F>(
+    cx: Context,
+    request: RequestFrame,
+    named: fn(&Q) -> usize,
+    handle: fn(Context, Q) -> F,
+) -> Result<Pin<Box<Pending>>, Refusal>
+where
+    Q: Message + Send + 'static,
+    R: Message + Send,
+    F: Future<Output = R> + Send + 'static,
+{
     let body = read(&cx, request)?;
+    let count = named(&body);
+    if count > MAX_NAMED {
+        return Err(Refusal::TooMany { api: cx.api, count });
+    }
     let handling = handle(cx.clone(), body);
     Ok(Box::pin(async move { cx.respond(&handling.await).map(Some) }))
 }

@@ -151,7 +151,10 @@ where
         if state.shard.next_timeout() != before {
             self.timers_moved.notify_one();
         }
-        Ok(())
+        match state.shard.status() {
+            Status::Failed => Err(Unavailable::Failed),
+            Status::Loading | Status::Active => Ok(()),
+        }
     }
 
     /// Appends, applies and answers.

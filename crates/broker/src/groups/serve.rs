@@ -18,7 +18,7 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 pub(super) struct Served {
     pub(super) shard: Arc<Shard>,
     stopping: CancellationToken,
-    /// News that came while the log was read.
+    /// News that came while the log was read, or could not be written; settings are read anew instead.
     missed: Mutex<Vec<Event>>,
 }
 
@@ -37,7 +37,8 @@ impl Served {
     pub(super) fn tell(&self, event: Event) {
         // Held over the question and the note, so that the loader comes before both or after both.
         let mut missed = self.missed.lock();
-        if self.shard.notify(event.clone()) != Ok(()) && !self.stopping.is_cancelled() {
+        let was_told = self.shard.notify(event.clone()) == Ok(());
+        if !was_told && !matches!(event, Event::Configure(_)) && !self.stopping.is_cancelled() {
             missed.push(event);
         }
     }

@@ -1,6 +1,6 @@
 //! DeleteGroups (42): takes groups away with their offsets (KIP-229).
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use crate::groups::{by_coordinator, reply, submit_to};
 use ottla_coordinator::{Error, Event};
 use ottla_protocol::{
@@ -11,7 +11,11 @@ use ottla_protocol::{
 use std::{collections::BTreeSet, pin::Pin};
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &DeleteGroupsRequest) -> usize {
+    request.groups_names.len()
 }
 
 async fn handle(cx: Context, request: DeleteGroupsRequest) -> DeleteGroupsResponse {

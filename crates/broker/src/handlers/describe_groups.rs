@@ -1,6 +1,6 @@
 //! DescribeGroups (15): state, members and assignments of classic groups.
 
-use super::{Context, Pending, Refusal, plain, topics};
+use super::{Context, Pending, Refusal, plain_within, topics};
 use crate::groups::{by_coordinator, reply, submit_to};
 use ottla_coordinator::{DescribedGroup, DescribedMember, Event};
 use ottla_protocol::{
@@ -19,7 +19,11 @@ const OPERATIONS_SINCE: i16 = 3;
 const NOT_FOUND_SINCE: i16 = 6;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &DescribeGroupsRequest) -> usize {
+    request.groups.len()
 }
 
 async fn handle(cx: Context, request: DescribeGroupsRequest) -> DescribeGroupsResponse {

@@ -1,7 +1,7 @@
 //! FindCoordinator (10): which broker coordinates a group. Transactions and share groups are not served yet: who asks for
 //! their coordinators is told that there is none.
 
-use super::{Context, Pending, Refusal, plain, topics};
+use super::{Context, Pending, Refusal, plain_within, topics};
 use crate::groups::Groups;
 use ottla_metadata::{
     image::{Endpoint, Image},
@@ -27,7 +27,11 @@ const SHARE: i8 = 2;
 const NO_NODE: Node = Node { id: -1, host: Str::from_static(""), port: -1 };
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &FindCoordinatorRequest) -> usize {
+    request.coordinator_keys.len()
 }
 
 async fn handle(cx: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse {

@@ -1,6 +1,6 @@
 //! LeaveGroup (13): a member goes, or an administrator removes several (KIP-345).
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use crate::groups::{reply, submit};
 use ottla_coordinator::{Error, Event, LeaveGroup, LeavingMember, LeftMember};
 use ottla_protocol::{
@@ -14,7 +14,11 @@ use std::pin::Pin;
 const BATCHED_SINCE: i16 = 3;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &LeaveGroupRequest) -> usize {
+    request.members.len()
 }
 
 async fn handle(cx: Context, request: LeaveGroupRequest) -> LeaveGroupResponse {

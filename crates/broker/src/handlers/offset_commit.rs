@@ -1,6 +1,6 @@
 //! OffsetCommit (8): a group says how far it has read.
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use crate::groups::{Answers, reply, submit};
 use ottla_coordinator::{CommitPartition, CommitTopic, CommittedTopic, Error, Event, OffsetCommit};
 use ottla_metadata::image::{Image, Topic};
@@ -23,7 +23,11 @@ const BY_ID_SINCE: i16 = 10;
 const NO_RETENTION_TIME: i64 = -1;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &OffsetCommitRequest) -> usize {
+    request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum()
 }
 
 async fn handle(cx: Context, mut request: OffsetCommitRequest) -> OffsetCommitResponse {

@@ -1,6 +1,6 @@
 //! OffsetDelete (47): takes offsets of a group away (KIP-496).
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use crate::groups::{Answers, reply, submit};
 use ottla_coordinator::{Error, Event, OffsetDelete, TopicPartitions};
 use ottla_metadata::image::Image;
@@ -16,7 +16,11 @@ use ottla_protocol::{
 use std::pin::Pin;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &OffsetDeleteRequest) -> usize {
+    request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum()
 }
 
 async fn handle(cx: Context, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
@@ -78,9 +82,8 @@ fn respond(answers: Vec<Answer>) -> OffsetDeleteResponse {
         let partitions = partitions.into_iter().map(|(partition_index, error)| OffsetDeleteResponsePartition {
             partition_index,
             error_code: error.code(),
-            ..Default::default()
         });
-        OffsetDeleteResponseTopic { name, partitions: partitions.collect(), ..Default::default() }
+        OffsetDeleteResponseTopic { name, partitions: partitions.collect() }
     });
     OffsetDeleteResponse { topics: topics.collect(), ..Default::default() }
 }
@@ -95,12 +98,8 @@ mod tests {
     };
 
     fn topic(name: &str, partitions: &[i32]) -> OffsetDeleteRequestTopic {
-        let partition = |index: &i32| OffsetDeleteRequestPartition { partition_index: *index, ..Default::default() };
-        OffsetDeleteRequestTopic {
-            name: name.into(),
-            partitions: partitions.iter().map(partition).collect(),
-            ..Default::default()
-        }
+        let partition = |index: &i32| OffsetDeleteRequestPartition { partition_index: *index };
+        OffsetDeleteRequestTopic { name: name.into(), partitions: partitions.iter().map(partition).collect() }
     }
 
     #[test]
@@ -108,7 +107,7 @@ mod tests {
         let mut image = Image::default();
         let record = TopicRecord { name: "t".into(), topic_id: Uuid::ONE, ..Default::default() };
         image.apply(&record.into()).expect("a sound record");
-        let record = PartitionRecord { topic_id: Uuid::ONE, ..Default::default() };
+        let record = PartitionRecord { partition_id: 0, topic_id: Uuid::ONE, ..Default::default() };
         image.apply(&record.into()).expect("a sound record");
         let plan = plan(&image, vec![topic("t", &[0, 5]), topic("u", &[1])]);
         assert_eq!(plan.valid, [TopicPartitions { name: "t".into(), partition_indexes: vec![0] }]);

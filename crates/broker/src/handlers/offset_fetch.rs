@@ -1,6 +1,6 @@
 //! OffsetFetch (9): how far groups have read.
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use crate::groups::{reply, submit};
 use ottla_coordinator::{Error, Event, FetchTopic, FetchedPartition, FetchedTopic, OffsetFetch};
 use ottla_metadata::image::Image;
@@ -27,7 +27,16 @@ const NO_OFFSET: i64 = -1;
 const NO_LEADER_EPOCH: i32 = -1;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &OffsetFetchRequest) -> usize {
+    let single = request.topics.iter().flatten().map(|topic| 1 + topic.partition_indexes.len());
+    let batched = request.groups.iter().map(|group| {
+        let topics = group.topics.iter().flatten();
+        1 + topics.map(|topic| 1 + topic.partition_indexes.len()).sum::<usize>()
+    });
+    single.sum::<usize>() + batched.sum::<usize>()
 }
 
 async fn handle(cx: Context, request: OffsetFetchRequest) -> OffsetFetchResponse {
