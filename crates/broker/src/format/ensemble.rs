@@ -1,8 +1,15 @@
 //! The `meta.properties` of all dirs of a node together, and what must hold among them (KIP-858).
 
+use ottla_config::keys;
 use ottla_protocol::Uuid;
-use ottla_storage::log_dir::MetaProperties;
-use std::collections::{BTreeMap, BTreeSet};
+use ottla_storage::{
+    fs::Fs,
+    log_dir::{self, MetaProperties},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// Why dirs do not belong together; the messages are Kafka's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +28,28 @@ pub(crate) enum Error {
     ReservedId { path: String, id: Uuid },
     #[error("Duplicate directory ID {id} found. It was the ID of {first}, but also of {second}")]
     DuplicateId { id: Uuid, first: String, second: String },
+}
+
+/// Why a `meta.properties` says nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    LogDir(#[from] log_dir::Error),
+    #[error("{path}/meta.properties: {name} was not found.")]
+    Missing { path: String, name: &'static str },
+}
+
+/// Reads what a dir is; none if it is not formatted.
+pub(super) fn read(fs: &dyn Fs, dir: &str) -> Result<Option<MetaProperties>, ReadError> {
+    let Some(properties) = MetaProperties::read(fs, Path::new(dir))? else { return Ok(None) };
+    let missing = |name| ReadError::Missing { path: dir.to_owned(), name };
+    if properties.cluster_id.is_none() {
+        return Err(missing("cluster.id"));
+    }
+    if properties.node_id.is_none() {
+        return Err(missing(keys::NODE_ID.name()));
+    }
+    Ok(Some(properties))
 }
 
 /// The dirs that are formatted, by path.

@@ -51,3 +51,6 @@ fn write_bootstrap(dir: &LogDir) -> anyhow::Result<()> {
     let snapshot = Snapshot { records: default_bootstrap()?, ..Snapshot::default() };
     checkpoint_file::write(&**dir.fs(), &dir.path().join(BOOTSTRAP_FILE), &snapshot, clock::wall_ms())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! `ottla info`: what the log dirs of a node are, and what is wrong with them.
 
-use super::{ConfigArg, dirs};
+use super::{ConfigArg, dirs, ensemble};
 use ottla_config::{ServerConfig, keys};
 use ottla_storage::{
     fs::{Fs, RealFs},
@@ -42,7 +42,7 @@ impl Report {
 
     fn take_dir(&mut self, fs: &dyn Fs, dir: &str) {
         self.dirs.push(dir.to_owned());
-        match (MetaProperties::read(fs, Path::new(dir)), &self.metadata) {
+        match (ensemble::read(fs, dir), &self.metadata) {
             (Err(error), _) => self.problems.push(format!("Error loading {error}")),
             (Ok(None), _) => self.problems.push(format!("{dir} is not formatted.")),
             (Ok(found), None) => self.metadata = found,
@@ -87,3 +87,6 @@ fn describe(properties: &MetaProperties) -> String {
     let named = named.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     named.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ pub(super) fn format(fs: &dyn Fs, request: &Request, now_ms: i64, say: &mut dyn 
 fn look(fs: &dyn Fs, dirs: &BTreeSet<String>) -> Found {
     let mut found = Found::default();
     for dir in dirs {
-        match MetaProperties::read(fs, Path::new(dir)) {
+        match ensemble::read(fs, dir) {
             Ok(Some(properties)) => _ = found.formatted.insert(dir.clone(), properties),
             Ok(None) => found.empty.push(dir.clone()),
             Err(error) => {
