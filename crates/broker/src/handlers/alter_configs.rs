@@ -4,7 +4,7 @@ use super::{
     Context, Pending, Refusal,
     alterations::{self, Alteration, Next, Outcomes},
     ask_controller::{NO_TIMEOUT_MS, ask, outcome},
-    plain,
+    plain_within,
 };
 use ottla_config::alter;
 use ottla_metadata::{
@@ -23,7 +23,11 @@ use ottla_protocol::{
 use std::pin::Pin;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &AlterConfigsRequest) -> usize {
+    request.resources.iter().map(|resource| 1 + resource.configs.len()).sum()
 }
 
 async fn handle(cx: Context, request: AlterConfigsRequest) -> AlterConfigsResponse {

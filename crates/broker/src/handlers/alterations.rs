@@ -76,7 +76,8 @@ pub(super) fn unknown_type(resource_type: i8) -> ApiError {
 
 fn check_node(node_id: i32, name: &str) -> Result<(), ApiError> {
     let id: i32 = name.parse().map_err(|_| invalid(format!("Node id must be an integer, but it is: {name}")))?;
-    match id == node_id {
+    // `01` is no other name of the broker: configs stored under it would belong to nobody.
+    match id == node_id && name == node_id.to_string() {
         true => Ok(()),
         false => Err(invalid(format!("Unexpected broker id, expected {node_id}, but received {name}"))),
     }
@@ -137,6 +138,7 @@ mod tests {
     #[test]
     fn a_broker_takes_alterations_of_itself_only() {
         assert_eq!(check(4, "2", &[], &[]), "INVALID_REQUEST: Unexpected broker id, expected 1, but received 2");
+        assert_eq!(check(4, "01", &[], &[]), "INVALID_REQUEST: Unexpected broker id, expected 1, but received 01");
         assert_eq!(check(4, "x", &[], &[]), "INVALID_REQUEST: Node id must be an integer, but it is: x");
     }
 

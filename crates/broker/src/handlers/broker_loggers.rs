@@ -26,6 +26,9 @@ const LEVELS: [(&str, &str); 6] = [
     ("WARN", "warn"),
 ];
 
+/// Loggers that may have levels of their own: each event of the log is compared with all of them.
+const MAX_LOGGERS: usize = 256;
+
 /// One change at a time: the filter is read, changed and set.
 static CHANGING: Mutex<()> = Mutex::new(());
 
@@ -39,6 +42,9 @@ pub(super) fn alter(cx: &Context, resource: &AlterConfigsResource, validate_only
         return Ok(());
     }
     resource.configs.iter().for_each(|config| loggers.change(config));
+    if loggers.targets.len() > MAX_LOGGERS {
+        return Err(invalid(format!("More than {MAX_LOGGERS} loggers would have levels of their own.")));
+    }
     let filter = loggers.to_string();
     cx.broker.log_levels.set(&filter).map_err(|error| ApiError::new(ErrorCode::InvalidConfig, format!("{error:#}")))?;
     tracing::warn!("the log's levels are {filter} now");

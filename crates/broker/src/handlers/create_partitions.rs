@@ -3,7 +3,7 @@
 use super::{
     Context, Pending, Refusal,
     ask_controller::{ask, outcome},
-    plain,
+    plain_within,
 };
 use crate::entropy;
 use ottla_metadata::controller::{CreatePartitions, Event, GrowingTopic, Reply, TopicError};
@@ -17,7 +17,12 @@ use ottla_protocol::{
 use std::pin::Pin;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &CreatePartitionsRequest) -> usize {
+    let assignments = request.topics.iter().map(|topic| topic.assignments.as_deref().unwrap_or_default());
+    request.topics.len() + assignments.flatten().map(|a| 1 + a.broker_ids.len()).sum::<usize>()
 }
 
 async fn handle(cx: Context, request: CreatePartitionsRequest) -> CreatePartitionsResponse {

@@ -3,7 +3,7 @@
 use super::{
     Context, Pending, Refusal,
     ask_controller::{ask, outcome},
-    plain,
+    plain_within,
 };
 use crate::entropy;
 use ottla_config::{ServerConfig, describe};
@@ -27,7 +27,12 @@ use std::{collections::BTreeMap, pin::Pin};
 const TELLS_TOPIC: i16 = 5;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &CreateTopicsRequest) -> usize {
+    let brokers = |topic: &CreatableTopic| topic.assignments.iter().map(|a| 1 + a.broker_ids.len()).sum::<usize>();
+    request.topics.iter().map(|topic| 1 + topic.configs.len() + brokers(topic)).sum()
 }
 
 async fn handle(cx: Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
@@ -127,4 +132,55 @@ fn configs(overrides: &BTreeMap<String, String>, config: &ServerConfig) -> Vec<C
         ..Default::default()
     };
     entries.map(config).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_config::Sources;
+    use ottla_protocol::{Codec, ErrorCode, Uuid, codec::Encoder};
+
+    const ID: Uuid = Uuid::from_bytes([7; 16]);
+
+    fn made(name: &'static str) -> TopicResult {
+        let created = CreatedTopic { topic_id: ID, num_partitions: 3, replication_factor: 1 };
+        TopicResult { name: name.into(), result: Ok(created) }
+    }
+
+    fn answer(version: i16, result: &TopicResult) -> CreatableTopicResult {
+        let config = Sources::standalone("/data").load().expect("the defaults are valid").config;
+        let overrides = BTreeMap::from([("retention.ms".to_owned(), "5".to_owned())]);
+        let topic = respond(version, result, Some(&overrides), &config);
+        let response = CreateTopicsResponse { topics: vec![topic.clone()], ..Default::default() };
+        assert_eq!(response.encode(&mut Encoder::new(), version), Ok(()), "version {version}");
+        topic
+    }
+
+    #[test]
+    fn what_was_made_is_told_since_version_5() {
+        assert!((2..5).map(|version| answer(version, &made("t"))).all(|topic| topic.num_partitions == -1));
+        for version in 5..=7 {
+            let topic = answer(version, &made("t"));
+            assert_eq!((topic.num_partitions, topic.replication_factor, topic.topic_id), (3, 1, ID));
+            let configs = topic.configs.unwrap_or_default();
+            let retention = configs.iter().find(|config| config.name == "retention.ms").expect("every config is told");
+            assert_eq!((retention.value.as_deref(), retention.config_source), (Some("5"), 1));
+        }
+    }
+
+    #[test]
+    fn a_topic_that_was_not_made_has_nothing_but_its_error() {
+        let refused = Err(ApiError::new(ErrorCode::InvalidPartitions, "too few"));
+        for version in 2..=7 {
+            let topic = answer(version, &TopicResult { name: "t".into(), result: refused.clone() });
+            assert_eq!((topic.error_code, topic.error_message.as_deref()), (37, Some("too few")));
+            assert_eq!((topic.num_partitions, topic.configs), (-1, Some(Vec::new())));
+        }
+    }
+
+    #[test]
+    fn the_metadata_log_is_answered_for_last() {
+        let order = in_order(vec![made("b"), made("__cluster_metadata"), made("a")]);
+        assert_eq!(order.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["b", "a", "__cluster_metadata"]);
+    }
 }

@@ -3,7 +3,7 @@
 use super::{
     Context, Pending, Refusal,
     ask_controller::{ask, outcome},
-    plain,
+    plain_within,
 };
 use ottla_config::keys;
 use ottla_metadata::{
@@ -23,7 +23,11 @@ const KNOWS_DISABLED: i16 = 3;
 const NAMES_IDS: i16 = 6;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &DeleteTopicsRequest) -> usize {
+    request.topics.len() + request.topic_names.len()
 }
 
 async fn handle(cx: Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
@@ -82,4 +86,36 @@ fn respond(version: i16, topic: DeletedTopic) -> DeletableTopicResult {
         false => topic.name,
     };
     DeletableTopicResult { name, topic_id: topic.topic_id, error_code, error_message, ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::{Codec, Uuid, codec::Encoder, messages::delete_topics_request::DeleteTopicState};
+
+    const ID: Uuid = Uuid::from_bytes([7; 16]);
+
+    #[test]
+    fn topics_have_names_before_version_6_and_ids_since() {
+        let by_id = DeleteTopicState { name: None, topic_id: ID, ..Default::default() };
+        let request = DeleteTopicsRequest { topics: vec![by_id], topic_names: vec!["t".into()], ..Default::default() };
+        let shown = |version| {
+            let topics = wanted(version, &request).into_iter();
+            topics.map(|t| (t.name.map(|n| n.to_string()), t.topic_id)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(5), [(Some("t".to_owned()), Uuid::ZERO)]);
+        assert_eq!(shown(6), [(None, ID)]);
+    }
+
+    #[test]
+    fn every_version_can_be_written() {
+        for version in 1..=6 {
+            let topics = vec![TopicRef { name: Some("t".into()), topic_id: ID }];
+            let error = ApiError::new(ErrorCode::RequestTimedOut, "too late");
+            let responses: Vec<_> = failed(topics, &error).into_iter().map(|topic| respond(version, topic)).collect();
+            assert_eq!((responses[0].error_code, responses[0].error_message.as_ref()), (7, None));
+            let response = DeleteTopicsResponse { responses, ..Default::default() };
+            assert_eq!(response.encode(&mut Encoder::new(), version), Ok(()), "version {version}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! DescribeConfigs (32): the configs of topics, brokers, groups, client metrics and loggers, and where they come from.
 
-use super::{Context, Pending, Refusal, ask_controller::outcome, broker_loggers, plain};
+use super::{Context, Pending, Refusal, ask_controller::outcome, broker_loggers, plain_within};
 use crate::config_schema::texts;
 use ottla_config::describe::{self, ConfigSource, Entry, SynonymEntry};
 use ottla_metadata::{ApiError, ConfigResource, ResourceType, topic_name};
@@ -13,25 +13,48 @@ use ottla_protocol::{
         describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym},
     },
 };
-use std::{collections::BTreeMap, pin::Pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+};
 
 /// What Kafka says of the code alone.
 const INVALID_REQUEST: &str = "This most likely occurs because of a request being malformed by the client library or the \
                                message was sent to an incompatible broker. See the broker logs for more details.";
 
+/// Resources described before others get their turn on the thread.
+const AT_A_TIME: usize = 32;
+
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+/// Names as many as the answer is long. Topics in it exist and are as many as the cluster has, unless they are repeated.
+fn named(request: &DescribeConfigsRequest) -> usize {
+    let mut topics = BTreeSet::new();
+    let resources = request.resources.iter().map(|resource| match ResourceType::from_id(resource.resource_type) {
+        Some(ResourceType::Topic) if topics.insert(&resource.resource_name) => 1,
+        Some(ResourceType::Topic) => 40,
+        Some(ResourceType::Broker) => 400,
+        Some(_) => 50,
+        None => 1,
+    });
+    let keys = request.resources.iter().filter_map(|resource| resource.configuration_keys.as_ref()).map(Vec::len);
+    resources.sum::<usize>() + keys.sum::<usize>()
 }
 
 async fn handle(cx: Context, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let resources = request.resources.iter();
-    let results = match resources.clone().all(|resource| ResourceType::from_id(resource.resource_type).is_some()) {
-        true => resources.map(|resource| describe(&cx, &request, resource)).collect(),
+    if !resources.clone().all(|resource| ResourceType::from_id(resource.resource_type).is_some()) {
         // One unknown type refuses the whole request, as in Kafka.
-        false => {
-            resources.map(|resource| failed(resource, ErrorCode::InvalidRequest.code(), INVALID_REQUEST)).collect()
-        }
-    };
+        let failed = |resource| failed(resource, ErrorCode::InvalidRequest.code(), INVALID_REQUEST);
+        return DescribeConfigsResponse { results: resources.map(failed).collect(), ..Default::default() };
+    }
+    let mut results = Vec::with_capacity(request.resources.len());
+    for some in request.resources.chunks(AT_A_TIME) {
+        results.extend(some.iter().map(|resource| describe(&cx, &request, resource)));
+        tokio::task::yield_now().await;
+    }
     DescribeConfigsResponse { results, ..Default::default() }
 }
 
@@ -162,5 +185,61 @@ fn synonym(entry: SynonymEntry) -> DescribeConfigsSynonym {
         value: entry.value.map(Str::from),
         source: entry.source.id(),
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(documentation: Option<&'static str>, source: ConfigSource) -> Entry {
+        let synonym = SynonymEntry { name: "b".to_owned(), value: None, source };
+        let name = "a".to_owned();
+        let (is_sensitive, read_only, config_type) = (false, false, None);
+        Entry {
+            name,
+            value: None,
+            source,
+            is_sensitive,
+            read_only,
+            config_type,
+            synonyms: vec![synonym],
+            documentation,
+        }
+    }
+
+    /// How many synonyms there are, and the documentation.
+    fn shown(include_synonyms: bool, include_documentation: bool, entry: Entry) -> (usize, Option<String>) {
+        let request = DescribeConfigsRequest { include_synonyms, include_documentation, ..Default::default() };
+        let config = respond(&request, entry);
+        (config.synonyms.len(), config.documentation.map(|text| text.to_string()))
+    }
+
+    #[test]
+    fn synonyms_and_documentation_come_if_asked_for() {
+        let documented = || entry(Some("text"), ConfigSource::Topic);
+        assert_eq!(shown(true, true, documented()), (1, Some("text".to_owned())));
+        assert_eq!(shown(false, false, documented()), (0, None));
+        assert_eq!(shown(true, true, entry(None, ConfigSource::StaticBroker)), (1, None));
+    }
+
+    #[test]
+    fn loggers_have_an_empty_documentation_as_in_kafka() {
+        let logger = || logger(("root".to_owned(), "INFO".to_owned()));
+        assert_eq!(shown(true, false, logger()), (0, Some(String::new())));
+    }
+
+    #[test]
+    fn long_answers_count_for_more() {
+        let resource = |resource_type: ResourceType, name: &'static str| DescribeConfigsResource {
+            resource_type: resource_type.id(),
+            resource_name: name.into(),
+            ..Default::default()
+        };
+        let count = |resources| named(&DescribeConfigsRequest { resources, ..Default::default() });
+        use ResourceType::{Broker, Group, Topic};
+        assert_eq!(count(vec![resource(Topic, "a"), resource(Topic, "b")]), 2);
+        assert_eq!(count(vec![resource(Topic, "a"), resource(Topic, "a")]), 41);
+        assert_eq!(count(vec![resource(Group, "a"), resource(Broker, "1")]), 450);
     }
 }

@@ -1,6 +1,6 @@
 //! DescribeLogDirs (35): what lies in each log dir, and how much room is left (KIP-113, KIP-827).
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use crate::{
     partition::Partition,
     replicas::{Dir, Replicas},
@@ -28,7 +28,11 @@ const ALL: &str = "*";
 type Found = BTreeMap<Str, BTreeMap<i32, Arc<Partition>>>;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &DescribeLogDirsRequest) -> usize {
+    request.topics.iter().flatten().map(|topic| 1 + topic.partitions.len()).sum()
 }
 
 async fn handle(cx: Context, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {

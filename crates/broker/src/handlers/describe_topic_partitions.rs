@@ -1,6 +1,6 @@
 //! DescribeTopicPartitions (75): topics page by page, with who is eligible to lead their partitions (KIP-966).
 
-use super::{Context, Pending, Refusal, plain, topics};
+use super::{Context, Pending, Refusal, plain_within, topics};
 use ottla_metadata::{
     image::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, Image, Partition, Topic},
     topic_name,
@@ -23,7 +23,11 @@ mod tests;
 const NO_LEADER: i32 = -1;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &DescribeTopicPartitionsRequest) -> usize {
+    request.topics.len()
 }
 
 async fn handle(cx: Context, request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {

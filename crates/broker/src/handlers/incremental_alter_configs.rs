@@ -4,7 +4,7 @@ use super::{
     Context, Pending, Refusal,
     alterations::{self, Alteration, Next, Outcomes},
     ask_controller::{NO_TIMEOUT_MS, ask, outcome},
-    broker_loggers, plain,
+    broker_loggers, plain_within,
 };
 use ottla_config::alter;
 use ottla_metadata::{
@@ -25,7 +25,11 @@ use std::{collections::BTreeMap, pin::Pin};
 const DELETE: i8 = 1;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &IncrementalAlterConfigsRequest) -> usize {
+    request.resources.iter().map(|resource| 1 + resource.configs.len()).sum()
 }
 
 async fn handle(cx: Context, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {

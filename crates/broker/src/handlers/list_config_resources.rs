@@ -1,6 +1,6 @@
 //! ListConfigResources (74): what has configs, or could have (KIP-1142); version 0 knows client metrics only (KIP-1000).
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, plain_within};
 use ottla_metadata::{ResourceType, image::Image};
 use ottla_protocol::{
     ErrorCode, Str,
@@ -21,7 +21,11 @@ const ORDER: [ResourceType; 5] = [
 ];
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
-    plain(cx, request, handle)
+    plain_within(cx, request, named, handle)
+}
+
+fn named(request: &ListConfigResourcesRequest) -> usize {
+    request.resource_types.len()
 }
 
 async fn handle(cx: Context, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse {
