@@ -42,6 +42,7 @@ class Tools:
     """The tools pointed at one broker."""
 
     def __init__(self, broker):
+        self.broker = broker
         self._bootstrap = broker.bootstrap
 
     def __call__(self, tool, *arguments, **options):

@@ -2,6 +2,8 @@
 
 import re
 
+from harness.tools import Tools
+
 _ENTRY = re.compile(r"^  (\S+?)=(.*) sensitive=(\w+) synonyms=\{(.*)\}$")
 
 
@@ -147,3 +149,25 @@ def test_static_broker_configs(tools, broker):
     assert shown["num.partitions"] == ("1", [("DEFAULT_CONFIG", "num.partitions=1")])
     done = configs(tools, "--alter", "brokers", "--entity-name", "1", "--add-config", "node.id=3", code=1)
     assert "Cannot update these configs dynamically: [node.id]" in done.text
+
+
+def test_dynamic_configs_outlive_a_restart(start_broker, fresh):
+    """Configs of a topic, of one broker and of all brokers are the same, and act, after a clean restart."""
+    tools = Tools(start_broker())
+    broker_name = ("--entity-name", "1")
+    configs(tools, "--alter", "brokers", "--entity-default", "--add-config", "message.max.bytes=1000")
+    configs(tools, "--alter", "brokers", *broker_name, "--add-config", "log.cleaner.threads=2")
+    topic = tools.create(fresh(), retention_ms=5000)
+
+    def shown():
+        everywhere = configs(tools, "--describe", "brokers", "--entity-default")
+        here = configs(tools, "--describe", "brokers", *broker_name)
+        return entries(everywhere), entries(here), entries(configs(tools, "--describe", "topics", "--entity-name", topic))
+
+    before = shown()
+    assert before[0]["message.max.bytes"][0] == "1000"
+    assert before[1]["log.cleaner.threads"][0] == "2"
+    assert before[2]["retention.ms"][0] == "5000"
+    tools.broker.restart()
+    assert shown() == before
+    assert "RecordTooLargeException" in tools.produce(topic, ["x" * 2000]).text

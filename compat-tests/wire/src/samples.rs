@@ -47,7 +47,7 @@ fn frame(body: &AnyRequest, version: i16) -> Option<Vec<u8>> {
 }
 
 fn records(compression: Compression) -> Records {
-    let mut builder = Builder::new().compression(compression, Level::DEFAULT);
+    let mut builder = Builder::new().compression(compression, Level::Default);
     for n in 0..3u8 {
         builder.push(NewRecord { timestamp: 1, key: Some(&[n]), value: Some(&[n; 40]), ..NewRecord::default() });
     }

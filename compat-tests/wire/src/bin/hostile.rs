@@ -57,7 +57,7 @@ fn attack(address: &str, frames: &[Vec<u8>], random: &mut Random) -> anyhow::Res
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut bytes = Vec::new();
     for _ in 0..PIPELINED {
-        bytes.extend(mutate(random.pick(frames), random));
+        bytes.extend(mutate(random.pick::<Vec<u8>>(frames), random));
     }
     if stream.write_all(&bytes).is_err() {
         return Ok((1, false));
@@ -107,7 +107,7 @@ fn mutate(frame: &[u8], random: &mut Random) -> Vec<u8> {
             3 => replace(&mut out, at, &[0xff; 5]),
             4 => replace(&mut out, at, &i64::MIN.to_be_bytes()),
             5 => {
-                let extra: Vec<u8> = (0..random.below(20)).map(|_| random.next() as u8).collect();
+                let extra: Vec<u8> = (0..random.below(20)).map(|_| random.number() as u8).collect();
                 let at = at.min(out.len());
                 out.splice(at..at, extra);
             }
@@ -119,7 +119,7 @@ fn mutate(frame: &[u8], random: &mut Random) -> Vec<u8> {
         }
     }
     let length = match random.below(200) {
-        0 => random.next() as i32,
+        0 => random.number() as i32,
         _ => i32::try_from(out.len() - 4).unwrap_or(0),
     };
     out[..4].copy_from_slice(&length.to_be_bytes());
