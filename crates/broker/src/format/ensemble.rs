@@ -15,19 +15,19 @@ use std::{
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cluster.id was not specified in the v1 file: {path}/meta.properties")]
-    NoClusterId { path: String },
+    NoCluster { path: String },
     #[error("Invalid cluster.id in: {path}/meta.properties. Expected {expected}, but read {read}")]
-    ClusterId { path: String, expected: String, read: String },
+    OtherCluster { path: String, expected: String, read: String },
     #[error("node.id was not specified in {path}/meta.properties")]
-    NoNodeId { path: String },
+    NoNode { path: String },
     #[error(
         "Stored node id {stored} doesn't match previous node id {previous} in {path}/meta.properties. If you moved your data, make sure your configured node id matches. If you intend to create a new node, you should remove all data in your data directories."
     )]
-    NodeId { path: String, stored: i32, previous: i32 },
+    OtherNode { path: String, stored: i32, previous: i32 },
     #[error("Invalid reserved directory ID {id} found in {path}")]
-    ReservedId { path: String, id: Uuid },
+    Reserved { path: String, id: Uuid },
     #[error("Duplicate directory ID {id} found. It was the ID of {first}, but also of {second}")]
-    DuplicateId { id: Uuid, first: String, second: String },
+    Duplicate { id: Uuid, first: String, second: String },
 }
 
 /// Why a `meta.properties` says nothing.
@@ -60,15 +60,19 @@ pub(super) fn verify(dirs: &Formatted, cluster_id: Option<&str>, node_id: i32) -
     let mut expected = cluster_id;
     let mut seen: BTreeMap<Uuid, &str> = BTreeMap::new();
     for (path, properties) in dirs {
-        let read = properties.cluster_id.as_deref().ok_or_else(|| Error::NoClusterId { path: path.clone() })?;
+        let read = properties.cluster_id.as_deref().ok_or_else(|| Error::NoCluster { path: path.clone() })?;
         let expected = *expected.get_or_insert(read);
         if read != expected {
-            return Err(Error::ClusterId { path: path.clone(), expected: expected.to_owned(), read: read.to_owned() });
+            return Err(Error::OtherCluster {
+                path: path.clone(),
+                expected: expected.to_owned(),
+                read: read.to_owned(),
+            });
         }
         match properties.node_id {
-            None => return Err(Error::NoNodeId { path: path.clone() }),
+            None => return Err(Error::NoNode { path: path.clone() }),
             Some(stored) if stored != node_id => {
-                return Err(Error::NodeId { path: path.clone(), stored, previous: node_id });
+                return Err(Error::OtherNode { path: path.clone(), stored, previous: node_id });
             }
             Some(_) => {}
         }
@@ -81,11 +85,11 @@ pub(super) fn verify(dirs: &Formatted, cluster_id: Option<&str>, node_id: i32) -
 
 fn verify_id<'a>(id: Uuid, path: &'a str, seen: &mut BTreeMap<Uuid, &'a str>) -> Result<(), Error> {
     if is_reserved(id) {
-        return Err(Error::ReservedId { path: path.to_owned(), id });
+        return Err(Error::Reserved { path: path.to_owned(), id });
     }
     match seen.insert(id, path) {
         None => Ok(()),
-        Some(first) => Err(Error::DuplicateId { id, first: first.to_owned(), second: path.to_owned() }),
+        Some(first) => Err(Error::Duplicate { id, first: first.to_owned(), second: path.to_owned() }),
     }
 }
 
