@@ -69,7 +69,8 @@ impl Broker {
     }
 
     /// Takes dynamic changes of the config in.
-    pub(crate) fn set_config(&self, config: Arc<ServerConfig>) {
+    pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
+        self.groups.configure(crate::settings::group_settings(&config));
         self.config.store(config);
     }
 

@@ -73,8 +73,14 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Start(args)) => start(args).map(done),
         Some(Command::Format(args)) => format::run(args).map(done),
         Some(Command::Info(args)) => format::info(&args),
-        Some(Command::RandomUuid) => Ok(done(format::random_uuid())),
-        Some(Command::Apis) => Ok(done(apis())),
+        Some(Command::RandomUuid) => {
+            format::random_uuid();
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Apis) => {
+            apis();
+            Ok(ExitCode::SUCCESS)
+        }
     };
     match outcome {
         Ok(code) => code,

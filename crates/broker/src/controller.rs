@@ -103,9 +103,9 @@ impl Driver {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return self.log,
             };
-            let batch = first.into_iter().chain(commands.try_iter().take(GROUP));
+            let mut batch = first.into_iter().chain(commands.try_iter().take(GROUP));
             let mut stop = false;
-            let decided = batch.map(|command| self.decide(command, &mut stop)).collect::<Result<(), String>>();
+            let decided = batch.try_for_each(|command| self.decide(command, &mut stop));
             let outcome = decided.and_then(|()| self.timers()).and_then(|()| self.commit());
             if let Err(reason) = outcome {
                 // What the log holds is unknown now: nobody may be answered, and nothing more may be decided.

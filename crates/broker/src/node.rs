@@ -104,6 +104,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
     let changes = broker.replicas.load(&recovered.image)?;
+    broker.take_config(broker.replicas.config());
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
     let Recovered { shard, mut log, image, voters, bootstrap } = recovered;
     log.lead(node_id, voters.as_ref(), wall_ms())?;

@@ -1,6 +1,6 @@
 //! Follows the metadata log as a broker: builds the image, lets the replicas act on what changed, then shows it to all.
 
-use crate::{broker::Broker, settings};
+use crate::broker::Broker;
 use arc_swap::ArcSwap;
 use ottla_metadata::{Delta, MetadataRecord, image::Image};
 use parking_lot::Mutex;
@@ -57,9 +57,7 @@ impl Publisher {
         }
         let changes = self.broker.replicas.apply(&self.image, &delta);
         if !delta.configs_changed.is_empty() {
-            let config = self.broker.replicas.config();
-            self.broker.groups.configure(settings::group_settings(&config));
-            self.broker.set_config(config);
+            self.broker.take_config(self.broker.replicas.config());
         }
         self.broker.published.image.store(Arc::new(self.image.clone()));
         self.broker.groups.follow(&changes, &delta);

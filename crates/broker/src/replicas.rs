@@ -102,6 +102,7 @@ impl Replicas {
 
     /// Opens what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
     pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
+        self.reconfigure_broker(image);
         let mut changes = Changes::default();
         let mut topics: HashMap<Str, Partitions> = HashMap::new();
         for dir in &self.dirs {
@@ -241,12 +242,7 @@ impl Replicas {
         let broker = [ConfigResource::default_broker(), ConfigResource::broker(self.node_id)];
         let all = broker.iter().any(|resource| delta.configs_changed.contains(resource));
         if all {
-            let [default, own] = broker.map(|resource| configs(image, &resource));
-            let (config, warnings) = self.config.load().with_dynamic(&default, &own);
-            for warning in warnings {
-                warn!("{}", warning.message);
-            }
-            self.config.store(Arc::new(config));
+            self.reconfigure_broker(image);
         }
         let topics = self.topics.load();
         for (name, partitions) in topics.iter() {
@@ -258,6 +254,17 @@ impl Replicas {
                 }
             }
         }
+    }
+
+    /// Takes in what was altered of the broker's configs.
+    fn reconfigure_broker(&self, image: &Image) {
+        let default = configs(image, &ConfigResource::default_broker());
+        let own = configs(image, &ConfigResource::broker(self.node_id));
+        let (config, warnings) = self.config.load().with_dynamic(&default, &own);
+        for warning in warnings {
+            warn!("{}", warning.message);
+        }
+        self.config.store(Arc::new(config));
     }
 
     /// The config with the dynamic changes of the last image applied.

@@ -1,8 +1,8 @@
 //! The broker's log levels as configs (KIP-412): `root`, and a logger for each module of this program.
 //!
 //! A logger is a target of the log's filter with dots for its colons, since kafka-configs takes no colons: `ottla.network`
-//! is the module `ottla::network`. It has the level of its nearest parent where it has none of its own. Levels are not
-//! stored: they last until the process ends.
+//! is the module `ottla::network`. Where it has no level of its own it has that of the longest beginning of its name that
+//! has one, and at last that of the root. Levels are not stored: they last until the process ends.
 
 use super::Context;
 use ottla_metadata::ApiError;
@@ -13,9 +13,33 @@ use ottla_protocol::{
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, fmt};
 
+#[cfg(test)]
+mod tests;
+
 const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
+/// The modules that log; kafka-configs sets the levels of no others than those it is told of.
+const MODULES: [&str; 18] = [
+    "ottla",
+    "ottla.cli",
+    "ottla.controller",
+    "ottla.groups",
+    "ottla.handlers",
+    "ottla.housekeeping",
+    "ottla.http",
+    "ottla.logging",
+    "ottla.network",
+    "ottla.node",
+    "ottla.partition",
+    "ottla.producer_ids",
+    "ottla.registration",
+    "ottla.replicas",
+    "ottla.settings",
+    "ottla.shards",
+    "ottla_storage.log",
+    "ottla_storage.segment",
+];
 /// Kafka's levels with those of the log; there is none above ERROR here.
 const LEVELS: [(&str, &str); 6] = [
     ("DEBUG", "debug"),
@@ -133,10 +157,16 @@ impl Loggers {
     }
 
     fn levels(&self) -> BTreeMap<String, String> {
-        let program = self.targets.get(PROGRAM).unwrap_or(&self.root);
-        let known = [(ROOT, &self.root), (PROGRAM, program)];
-        let set = self.targets.iter().map(|(target, level)| (target.as_str(), level));
-        known.into_iter().chain(set).map(|(name, level)| (name.to_owned(), level.to_ascii_uppercase())).collect()
+        let known = MODULES.into_iter().chain(self.targets.keys().map(String::as_str));
+        let level = |name: &str| (name.to_owned(), self.level(name).to_ascii_uppercase());
+        let mut levels: BTreeMap<_, _> = known.map(level).collect();
+        levels.insert(ROOT.to_owned(), self.root.to_ascii_uppercase());
+        levels
+    }
+
+    fn level(&self, name: &str) -> &str {
+        let set = self.targets.iter().filter(|(logger, _)| name.starts_with(logger.as_str()));
+        set.max_by_key(|(logger, _)| logger.len()).map_or(&self.root, |(_, level)| level)
     }
 }
 
@@ -179,79 +209,4 @@ fn is_level(text: &str) -> bool {
 
 fn is_target(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Applies `operation name value` lines to a filter; the first error is the answer.
-    fn check(filter: &str, changes: &[(i8, &'static str, &'static str)]) -> String {
-        let mut loggers = Loggers::parse(filter);
-        for (config_operation, name, value) in changes {
-            let value = Some((*value).into());
-            let config = AlterableConfig {
-                name: (*name).into(),
-                config_operation: *config_operation,
-                value,
-                ..Default::default()
-            };
-            if let Err(error) = loggers.check(&config) {
-                return error.to_string();
-            }
-            loggers.change(&config);
-        }
-        loggers.to_string()
-    }
-
-    #[test]
-    fn a_filter_is_taken_apart_and_put_together() {
-        assert_eq!(check("ottla::network=debug,info", &[]), "info,ottla::network=debug");
-        assert_eq!(check("INFO,hyper=off,[span{a=1}]=trace", &[]), "info,hyper=off,[span{a=1}]=trace");
-        assert_eq!(check("ottla=info", &[]), "off,ottla=info");
-        assert_eq!(check("", &[]), "error");
-    }
-
-    #[test]
-    fn levels_are_set_and_unset() {
-        assert_eq!(check("info", &[(0, "root", "DEBUG")]), "debug");
-        assert_eq!(
-            check("info", &[(0, "ottla.fetch", "TRACE"), (0, "ottla_storage", "FATAL")]),
-            "info,ottla::fetch=trace,ottla_storage=error"
-        );
-        assert_eq!(check("info,ottla::fetch=trace", &[(1, "ottla.fetch", "")]), "info");
-    }
-
-    #[test]
-    fn what_kafka_refuses_is_refused() {
-        let no_level = "INVALID_CONFIG: Cannot set the log level of root to LOUD as it is not a supported log level. Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN";
-        assert_eq!(check("info", &[(0, "root", "LOUD")]), no_level);
-        assert_eq!(
-            check("info", &[(0, "kafka.server", "INFO")]),
-            "INVALID_CONFIG: Logger kafka.server does not exist!"
-        );
-        assert_eq!(
-            check("info", &[(0, "ottla=info,x", "INFO")]),
-            "INVALID_CONFIG: Logger ottla=info,x does not exist!"
-        );
-        assert_eq!(
-            check("info", &[(1, "root", "")]),
-            "INVALID_REQUEST: Removing the log level of the root logger is not allowed"
-        );
-        assert_eq!(
-            check("info", &[(2, "root", "INFO")]),
-            "INVALID_REQUEST: APPEND operation is not allowed for the BROKER_LOGGER resource"
-        );
-        assert_eq!(
-            check("info", &[(9, "root", "INFO")]),
-            "INVALID_REQUEST: Unknown operation type 9 is not allowed for the BROKER_LOGGER resource"
-        );
-    }
-
-    #[test]
-    fn loggers_are_described_with_kafkas_levels() {
-        let levels = Loggers::parse("info,ottla::fetch=debug").levels();
-        let levels: Vec<_> = levels.iter().map(|(name, level)| format!("{name}={level}")).collect();
-        assert_eq!(levels, ["ottla=INFO", "ottla.fetch=DEBUG", "root=INFO"]);
-    }
 }

@@ -1,3 +1,5 @@
+//! Pages of topics, written as words.
+
 use super::*;
 use ottla_metadata::MetadataRecord;
 use ottla_protocol::{
