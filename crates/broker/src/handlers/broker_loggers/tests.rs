@@ -93,5 +93,6 @@ fn every_module_that_logs_is_told_of() {
     let mut found = logging_modules("ottla", ".");
     found.extend(logging_modules("ottla_storage", "../storage"));
     found.insert(PROGRAM.to_owned());
-    assert_eq!(found, MODULES.into_iter().map(str::to_owned).collect());
+    let told: BTreeSet<String> = MODULES.into_iter().map(str::to_owned).collect();
+    assert_eq!(found, told, "MODULES in broker_loggers.rs names the modules that log");
 }
