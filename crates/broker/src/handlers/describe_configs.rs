@@ -35,7 +35,7 @@ fn named(request: &DescribeConfigsRequest) -> usize {
     let resources = request.resources.iter().map(|resource| match ResourceType::from_id(resource.resource_type) {
         Some(ResourceType::Topic) if topics.insert(&resource.resource_name) => 1,
         Some(ResourceType::Topic) => 40,
-        Some(ResourceType::Broker) => 400,
+        Some(ResourceType::Broker) => 2000,
         Some(_) => 50,
         None => 1,
     });
@@ -240,6 +240,6 @@ mod tests {
         use ResourceType::{Broker, Group, Topic};
         assert_eq!(count(vec![resource(Topic, "a"), resource(Topic, "b")]), 2);
         assert_eq!(count(vec![resource(Topic, "a"), resource(Topic, "a")]), 41);
-        assert_eq!(count(vec![resource(Group, "a"), resource(Broker, "1")]), 450);
+        assert_eq!(count(vec![resource(Group, "a"), resource(Broker, "1")]), 2050);
     }
 }
