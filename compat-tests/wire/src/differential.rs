@@ -6,4 +6,5 @@ pub mod known;
 pub mod normal;
 pub mod run;
 pub mod script;
+mod settle;
 pub mod tree;

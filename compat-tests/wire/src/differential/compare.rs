@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_difference_is_known_or_not_and_the_list_only_shrinks() {
-        let found = differences(&[outcome("x v1", "1"), outcome("y v0", "1")], &[outcome("x v1", "2"), outcome("y v0", "1")]);
+        let found =
+            differences(&[outcome("x v1", "1"), outcome("y v0", "1")], &[outcome("x v1", "2"), outcome("y v0", "1")]);
         assert_eq!(found.len(), 1);
         let list = known::parse("x v*\ta.*\tchosen\ny*\t*\tgone\n").unwrap();
         let (unknown_ones, unused) = unknown(&found, &list);

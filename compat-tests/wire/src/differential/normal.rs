@@ -130,7 +130,10 @@ mod tests {
         assert_eq!(of("a.topic_id", "AAAAAAAAAAAAAAAAAAAAAA"), "AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(of("a.topic_id", "qAAAAAAAAAAAAAAAAAAAAA"), "<id>");
         assert_eq!(of("member_id", "\"d-01234567-89ab-cdef-0123-456789abcdef\""), "\"d-<uuid>\"");
-        assert_eq!(of("value", "\"P://127.0.0.1:17,C://127.0.0.1:18\""), "\"P://127.0.0.1:<port>,C://127.0.0.1:<port>\"");
+        assert_eq!(
+            of("value", "\"P://127.0.0.1:17,C://127.0.0.1:18\""),
+            "\"P://127.0.0.1:<port>,C://127.0.0.1:<port>\""
+        );
         assert_eq!(of("cluster_id", "\"abc\""), "\"<x>\"");
     }
 }

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn lists_are_named_by_key() {
-        let topics = vec![Topic { name: Some("a: {"), partitions: vec![1, 2] }, Topic { name: None, partitions: vec![] }];
+        let topics =
+            vec![Topic { name: Some("a: {"), partitions: vec![1, 2] }, Topic { name: None, partitions: vec![] }];
         let fields = flatten(&format!("{topics:#?}"));
         let text: Vec<_> = fields.iter().map(|(path, value)| format!("{path}={value}")).collect();
         assert_eq!(

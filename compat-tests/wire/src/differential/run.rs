@@ -1,0 +1,138 @@
+//! A run of the script against one broker: sends each request at each version, and keeps what came of it.
+
+use super::{
+    client::{Answer, Client},
+    normal::Normal,
+    tree::{self, Field},
+};
+use anyhow::ensure;
+use ottla_protocol::{
+    ApiKey, Uuid,
+    any::{AnyRequest, AnyResponse},
+};
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
+/// What one request at one version led to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Name of the step and version of the request.
+    pub step: String,
+    /// The fields of the answer, without what no two brokers share.
+    pub fields: Vec<Field>,
+}
+
+/// The versions of each API that are asked for.
+pub type Versions = BTreeMap<ApiKey, RangeInclusive<i16>>;
+
+/// A run in progress.
+pub struct Run {
+    client: Client,
+    normal: Normal,
+    versions: Versions,
+    pub(super) ids: BTreeMap<String, Uuid>,
+    outcomes: Vec<Outcome>,
+    /// Steps at versions that cannot say what the step asks.
+    pub not_sayable: usize,
+}
+
+impl Run {
+    /// A run against the broker at `address`. Two runs that are compared have the same `now_ms`.
+    pub fn new(address: &str, versions: Versions, now_ms: i64) -> anyhow::Result<Self> {
+        let port = address.rsplit(':').next().unwrap_or_default().parse()?;
+        let normal = Normal { port, now_ms, aliases: Vec::new() };
+        let client = Client::new(address);
+        Ok(Self { client, normal, versions, ids: BTreeMap::new(), outcomes: Vec::new(), not_sayable: 0 })
+    }
+
+    /// What came of all requests.
+    pub fn into_outcomes(self) -> Vec<Outcome> {
+        self.outcomes
+    }
+
+    /// The clock of the run, for timestamps of records.
+    pub fn now_ms(&self) -> i64 {
+        self.normal.now_ms
+    }
+
+    /// The versions asked for of an API: none when it is not advertised.
+    pub fn versions(&self, api: ApiKey) -> Vec<i16> {
+        self.versions.get(&api).cloned().into_iter().flatten().collect()
+    }
+
+    /// The newest version asked for of an API.
+    pub fn newest(&self, api: ApiKey) -> i16 {
+        self.versions(api).last().copied().unwrap_or(0)
+    }
+
+    /// Sends a request at every version.
+    pub fn each(&mut self, step: &str, api: ApiKey, request: impl Fn(i16) -> AnyRequest) -> anyhow::Result<()> {
+        for version in self.versions(api) {
+            self.one(step, version, &request(version))?;
+        }
+        Ok(())
+    }
+
+    /// Sends a request at one version.
+    pub fn one(&mut self, step: &str, version: i16, request: &AnyRequest) -> anyhow::Result<Option<AnyResponse>> {
+        match Client::frame(request, version) {
+            Ok(bytes) => self.raw(step, &bytes, request.api_key(), version),
+            Err(_) => {
+                self.not_sayable += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends bytes that ask `api` at `version` for something.
+    pub fn raw(&mut self, step: &str, bytes: &[u8], api: ApiKey, version: i16) -> anyhow::Result<Option<AnyResponse>> {
+        let answer = self.client.send(bytes, api, version)?;
+        let fields = match &answer {
+            Answer::Response(response) => tree::flatten(&format!("{response:#?}")),
+            Answer::Unreadable(error) => vec![("response".into(), format!("unreadable: {error}"))],
+            Answer::Closed => vec![("connection".into(), "closed".into())],
+            Answer::Silent => vec![("connection".into(), "silent".into())],
+        };
+        let fields = fields.into_iter().map(|field| self.normal.apply(field)).collect();
+        self.outcomes.push(Outcome { step: format!("{step} v{version}"), fields });
+        Ok(match answer {
+            Answer::Response(response) => Some(*response),
+            _ => None,
+        })
+    }
+
+    /// Sends a request whose answer is not compared.
+    pub fn quietly(&mut self, request: &AnyRequest) -> anyhow::Result<AnyResponse> {
+        let version = *request.api_key().stable_versions().end();
+        let bytes = Client::frame(request, version)?;
+        match self.client.send(&bytes, request.api_key(), version)? {
+            Answer::Response(response) => Ok(*response),
+            other => anyhow::bail!("{}: {other:?}", request.api_key()),
+        }
+    }
+
+    /// Lets `alias` stand for a text of this broker alone.
+    pub fn alias(&mut self, text: &str, alias: &str) {
+        if !text.is_empty() {
+            self.normal.aliases.push((text.to_owned(), alias.to_owned()));
+        }
+    }
+
+    /// Asks again until `done`, as answers to changes may come before every part of a broker knows of them.
+    pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !done(self)? {
+            ensure!(begun.elapsed() < Duration::from_secs(30), "{what} took over 30 s");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// The id of a topic that was awaited; of none for others.
+    pub fn id(&self, name: &str) -> Uuid {
+        self.ids.get(name).copied().unwrap_or(Uuid::ZERO)
+    }
+}

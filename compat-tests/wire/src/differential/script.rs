@@ -1,0 +1,13 @@
+//! The requests that both brokers get, by subject; the order is part of the script.
+
+mod cluster;
+mod topics;
+
+use super::run::Run;
+
+/// Sends everything.
+pub fn play(run: &mut Run) -> anyhow::Result<()> {
+    run.settle("d-settled")?;
+    cluster::play(run)?;
+    topics::play(run)
+}
