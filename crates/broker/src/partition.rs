@@ -233,7 +233,13 @@ impl Partition {
         if !info.duplicate {
             self.waiters.wake();
         }
-        if info.rolled || info.flush_due {
+        if info.flush_due {
+            // `flush.messages`: synced before the producer is answered, at the cost of this thread.
+            tokio::task::block_in_place(|| self.flush());
+            if self.dir.is_offline() {
+                return Err(AppendError::Offline);
+            }
+        } else if info.rolled {
             let partition = self.clone();
             tokio::task::spawn_blocking(move || partition.flush());
         }

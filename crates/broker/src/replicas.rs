@@ -305,12 +305,13 @@ impl Replicas {
         let mut failed = false;
         for partition in &all {
             let start = partition.reader().offsets().log_start_offset;
+            let key = (partition.topic.to_string(), partition.index);
+            if start > 0 {
+                // Also of a log that does not close: deleted records must not come back.
+                starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
+            }
             match partition.close() {
                 Ok(end) => {
-                    let key = (partition.topic.to_string(), partition.index);
-                    if start > 0 {
-                        starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
-                    }
                     ends.entry(partition.dir.id).or_default().insert(key, end);
                 }
                 Err(reason) => {
