@@ -16,6 +16,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct Broker {
     pub(crate) node_id: i32,
     pub(crate) cluster_id: Str,
+    /// Whether voters may come and go (KIP-853); kept beside the metadata, not in it.
+    pub(crate) kraft_version: i16,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
@@ -36,7 +38,7 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping } = parts;
+        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version } = parts;
         let settings = Settings::new(&config);
         let limits = Limits::new(
             settings.max_connections,
@@ -46,6 +48,7 @@ impl Broker {
         Arc::new(Self {
             node_id: config.node_id(),
             cluster_id,
+            kraft_version,
             clock,
             limits,
             groups: Groups::new(clock, crate::settings::group_settings(&config), stopping.clone()),
@@ -123,4 +126,5 @@ pub(crate) struct Parts {
     pub(crate) published: Arc<Published>,
     pub(crate) log_levels: Levels,
     pub(crate) stopping: CancellationToken,
+    pub(crate) kraft_version: i16,
 }

@@ -99,14 +99,23 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let published = Published::new();
     let replicas = Replicas::new(config.node_id(), dirs, config.clone());
     let (node_id, cluster_id) = (config.node_id(), Str::from(cluster_id.as_str()));
-    let parts = Parts { config: config.clone(), cluster_id, clock, replicas, published, log_levels, stopping };
+    let parts = Parts {
+        config: config.clone(),
+        cluster_id,
+        clock,
+        replicas,
+        published,
+        log_levels,
+        stopping,
+        kraft_version: recovered.kraft_version,
+    };
     let broker = Broker::new(parts);
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
     let changes = broker.replicas.load(&recovered.image)?;
     broker.take_config(broker.replicas.config());
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
-    let Recovered { shard, mut log, image, voters, bootstrap } = recovered;
+    let Recovered { shard, mut log, image, voters, bootstrap, .. } = recovered;
     log.lead(node_id, voters.as_ref(), wall_ms())?;
     let publisher = Publisher::new(broker.clone(), image);
     let (handle, controller) = controller::Driver::new(shard, log, publisher, clock).start()?;
@@ -150,6 +159,7 @@ struct Recovered {
     log: MetadataLog,
     image: Image,
     voters: Option<VotersRecord>,
+    kraft_version: i16,
     bootstrap: Vec<MetadataRecord>,
 }
 
@@ -158,6 +168,7 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
     let mut shard = Shard::new();
     let mut image = Image::default();
     let mut voters = None;
+    let mut kraft_version = 0;
     let snapshot = checkpoint_file::latest(&**fs, &dir.join(metadata_log::FOLDER))?;
     if let Some((end, epoch, path)) = snapshot {
         let snapshot = checkpoint_file::read(&**fs, &path)?.context("a snapshot vanished")?;
@@ -167,6 +178,7 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         }
         image.advance(end, epoch);
         voters = snapshot.voters;
+        kraft_version = snapshot.kraft_version;
     }
     let from = image.offset();
     let log = MetadataLog::open(fs.clone(), dir, wall_ms(), |offset, epoch, record| {
@@ -183,7 +195,7 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         Some(snapshot) => snapshot.records,
         None => format::default_bootstrap()?,
     };
-    Ok(Recovered { shard, log, image, voters, bootstrap })
+    Ok(Recovered { shard, log, image, voters, kraft_version, bootstrap })
 }
 
 fn bind(config: &ServerConfig) -> anyhow::Result<Vec<Bound>> {

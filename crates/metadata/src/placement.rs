@@ -168,11 +168,11 @@ impl Racks {
             ));
         }
         if self.unfenced == 0 {
-            return Err("All brokers are currently fenced.".to_owned());
+            return Err("All brokers are currently fenced, or have all their log directories cordoned.".to_owned());
         }
         if wanted > self.brokers {
             return Err(format!(
-                "The target replication factor of {replication_factor} cannot be reached because only {} broker(s) are registered.",
+                "The target replication factor of {replication_factor} cannot be reached because only {} broker(s) are registered or some brokers have all their log directories cordoned.",
                 self.brokers
             ));
         }

@@ -2,6 +2,7 @@
 
 use super::{Context, Pending, Refusal, SERVED};
 use crate::registration;
+use ottla_metadata::features::KRAFT_VERSION;
 use ottla_protocol::{
     ApiKey, ErrorCode,
     frame::RequestFrame,
@@ -41,7 +42,10 @@ fn is_valid(request: &ApiVersionsRequest) -> bool {
 
 fn answer(cx: &Context) -> ApiVersionsResponse {
     let image = cx.broker.image();
-    let features = image.features();
+    let mut finalized = image.features().all();
+    if cx.broker.kraft_version > 0 {
+        finalized.insert(KRAFT_VERSION.into(), cx.broker.kraft_version);
+    }
     let supported = registration::supported_features().into_iter();
     ApiVersionsResponse {
         api_keys: SERVED.iter().copied().map(range).collect(),
@@ -56,8 +60,7 @@ fn answer(cx: &Context) -> ApiVersionsResponse {
             })
             .collect(),
         finalized_features_epoch: image.offset() - 1,
-        finalized_features: features
-            .all()
+        finalized_features: finalized
             .into_iter()
             .map(|(name, level)| FinalizedFeatureKey {
                 name,

@@ -2,7 +2,7 @@
 
 use super::{Context, Pending, Refusal, plain_within, topics};
 use ottla_metadata::{
-    image::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, Image, Partition, Topic},
+    image::{Image, Partition, Topic},
     topic_name,
 };
 use ottla_protocol::{
@@ -155,7 +155,7 @@ fn describe(
     partition: &Partition,
 ) -> DescribeTopicPartitionsResponsePartition {
     let leader = image.cluster().broker(partition.leader).filter(|broker| broker.listener(listener).is_some());
-    let offline = partition.replicas.iter().filter(|id| is_offline(image, listener, partition, **id));
+    let offline = partition.replicas.iter().filter(|id| topics::is_offline(image, listener, partition, **id));
     DescribeTopicPartitionsResponsePartition {
         partition_index,
         leader_id: leader.map_or(NO_LEADER, |broker| broker.id),
@@ -167,15 +167,4 @@ fn describe(
         offline_replicas: offline.copied().collect(),
         ..Default::default()
     }
-}
-
-/// Whether a replica cannot be reached, because of its broker or of its disk (KIP-858).
-fn is_offline(image: &Image, listener: &str, partition: &Partition, broker_id: i32) -> bool {
-    let Some(broker) = image.cluster().broker(broker_id) else { return true };
-    let on_lost_disk = match partition.directory(broker_id) {
-        None | Some(DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING) => false,
-        Some(DIRECTORY_LOST) => true,
-        Some(directory) => !broker.log_dirs.is_empty() && !broker.log_dirs.contains(&directory),
-    };
-    broker.fenced || broker.listener(listener).is_none() || on_lost_disk
 }

@@ -3,7 +3,7 @@
 use crate::{broker::Broker, entropy};
 use ottla_metadata::{
     controller::{CreatableTopic, CreateTopics, Event, Reply},
-    image::{self, Endpoint, Image},
+    image::{self, DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, Endpoint, Image},
     topic_name::{self, GROUP_METADATA_TOPIC_NAME},
 };
 use ottla_protocol::{ErrorCode, Str};
@@ -36,10 +36,20 @@ pub(super) fn active_brokers<'a>(
     active.filter_map(move |broker| Some((&**broker, broker.listener(listener)?)))
 }
 
-/// Replicas on brokers that do not serve.
-pub(super) fn offline_replicas(image: &Image, partition: &image::Partition) -> Vec<i32> {
-    let offline = |id: &&i32| image.cluster().broker(**id).is_none_or(|broker| broker.fenced);
-    partition.replicas.iter().filter(offline).copied().collect()
+/// Whether a replica cannot be reached, because of its broker or of its disk (KIP-858).
+pub(super) fn is_offline(image: &Image, listener: &str, partition: &image::Partition, broker_id: i32) -> bool {
+    let Some(broker) = image.cluster().broker(broker_id) else { return true };
+    let on_lost_disk = match partition.directory(broker_id) {
+        None | Some(DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING) => false,
+        Some(DIRECTORY_LOST) => true,
+        Some(directory) => !broker.log_dirs.is_empty() && !broker.log_dirs.contains(&directory),
+    };
+    broker.fenced || broker.listener(listener).is_none() || on_lost_disk
+}
+
+/// Replicas that cannot be reached.
+pub(super) fn offline_replicas(image: &Image, listener: &str, partition: &image::Partition) -> Vec<i32> {
+    partition.replicas.iter().copied().filter(|id| is_offline(image, listener, partition, *id)).collect()
 }
 
 /// Why a client cannot be told the leader, if so.

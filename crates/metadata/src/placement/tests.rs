@@ -76,10 +76,10 @@ fn refused(brokers: &str, factor: i16) -> String {
 #[test]
 fn what_cannot_be_is_refused() {
     assert_eq!(refused("1", 0), "Invalid replication factor 0: the replication factor must be positive.");
-    assert_eq!(refused("1!", 1), "All brokers are currently fenced.");
-    assert_eq!(refused("", 1), "All brokers are currently fenced.");
+    assert_eq!(refused("1!", 1), "All brokers are currently fenced, or have all their log directories cordoned.");
+    assert_eq!(refused("", 1), "All brokers are currently fenced, or have all their log directories cordoned.");
     assert_eq!(
         refused("1 2", 3),
-        "The target replication factor of 3 cannot be reached because only 2 broker(s) are registered."
+        "The target replication factor of 3 cannot be reached because only 2 broker(s) are registered or some brokers have all their log directories cordoned."
     );
 }

@@ -117,8 +117,8 @@ fn replicas_are_offline_with_their_broker_listener_or_disk() {
     assert_eq!(offline("a", LISTENER, |_| ()), (1, vec![]));
     assert_eq!(offline("c", LISTENER, |_| ()), (1, vec![2]));
     assert_eq!(offline("a", "OTHER", |_| ()), (NO_LEADER, vec![1]));
-    assert_eq!(offline("a", LISTENER, |p| p.directories = vec![DIRECTORY_LOST]), (1, vec![1]));
-    assert_eq!(offline("a", LISTENER, |p| p.directories = vec![DIRECTORY_UNASSIGNED]), (1, vec![]));
+    assert_eq!(offline("a", LISTENER, |p| p.directories = vec![ottla_metadata::image::DIRECTORY_LOST]), (1, vec![1]));
+    assert_eq!(offline("a", LISTENER, |p| p.directories = vec![ottla_metadata::image::DIRECTORY_UNASSIGNED]), (1, vec![]));
     assert_eq!(offline("a", LISTENER, |p| p.directories = vec![Uuid::from_bytes([9; 16])]), (1, vec![1]));
     assert_eq!(offline("a", LISTENER, |p| p.replicas = vec![9]), (1, vec![9]));
 }

@@ -35,7 +35,7 @@ fn topics_that_cannot_be_are_refused_one_by_one() {
          create e p=0 => e: INVALID_PARTITIONS: Number of partitions was set to an invalid non-positive value.
          create e p=-2 => e: INVALID_PARTITIONS: Number of partitions was set to an invalid non-positive value.
          create e rf=0 => e: INVALID_REPLICATION_FACTOR: Replication factor must be larger than 0, or -1 to use the default value.
-         create e rf=2 => e: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered.
+         create e rf=2 => e: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.
          create e foo=1 => e: INVALID_CONFIG: Unknown topic config name: foo
          create e retention.ms=null foo=null => e: INVALID_CONFIG: Null value not supported for topic configs: retention.ms,foo
          delete a.b
@@ -68,9 +68,9 @@ fn brokers_of_partitions_may_be_chosen() {
 #[test]
 fn without_brokers_there_are_no_topics() {
     check(
-        "create a => a: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 1 time(s): All brokers are currently fenced.
+        "create a => a: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned.
          register 1
-         create a => a: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 1 time(s): All brokers are currently fenced.",
+         create a => a: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned.",
     );
 }
 
