@@ -51,7 +51,7 @@ impl Client {
     /// Sends bytes and reads one response of `api` at `version`.
     pub fn send(&mut self, bytes: &[u8], api: ApiKey, version: i16) -> anyhow::Result<Answer> {
         let answer = self.exchange(bytes)?;
-        if !matches!(answer, Ok(_)) {
+        if answer.is_err() {
             self.stream = None;
         }
         Ok(match answer {

@@ -1,7 +1,7 @@
 //! Finds the fields in which two runs differ, and prints them.
 
 use super::{known::Known, run::Outcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A field that two brokers did not give alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,16 +46,58 @@ fn fields(first: &Outcome, second: &Outcome, out: &mut Vec<Difference>) {
             second: second_value.to_owned(),
         });
     };
+    if let Some((first_whole, second_whole)) = unlike_wholes(first, second) {
+        return push("connection", first_whole, second_whole);
+    }
+    let (first_elements, second_elements) = (elements(&ours), elements(&theirs));
+    for element in outermost(&first_elements, &second_elements) {
+        push(element, "present", ABSENT);
+    }
+    for element in outermost(&second_elements, &first_elements) {
+        push(element, ABSENT, "present");
+    }
     for (path, value) in &ours {
         let other = theirs.remove(path);
         let other = other.as_deref().unwrap_or(ABSENT);
-        if other != value {
+        if other != value && !within_missing(path, &second_elements) {
             push(path, value, other);
         }
     }
     for (path, value) in &theirs {
-        push(path, ABSENT, value);
+        if !within_missing(path, &first_elements) {
+            push(path, ABSENT, value);
+        }
     }
+}
+
+/// What came instead of a response, when only one of the two brokers gave one.
+fn unlike_wholes<'a>(first: &'a Outcome, second: &'a Outcome) -> Option<(&'a str, &'a str)> {
+    let whole = |outcome: &'a Outcome| match outcome.fields.as_slice() {
+        [(path, value)] if path == "connection" || path == "response" => value.as_str(),
+        _ => "a response",
+    };
+    let (first, second) = (whole(first), whole(second));
+    (first != second).then_some((first, second))
+}
+
+/// The elements of lists that a path goes through, outermost first.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices(']').filter_map(|(at, _)| path.get(..=at))
+}
+
+fn elements(fields: &BTreeMap<String, String>) -> BTreeSet<String> {
+    fields.keys().flat_map(|path| ancestors(path)).map(str::to_owned).collect()
+}
+
+fn within_missing(path: &str, elements: &BTreeSet<String>) -> bool {
+    ancestors(path).any(|element| !elements.contains(element))
+}
+
+/// The elements that `other` lacks, without those inside them.
+fn outermost<'a>(elements: &'a BTreeSet<String>, other: &'a BTreeSet<String>) -> impl Iterator<Item = &'a str> {
+    let outermost =
+        |element: &&String| ancestors(element).find(|part| !other.contains(*part)) == Some(element.as_str());
+    elements.iter().filter(outermost).map(String::as_str)
 }
 
 /// Prints one line for each step, path and pair of values, with the versions they occur in.

@@ -1,6 +1,9 @@
 //! The requests that both brokers get, by subject; the order is part of the script.
 
 mod cluster;
+mod configs;
+mod produce;
+mod records;
 mod topics;
 
 use super::run::Run;
@@ -9,5 +12,8 @@ use super::run::Run;
 pub fn play(run: &mut Run) -> anyhow::Result<()> {
     run.settle("d-settled")?;
     cluster::play(run)?;
-    topics::play(run)
+    topics::play(run)?;
+    configs::play(run)?;
+    produce::play(run)?;
+    topics::delete(run)
 }

@@ -84,6 +84,8 @@ fn elements<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Vec<Node> {
 
 fn walk(node: &Node, path: &str, out: &mut Vec<Field>) {
     match node {
+        Node::Leaf(text) if path.ends_with("unknown_tagged_fields") && text == "None" => {}
+        Node::Leaf(text) if text == "[]" => out.push((format!("{path}.len"), "0".to_owned())),
         Node::Leaf(text) => out.push((path.to_owned(), text.clone())),
         Node::Fields(fields) => {
             for (name, node) in fields {
@@ -145,7 +147,7 @@ mod tests {
                 "[a: {].partitions[0]=1",
                 "[a: {].partitions[1]=2",
                 "[1].name=None",
-                "[1].partitions=[]",
+                "[1].partitions.len=0",
             ]
         );
     }

@@ -8,7 +8,9 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     run.topic("d-base", 3, &[])?;
     create(run)?;
     refuse_to_create(run)?;
-    metadata(run)
+    metadata(run)?;
+    describe_topic_partitions(run)?;
+    create_partitions(run)
 }
 
 fn topic(name: &str, num_partitions: i32, replication_factor: i16) -> CreatableTopic {
@@ -120,6 +122,130 @@ fn metadata(run: &mut Run) -> anyhow::Result<()> {
                 })
             })?;
         }
+    }
+    Ok(())
+}
+
+fn describe_topic_partitions(run: &mut Run) -> anyhow::Result<()> {
+    use m::describe_topic_partitions_request::{Cursor, TopicRequest};
+    let base: &[&str] = &["d-base"];
+    let cases: [(&str, &[&str], i32, Option<(&str, i32)>); 11] = [
+        ("describe-partitions", base, 2000, None),
+        ("describe-partitions-limit", base, 2, None),
+        ("describe-partitions-limit-0", base, 0, None),
+        ("describe-partitions-limit-minus-1", base, -1, None),
+        ("describe-partitions-two", &["d-created-v2", "d-base", "d-base"], 3, None),
+        ("describe-partitions-unknown", &["d-unknown", "d-base"], 2000, None),
+        ("describe-partitions-bad-name", &["d bad/name"], 2000, None),
+        ("describe-partitions-cursor", base, 2000, Some(("d-base", 1))),
+        ("describe-partitions-cursor-behind", base, 2000, Some(("d-base", 7))),
+        ("describe-partitions-cursor-negative", base, 2000, Some(("d-base", -1))),
+        ("describe-partitions-cursor-other", &["d-base", "d-created-v2"], 2000, Some(("d-boo", 0))),
+    ];
+    for (step, names, response_partition_limit, cursor) in cases {
+        run.each(step, ApiKey::DescribeTopicPartitions, |_| {
+            let topics =
+                names.iter().map(|name| TopicRequest { name: Str::from(*name), ..Default::default() }).collect();
+            let cursor = cursor.map(|(topic, partition_index)| {
+                Box::new(Cursor { topic_name: Str::from(topic), partition_index, ..Default::default() })
+            });
+            AnyRequest::DescribeTopicPartitions(m::DescribeTopicPartitionsRequest {
+                topics,
+                response_partition_limit,
+                cursor,
+                ..Default::default()
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn create_partitions(run: &mut Run) -> anyhow::Result<()> {
+    use m::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
+    let more = |name: &str, count: i32, assignments: Option<&[&[i32]]>| CreatePartitionsTopic {
+        name: Str::from(name),
+        count,
+        assignments: assignments.map(|all| {
+            all.iter()
+                .map(|ids| CreatePartitionsAssignment { broker_ids: ids.to_vec(), ..Default::default() })
+                .collect()
+        }),
+        ..Default::default()
+    };
+    let request = |topics: Vec<CreatePartitionsTopic>, validate_only: bool| {
+        AnyRequest::CreatePartitions(m::CreatePartitionsRequest {
+            topics,
+            timeout_ms: 10_000,
+            validate_only,
+            ..Default::default()
+        })
+    };
+    let cases = [
+        ("partitions-validate", vec![more("d-base", 5, None)]),
+        ("partitions-same", vec![more("d-base", 3, None)]),
+        ("partitions-fewer", vec![more("d-base", 2, None)]),
+        ("partitions-0", vec![more("d-base", 0, None)]),
+        ("partitions-minus-1", vec![more("d-base", -1, None)]),
+        ("partitions-unknown-topic", vec![more("d-unknown", 5, None)]),
+        ("partitions-bad-name", vec![more("d bad/name", 5, None)]),
+        ("partitions-empty-name", vec![more("", 5, None)]),
+        ("partitions-twice", vec![more("d-base", 5, None), more("d-base", 6, None)]),
+        ("partitions-assigned", vec![more("d-base", 4, Some(&[&[1]]))]),
+        ("partitions-assigned-too-few", vec![more("d-base", 5, Some(&[&[1]]))]),
+        ("partitions-assigned-too-many", vec![more("d-base", 4, Some(&[&[1], &[1]]))]),
+        ("partitions-assigned-unknown", vec![more("d-base", 4, Some(&[&[7]]))]),
+        ("partitions-assigned-none", vec![more("d-base", 4, Some(&[&[]]))]),
+        ("partitions-assigned-twice", vec![more("d-base", 4, Some(&[&[1, 1]]))]),
+        ("partitions-nothing", vec![]),
+    ];
+    for (step, topics) in cases {
+        run.each(step, ApiKey::CreatePartitions, |_| request(topics.clone(), true))?;
+    }
+    for version in run.versions(ApiKey::CreatePartitions) {
+        let count = 4 + i32::from(version);
+        run.one("partitions", version, &request(vec![more("d-created-v2", count, None)], false))?;
+        run.until("more partitions", |run| Ok(run.partitions("d-created-v2")? == usize::try_from(count)?))?;
+        run.await_topic("d-created-v2")?;
+    }
+    Ok(())
+}
+
+/// The last of all steps, as it takes the topics of the others.
+pub(super) fn delete(run: &mut Run) -> anyhow::Result<()> {
+    use m::delete_topics_request::DeleteTopicState;
+    let id = run.id("d-base");
+    let request = |version: i16, names: &[&str]| {
+        let mut request = m::DeleteTopicsRequest { timeout_ms: 10_000, ..Default::default() };
+        if version >= 6 {
+            let state = |name: &&str| DeleteTopicState { name: Some(Str::from(*name)), ..Default::default() };
+            request.topics = names.iter().map(state).collect();
+        } else {
+            request.topic_names = names.iter().map(|name| Str::from(*name)).collect();
+        }
+        AnyRequest::DeleteTopics(request)
+    };
+    for version in run.versions(ApiKey::DeleteTopics) {
+        let name = format!("d-deleted-v{version}");
+        run.topic(&name, 1, &[])?;
+        run.one("delete", version, &request(version, &[&name]))?;
+        run.await_gone(&name)?;
+        run.one("delete-again", version, &request(version, &[&name]))?;
+        run.one("delete-bad-name", version, &request(version, &["d bad/name"]))?;
+        run.one("delete-empty-name", version, &request(version, &[""]))?;
+        run.one("delete-unknown-twice", version, &request(version, &["d-unknown2", "d-unknown2"]))?;
+        run.one("delete-nothing", version, &request(version, &[]))?;
+    }
+    let states = [
+        ("delete-by-unknown-id", Uuid::from_bytes([7; 16]), None),
+        ("delete-by-zero-id", Uuid::ZERO, None),
+        ("delete-by-id-and-name", id, Some(Str::from_static("d-base"))),
+        ("delete-by-id", id, None),
+    ];
+    for (step, topic_id, name) in states {
+        let version = run.newest(ApiKey::DeleteTopics);
+        let topics = vec![DeleteTopicState { topic_id, name, ..Default::default() }];
+        let request = m::DeleteTopicsRequest { topics, timeout_ms: 10_000, ..Default::default() };
+        run.one(step, version, &AnyRequest::DeleteTopics(request))?;
     }
     Ok(())
 }
