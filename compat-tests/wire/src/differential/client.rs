@@ -14,7 +14,7 @@ use std::{
 };
 
 /// No answer of an idle broker takes longer, and none of the requests waits on purpose for as long.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What came of a request.
 #[derive(Debug)]

@@ -64,8 +64,9 @@ impl Normal {
         }
         text = without_uuids(&text);
         text = after(&text, "127.0.0.1:", "<port>", |c| c.is_ascii_digit());
-        if text.contains(".log") || !text.starts_with("b\"") {
-            text = after(&text, "\"/tmp/", "<path>", |c| c != '"');
+        if !text.starts_with("b\"") {
+            text = after(&text, "/tmp/", "<path>", |c| !matches!(c, '"' | ']'));
+            text = without_clocks(&text);
         }
         text
     }
@@ -87,6 +88,24 @@ fn after(text: &str, before: &str, with: &str, like: impl Fn(char) -> bool) -> S
         rest = tail.get(end..).unwrap_or_default();
     }
     out + rest
+}
+
+/// Replaces numbers as long as a time in ms, which stand in messages about timestamps.
+fn without_clocks(text: &str) -> String {
+    const DIGITS: usize = 13;
+    let mut out = String::new();
+    let mut digits = String::new();
+    for letter in text.chars().chain(['\0']) {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            continue;
+        }
+        out.push_str(if digits.len() < DIGITS { &digits } else { "<time>" });
+        digits.clear();
+        out.push(letter);
+    }
+    out.pop();
+    out
 }
 
 /// Replaces each UUID written with hyphens, as member ids have at their end.

@@ -2,6 +2,9 @@
 
 mod cluster;
 mod configs;
+mod fetch;
+mod groups;
+mod offsets;
 mod produce;
 mod records;
 mod topics;
@@ -15,5 +18,8 @@ pub fn play(run: &mut Run) -> anyhow::Result<()> {
     topics::play(run)?;
     configs::play(run)?;
     produce::play(run)?;
+    fetch::play(run)?;
+    offsets::play(run)?;
+    groups::play(run)?;
     topics::delete(run)
 }

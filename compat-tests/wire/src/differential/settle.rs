@@ -96,6 +96,13 @@ impl Run {
             self.alias(response.cluster_id.as_deref().unwrap_or_default(), "<cluster>");
         }
         self.until("the group coordinator", |run| Ok(run.finds_coordinator(group)? && run.loaded(group)?))?;
+        self.until("producer ids", |run| {
+            let request = m::InitProducerIdRequest { transaction_timeout_ms: 1000, ..Default::default() };
+            match run.quietly(&AnyRequest::InitProducerId(request))? {
+                AnyResponse::InitProducerId(response) => Ok(response.error_code == 0),
+                _ => Ok(false),
+            }
+        })?;
         self.await_topic("__consumer_offsets")
     }
 
