@@ -1,8 +1,16 @@
 //! What every connection and handler shares: config, image, replicas, coordinators.
 
 use crate::{
-    clock::Clock, controller, fetch::sessions::Sessions, groups::Groups, logging::Levels, metrics::Metrics,
-    network::Limits, publisher::Published, replicas::Replicas, settings::Settings,
+    clock::Clock,
+    controller,
+    fetch::sessions::Sessions,
+    groups::Groups,
+    logging::Levels,
+    metrics::Metrics,
+    network::{Complaints, Limits},
+    publisher::Published,
+    replicas::Replicas,
+    settings::Settings,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
@@ -21,6 +29,7 @@ pub(crate) struct Broker {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) complaints: Complaints,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
     pub(crate) fetch_sessions: Mutex<Sessions>,
@@ -51,6 +60,7 @@ impl Broker {
             kraft_version,
             clock,
             limits,
+            complaints: Complaints::default(),
             groups: Groups::new(clock, crate::settings::group_settings(&config), stopping.clone()),
             fetch_sessions: Mutex::new(Sessions::new(settings.fetch_session_slots)),
             producer_ids: crate::producer_ids::ProducerIds::default(),

@@ -16,6 +16,10 @@ use std::{
 const THREADS: u64 = 4;
 /// Frames sent at once on one connection.
 const PIPELINED: usize = 16;
+/// Where the correlation id of a request begins, length included.
+const BEHIND_VERSION: usize = 8;
+/// Where the header's client id ends, `hostile` in all samples.
+const BEHIND_CLIENT_ID: usize = 21;
 /// A frame that is neither answered nor closed upon within this waits as an honest one may (a JoinGroup, a long poll).
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -25,7 +29,11 @@ fn main() -> anyhow::Result<()> {
     let address = args.next().ok_or_else(usage)?;
     let wanted: u64 = args.next().ok_or_else(usage)?.parse()?;
     let seed: u64 = args.next().map_or(Ok(1), |seed| seed.parse())?;
-    let frames = Arc::new(samples::frames());
+    let mut frames = samples::frames();
+    frames.retain(|frame| is_served(&address, frame));
+    anyhow::ensure!(!frames.is_empty(), "nothing is served at {address}");
+    println!("{} honest frames to begin with", frames.len());
+    let frames = Arc::new(frames);
     let (taken, silent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let begun = Instant::now();
     let threads: Vec<_> = (0..THREADS)
@@ -49,6 +57,18 @@ fn main() -> anyhow::Result<()> {
     let (taken, silent) = (taken.load(Ordering::Relaxed), silent.load(Ordering::Relaxed));
     println!("{taken} mutated frames taken in {seconds:.0} s, {silent} connections left waiting, seed {seed}");
     Ok(())
+}
+
+/// Whether the broker takes the frame as it is; one that is left waiting for its answer is taken too.
+fn is_served(address: &str, frame: &[u8]) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    if stream.set_read_timeout(Some(PATIENCE)).is_err() || stream.write_all(frame).is_err() {
+        return false;
+    }
+    match stream.read(&mut [0; 8]) {
+        Ok(read) => read > 0,
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
 }
 
 /// Sends a few frames on one connection; answers how many the broker dealt with, and whether it left some unanswered.
@@ -95,11 +115,12 @@ fn take_frames(received: &mut Vec<u8>) -> u64 {
     count
 }
 
-/// Changes a few bytes behind the API key and version, mostly keeping the length of the frame true.
+/// Changes a few bytes, mostly of the body, and mostly keeps the length of the frame true.
 fn mutate(frame: &[u8], random: &mut Random) -> Vec<u8> {
     let mut out = frame.to_vec();
+    let from = if random.below(16) == 0 { BEHIND_VERSION } else { BEHIND_CLIENT_ID };
     for _ in 0..=random.below(4) {
-        let at = 8 + random.below(out.len().saturating_sub(8).max(1));
+        let at = from + random.below(out.len().saturating_sub(from).max(1));
         match random.below(8) {
             0 if out.len() > 12 => out.truncate(at.max(9)),
             1 => replace(&mut out, at, &i32::MAX.to_be_bytes()),

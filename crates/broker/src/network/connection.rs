@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 /// Requests of one connection that may wait for their answers at a time; reading stops beyond.
 const MAX_IN_FLIGHT: usize = 100;
@@ -121,8 +121,11 @@ impl Connection {
         match ended {
             Ended::ByClient | Ended::Idle | Ended::Stopping => debug!(id, %peer, "closed: {ended}"),
             Ended::Io(error) => debug!(id, %peer, %error, "connection lost"),
-            Ended::Refused(_) => info!(id, %peer, "closed: {ended}"),
-            Ended::Frame(_) | Ended::SlowFrame => warn!(id, %peer, "closed: {ended}"),
+            Ended::Refused(_) | Ended::Frame(_) | Ended::SlowFrame => {
+                if let Some(left_out) = self.broker.complaints.admit(self.broker.clock.monotonic()) {
+                    warn!(id, %peer, left_out, "closed: {ended}");
+                }
+            }
         }
     }
 
