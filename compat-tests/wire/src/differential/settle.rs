@@ -97,7 +97,13 @@ impl Run {
         }
         self.until("the group coordinator", |run| Ok(run.finds_coordinator(group)? && run.loaded(group)?))?;
         self.until("producer ids", |run| {
-            let request = m::InitProducerIdRequest { transaction_timeout_ms: 1000, ..Default::default() };
+            let request = m::InitProducerIdRequest {
+                transactional_id: None,
+                transaction_timeout_ms: 1000,
+                producer_id: -1,
+                producer_epoch: -1,
+                ..Default::default()
+            };
             match run.quietly(&AnyRequest::InitProducerId(request))? {
                 AnyResponse::InitProducerId(response) => Ok(response.error_code == 0),
                 _ => Ok(false),

@@ -140,7 +140,13 @@ fn init_producer_id(run: &mut Run) -> anyhow::Result<()> {
 }
 
 fn idempotent(run: &mut Run) -> anyhow::Result<()> {
-    let request = m::InitProducerIdRequest { transaction_timeout_ms: 1000, ..Default::default() };
+    let request = m::InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: 1000,
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    };
     let id = match run.quietly(&AnyRequest::InitProducerId(request))? {
         AnyResponse::InitProducerId(response) => response.producer_id,
         _ => -1,
