@@ -136,7 +136,8 @@ mod tests {
     use super::*;
 
     fn of(path: &str, value: &str) -> String {
-        let normal = Normal { port: 9092, now_ms: 1_700_000_000_000, aliases: vec![("abc".into(), "<x>".into())] };
+        let normal =
+            Normal { port: 9092, now_ms: 1_700_000_000_000, aliases: vec![("my-cluster".into(), "<x>".into())] };
         normal.apply((path.to_owned(), value.to_owned())).1
     }
 
@@ -153,6 +154,6 @@ mod tests {
             of("value", "\"P://127.0.0.1:17,C://127.0.0.1:18\""),
             "\"P://127.0.0.1:<port>,C://127.0.0.1:<port>\""
         );
-        assert_eq!(of("cluster_id", "\"abc\""), "\"<x>\"");
+        assert_eq!(of("cluster_id", "\"my-cluster\""), "\"<x>\"");
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use anyhow::ensure;
 use ottla_protocol::{
-    ApiKey, Uuid,
+    ApiKey, Bytes, Records, Uuid,
     any::{AnyRequest, AnyResponse},
 };
 use std::{
@@ -91,7 +91,11 @@ impl Run {
     pub fn raw(&mut self, step: &str, bytes: &[u8], api: ApiKey, version: i16) -> anyhow::Result<Option<AnyResponse>> {
         let answer = self.client.send(bytes, api, version)?;
         let fields = match &answer {
-            Answer::Response(response) => tree::flatten(&format!("{response:#?}")),
+            Answer::Response(response) => {
+                let mut fields = tree::flatten(&format!("{response:#?}"));
+                fields.extend(fetched(response));
+                fields
+            }
             Answer::Unreadable(error) => vec![("response".into(), format!("unreadable: {error}"))],
             Answer::Closed => vec![("connection".into(), "closed".into())],
             Answer::Silent => vec![("connection".into(), "silent".into())],
@@ -136,4 +140,33 @@ impl Run {
     pub fn id(&self, name: &str) -> Uuid {
         self.ids.get(name).copied().unwrap_or(Uuid::ZERO)
     }
+}
+
+/// The bytes of fetched records, which a response prints the number of only.
+fn fetched(response: &AnyResponse) -> Vec<Field> {
+    let AnyResponse::Fetch(response) = response else {
+        return Vec::new();
+    };
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    partitions
+        .enumerate()
+        .filter_map(|(n, partition)| match &partition.records {
+            Some(Records::Bytes(bytes)) => Some((format!("bytes[{n}]"), format!("{:?}", without_clock(bytes)))),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The batches without checksums and timestamps of their headers, as two recorded runs have not the same clock.
+fn without_clock(records: &Bytes) -> Bytes {
+    const CLOCKED: [core::ops::Range<usize>; 2] = [17..21, 27..43];
+    let mut bytes = records.to_vec();
+    let mut at = 0;
+    while let Some(length) = bytes.get(at + 8..).and_then(|rest| rest.first_chunk::<4>()).copied() {
+        for range in CLOCKED {
+            bytes.iter_mut().skip(at + range.start).take(range.len()).for_each(|byte| *byte = 0);
+        }
+        at += 12 + usize::try_from(i32::from_be_bytes(length)).unwrap_or(bytes.len());
+    }
+    Bytes::from(bytes)
 }

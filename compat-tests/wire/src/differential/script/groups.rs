@@ -189,13 +189,9 @@ fn offsets(run: &mut Run) -> anyhow::Result<()> {
     ] {
         use m::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
         run.each(step, ApiKey::OffsetDelete, |_| {
-            let partitions = vec![OffsetDeleteRequestPartition { partition_index: 0, ..Default::default() }];
-            let topic = OffsetDeleteRequestTopic { name: Str::from(name), partitions, ..Default::default() };
-            AnyRequest::OffsetDelete(m::OffsetDeleteRequest {
-                group_id: Str::from(group),
-                topics: vec![topic],
-                ..Default::default()
-            })
+            let partitions = vec![OffsetDeleteRequestPartition { partition_index: 0 }];
+            let topic = OffsetDeleteRequestTopic { name: Str::from(name), partitions };
+            AnyRequest::OffsetDelete(m::OffsetDeleteRequest { group_id: Str::from(group), topics: vec![topic] })
         })?;
     }
     Ok(())

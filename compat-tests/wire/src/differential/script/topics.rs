@@ -129,7 +129,8 @@ fn metadata(run: &mut Run) -> anyhow::Result<()> {
 fn describe_topic_partitions(run: &mut Run) -> anyhow::Result<()> {
     use m::describe_topic_partitions_request::{Cursor, TopicRequest};
     let base: &[&str] = &["d-base"];
-    let cases: [(&str, &[&str], i32, Option<(&str, i32)>); 11] = [
+    type Case<'a> = (&'a str, &'a [&'a str], i32, Option<(&'a str, i32)>);
+    let cases: [Case<'_>; 11] = [
         ("describe-partitions", base, 2000, None),
         ("describe-partitions-limit", base, 2, None),
         ("describe-partitions-limit-0", base, 0, None),
