@@ -12,6 +12,7 @@ use ottla_storage::{
     Log,
     log_dir::{Checkpoint, LogDir, PartitionDir, PartitionOffsets, names},
 };
+use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
@@ -58,6 +59,8 @@ pub(crate) struct Replicas {
     dirs: Vec<Arc<Dir>>,
     config: ArcSwap<ServerConfig>,
     topics: ArcSwap<HashMap<Str, Arc<Partitions>>>,
+    /// Held while checkpoints are written: they replace their files by way of one temporary file each.
+    checkpoints: Mutex<()>,
 }
 
 /// What the coordinators must hear of.
@@ -69,7 +72,13 @@ pub(crate) struct Changes {
 
 impl Replicas {
     pub(crate) fn new(node_id: i32, dirs: Vec<Arc<Dir>>, config: Arc<ServerConfig>) -> Arc<Self> {
-        Arc::new(Self { node_id, dirs, config: ArcSwap::new(config), topics: ArcSwap::default() })
+        Arc::new(Self {
+            node_id,
+            dirs,
+            config: ArcSwap::new(config),
+            topics: ArcSwap::default(),
+            checkpoints: Mutex::default(),
+        })
     }
 
     /// A partition that this broker leads.
@@ -274,6 +283,7 @@ impl Replicas {
 
     /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
     pub(crate) fn write_checkpoints(&self) -> Result<(), ottla_storage::log_dir::Error> {
+        let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             let mut recovery_points = PartitionOffsets::new();
@@ -299,6 +309,7 @@ impl Replicas {
 
     /// Closes every log and marks the dirs as cleanly stopped. Blocks.
     pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
+        let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         let mut ends: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
         let mut starts: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
