@@ -1,5 +1,8 @@
 """The same requests to Apache Kafka and to Ottla, compared field by field."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from harness import broker as brokers
@@ -9,25 +12,21 @@ from harness.run import run
 _OVERRIDES = {"offsets_topic_num_partitions": 4}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def program():
     """The program that compares, built from this checkout."""
-    run(["cargo", "build", "--quiet", "--locked", "--bin", "differential", "--target-dir", _target()],
-        cwd=installed.CHECKOUT, timeout_s=170)
-    return _target() / "debug" / "differential"
+    run(["cargo", "build", "--quiet", "--locked", "--bin", "differential"], cwd=installed.CHECKOUT, timeout_s=170)
+    return Path(os.environ.get("CARGO_TARGET_DIR", installed.CHECKOUT / "target")) / "debug" / "differential"
 
 
-def _target():
-    return installed.CHECKOUT / "target" / "differential"
-
-
-@pytest.fixture
-def recorded(program, tmp_path):
+@pytest.fixture(scope="module")
+def record(program, tmp_path_factory):
     """Starts a broker of a kind, and keeps in a file what it answers."""
 
-    def record(kind, name):
-        broker = brokers.make(kind, tmp_path / name, **_OVERRIDES).start()
-        answers = tmp_path / f"{name}.tsv"
+    def record(kind):
+        folder = tmp_path_factory.mktemp(kind)
+        broker = brokers.make(kind, folder, **_OVERRIDES).start()
+        answers = folder / "answers.tsv"
         try:
             run([program, "--record", broker.bootstrap, answers], timeout_s=170)
         finally:
@@ -37,12 +36,17 @@ def recorded(program, tmp_path):
     return record
 
 
-def test_kafka_answers_itself_alike(program, recorded):
+@pytest.fixture(scope="module")
+def kafka_answers(record):
+    return record("kafka")
+
+
+def test_kafka_answers_itself_alike(program, record, kafka_answers):
     """What differs between two Apache Kafkas is noise, and there is none left to hide a difference in."""
-    run([program, recorded("kafka", "first"), recorded("kafka", "second"), "--self"])
+    run([program, kafka_answers, record("kafka"), "--self"])
 
 
-def test_ottla_answers_as_kafka_does(program, recorded):
+def test_ottla_answers_as_kafka_does(program, record, kafka_answers):
     """Each difference is in the list with its reason, and the list names no other."""
     known = installed.COMPAT_TESTS / "wire" / "differences.tsv"
-    run([program, recorded("kafka", "kafka"), recorded("ottla", "ottla"), "--known", known])
+    run([program, kafka_answers, record("ottla"), "--known", known])

@@ -122,10 +122,11 @@ impl Partition {
         leader_epoch: i32,
         config: TopicConfig,
         mut log: Log,
-    ) -> Self {
+    ) -> Result<Self, AppendError> {
+        log.start_leader_epoch(leader_epoch)?;
         // The only replica is the whole ISR: what it has is committed.
         log.set_high_watermark(log.log_end_offset());
-        Self {
+        Ok(Self {
             internal: topic_name::is_internal(&topic),
             topic,
             topic_id,
@@ -136,7 +137,7 @@ impl Partition {
             config: ArcSwap::from_pointee(config),
             reader: log.reader(),
             log: Mutex::new(Some(log)),
-        }
+        })
     }
 
     pub(crate) fn is_internal(&self) -> bool {
@@ -201,7 +202,7 @@ impl Partition {
         if batch.header().attributes.is_transactional() {
             return Err(AppendError::Transactional);
         }
-        batch.validate_records(&rules(&config, now_ms))?;
+        batch.validate_records(&rules((&self.topic, self.index), &config, now_ms))?;
         self.append_as(batch.into(), now_ms, Origin::Client)
     }
 
@@ -343,6 +344,9 @@ impl Partition {
         let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0).min(max_bytes);
         let found = self.reader.read(wanted.fetch_offset, max_bytes, at_least_one, isolation);
         let found = found.map_err(|error| self.read_error(&error))?;
+        if wanted.max_bytes < 0 && wanted.fetch_offset < offsets.end(isolation) {
+            return Err(ErrorCode::UnknownServerError);
+        }
         if let Some(aborted) = &mut read.aborted {
             aborted.extend(found.aborted.iter().map(|txn| (txn.producer_id, txn.first_offset)));
         }
@@ -396,8 +400,9 @@ impl Partition {
 /// Bytes of log that a replay holds at a time.
 const REPLAY_BYTES: usize = 1 << 20;
 
-fn rules(config: &TopicConfig, now_ms: i64) -> Rules {
+fn rules<'a>(partition: (&'a str, i32), config: &TopicConfig, now_ms: i64) -> Rules<'a> {
     Rules {
+        partition,
         origin: BatchOrigin::Client,
         compacted: config.cleanup_compact,
         timestamp_type: match config.message_timestamp_type {

@@ -3,7 +3,10 @@
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -15,6 +18,8 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(crate) struct Removals {
     queue: Mutex<BTreeMap<(Instant, u64), Work>>,
+    /// Tells apart what is due at the same instant.
+    next_number: AtomicU64,
     added: Notify,
 }
 
@@ -27,11 +32,8 @@ impl std::fmt::Debug for Removals {
 impl Removals {
     /// Has `work` done after `delay`.
     pub(crate) fn later(&self, delay: Duration, work: impl FnOnce() + Send + 'static) {
-        let mut queue = self.queue.lock();
-        let at = Instant::now() + delay;
-        let number = queue.len() as u64;
-        let free = (number..).find(|n| !queue.contains_key(&(at, *n))).unwrap_or(number);
-        queue.insert((at, free), Box::new(work));
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        self.queue.lock().insert((Instant::now() + delay, number), Box::new(work));
         self.added.notify_one();
     }
 

@@ -171,7 +171,7 @@ impl Replicas {
     ) -> anyhow::Result<Arc<Partition>> {
         log.assign_topic_id(topic.id)?;
         let config = self.config.load().topic_config(&overrides(image, &topic.name));
-        let partition = Partition::new(topic.name.clone(), topic.id, index, dir.clone(), leader_epoch, config, log);
+        let partition = Partition::new(topic.name.clone(), topic.id, index, dir.clone(), leader_epoch, config, log)?;
         Ok(Arc::new(partition))
     }
 

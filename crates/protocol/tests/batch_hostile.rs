@@ -111,8 +111,9 @@ fn walk(batch: &mut CheckedBatch) {
     assert!(!valid || records == batch.header().records_count as usize, "valid, but not all records are read");
 }
 
-fn rules(limits: Limits) -> Rules {
+fn rules(limits: Limits) -> Rules<'static> {
     Rules {
+        partition: ("topic", 0),
         origin: Origin::Client,
         compacted: false,
         timestamp_type: TimestampType::CreateTime,

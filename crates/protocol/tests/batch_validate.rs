@@ -12,8 +12,9 @@ use ottla_protocol::compression::{Compression, Level, Limits};
 const NOW_MS: i64 = 1_700_000_000_000;
 const HOUR_MS: i64 = 3_600_000;
 
-fn rules() -> Rules {
+fn rules() -> Rules<'static> {
     Rules {
+        partition: ("topic", 0),
         origin: Origin::Client,
         compacted: false,
         timestamp_type: TimestampType::CreateTime,
@@ -111,6 +112,20 @@ fn compacted_topics_need_keys() {
     check_rejected(builder.clone(), &rules, ErrorKind::InvalidRecord, &[1]);
     builder.push(NewRecord { timestamp: i64::MAX, key: Some(b""), ..NewRecord::default() });
     check_rejected(builder, &rules, ErrorKind::InvalidTimestamp, &[1, 3]);
+
+    let mut builder = Builder::new();
+    (0..5).for_each(|_| builder.push(NewRecord { timestamp: NOW_MS, ..NewRecord::default() }));
+    let rejected = produce(builder.build_bytes().unwrap(), &rules).unwrap_err();
+    let one = |n| {
+        format!(
+            "RecordError(batchIndex={n}, message='Compacted topic cannot accept message without key in topic partition topic-0')"
+        )
+    };
+    let first_three = [one(0), one(1), one(2)].join(", ");
+    let expected = format!(
+        "One or more records have been rejected due to 5 record errors in total, and only showing the first three errors at most: [{first_three}]"
+    );
+    assert_eq!(rejected.to_string(), expected);
 }
 
 #[test]
@@ -133,8 +148,6 @@ fn clients_may_not_write_what_brokers_write() {
 
     let empty = Builder::new().last_offset_delta(3);
     check_rejected(empty, &rules(), ErrorKind::InvalidRecord, &[]);
-    let placed = with_timestamps(Compression::None, &[NOW_MS]).base_offset(1);
-    check_rejected(placed, &rules(), ErrorKind::InvalidRecord, &[]);
     let wide = with_timestamps(Compression::None, &[NOW_MS]).last_offset_delta(1);
     check_rejected(wide, &rules(), ErrorKind::InvalidRecord, &[]);
 }

@@ -64,7 +64,8 @@ pub fn is_disk_failure(error: &AppendError) -> bool {
     matches!(error, AppendError::Epochs(_) | AppendError::Segment(_) | AppendError::Failed)
 }
 
-fn of_kind(kind: ErrorKind) -> ErrorCode {
+/// The code of a kind of error in a batch.
+pub fn of_kind(kind: ErrorKind) -> ErrorCode {
     match kind {
         ErrorKind::CorruptMessage => ErrorCode::CorruptMessage,
         ErrorKind::InvalidTimestamp => ErrorCode::InvalidTimestamp,

@@ -190,11 +190,7 @@ impl LogReader {
         if offset < log_start_offset || offset > log_end_offset {
             return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset });
         }
-        let bound = match isolation {
-            Isolation::LogEnd => log_end_offset,
-            Isolation::HighWatermark => offsets.high_watermark,
-            Isolation::LastStableOffset => offsets.last_stable_offset,
-        };
+        let bound = offsets.end(isolation);
         let mut read = Read { slices: Vec::new(), aborted: Vec::new(), offsets };
         if offset >= bound {
             return Ok(read);

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::epochs::LeaderEpochs;
+use crate::read::Isolation;
 use crate::segment::Segment;
 
 /// Stands for "no transaction is open".
@@ -34,6 +35,17 @@ pub struct Offsets {
     pub last_stable_offset: i64,
     /// The offset that the next record gets.
     pub log_end_offset: i64,
+}
+
+impl Offsets {
+    /// Where the log ends for a reader.
+    pub fn end(&self, isolation: Isolation) -> i64 {
+        match isolation {
+            Isolation::LogEnd => self.log_end_offset,
+            Isolation::HighWatermark => self.high_watermark,
+            Isolation::LastStableOffset => self.last_stable_offset,
+        }
+    }
 }
 
 impl Shared {

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// The folder that holds the workspace's Cargo.toml.
+/// The folder that holds the workspace's Cargo.toml, asked of `cargo run`: checkouts may share one build of this program.
 pub(crate) fn project_root() -> Result<PathBuf> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").context("start this with `cargo xtask`")?);
     let root = here.ancestors().nth(2).context("this crate lies two folders below the root")?;
     Ok(root.to_path_buf())
 }

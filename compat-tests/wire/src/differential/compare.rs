@@ -148,7 +148,7 @@ mod tests {
         let found =
             differences(&[outcome("x v1", "1"), outcome("y v0", "1")], &[outcome("x v1", "2"), outcome("y v0", "1")]);
         assert_eq!(found.len(), 1);
-        let list = known::parse("x v*\ta.*\tchosen\ny*\t*\tgone\n").unwrap();
+        let list = known::parse("x v*\ta.*\t1\t2\tchosen\nx v*\ta.*\t1\t3\tgone\n").unwrap();
         let (unknown_ones, unused) = unknown(&found, &list);
         assert!(unknown_ones.is_empty());
         assert_eq!(unused.len(), 1);

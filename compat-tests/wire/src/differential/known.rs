@@ -1,4 +1,4 @@
-//! The list of known differences: a glob of the step, a glob of the path, the reason.
+//! The list of known differences: globs of the step, of the path and of the two values, and the reason.
 
 use super::compare::Difference;
 use anyhow::Context;
@@ -8,6 +8,8 @@ use anyhow::Context;
 pub struct Known {
     step: String,
     path: String,
+    first: String,
+    second: String,
     /// Why the difference is there.
     pub reason: String,
 }
@@ -15,13 +17,16 @@ pub struct Known {
 impl Known {
     /// Whether the difference is the one meant.
     pub fn covers(&self, difference: &Difference) -> bool {
-        glob(&self.step, &difference.step) && glob(&self.path, &difference.path)
+        glob(&self.step, &difference.step)
+            && glob(&self.path, &difference.path)
+            && glob(&self.first, &difference.first)
+            && glob(&self.second, &difference.second)
     }
 }
 
 impl core::fmt::Display for Known {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}\t{}\t{}", self.step, self.path, self.reason)
+        write!(f, "{}\t{}\t{}\t{}\t{}", self.step, self.path, self.first, self.second, self.reason)
     }
 }
 
@@ -30,11 +35,13 @@ pub fn parse(text: &str) -> anyhow::Result<Vec<Known>> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let mut columns = line.split('\t');
-            let mut column = || columns.next().filter(|text| !text.is_empty()).map(str::to_owned);
-            let known = column().zip(column()).zip(column());
-            let ((step, path), reason) = known.with_context(|| format!("not step, path and reason: {line}"))?;
-            Ok(Known { step, path, reason })
+            let columns: Vec<String> = line.split('\t').map(str::to_owned).collect();
+            let columns: Result<[String; 5], _> = columns.try_into();
+            let [step, path, first, second, reason] = columns
+                .ok()
+                .filter(|columns| columns.iter().all(|column| !column.is_empty()))
+                .with_context(|| format!("not step, path, both values and reason: {line}"))?;
+            Ok(Known { step, path, first, second, reason })
         })
         .collect()
 }
@@ -62,7 +69,8 @@ mod tests {
 
     #[test]
     fn every_line_needs_a_reason() {
-        assert_eq!(parse("# a\n\na\tb\tc\n").unwrap().len(), 1);
-        assert!(parse("a\tb\n").is_err());
+        assert_eq!(parse("# a\n\na\tb\tc\td\te\n").unwrap().len(), 1);
+        assert!(parse("a\tb\tc\td\n").is_err());
+        assert!(parse("a\tb\tc\td\t\n").is_err());
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Limits {
 /// What came of one partition.
 #[derive(Debug)]
 pub(crate) enum PartitionRead {
+    /// There is no such partition here.
+    Unknown(ErrorCode),
     Failed(ErrorCode),
     Read(Read),
 }
@@ -32,7 +34,7 @@ pub(crate) enum PartitionRead {
 impl PartitionRead {
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Failed(_) => 0,
+            Self::Unknown(_) | Self::Failed(_) => 0,
             Self::Read(read) => read.slices.iter().map(Slice::len).sum(),
         }
     }
@@ -40,14 +42,14 @@ impl PartitionRead {
     /// Errors and truncations are told at once, not after `max_wait`.
     fn is_urgent(&self) -> bool {
         match self {
-            Self::Failed(_) => true,
+            Self::Unknown(_) | Self::Failed(_) => true,
             Self::Read(read) => read.diverging.is_some(),
         }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Failed(_) => {
+            Self::Unknown(_) | Self::Failed(_) => {
                 Outcome { high_watermark: -1, log_start_offset: -1, has_records: false, must_tell: true, error: true }
             }
             Self::Read(read) => Outcome {
@@ -116,7 +118,7 @@ fn read_all(
     let mut none_yet = true;
     let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {
         let read = match found {
-            Err(error) => PartitionRead::Failed(*error),
+            Err(error) => PartitionRead::Unknown(*error),
             Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation) {
                 Ok(read) => PartitionRead::Read(read),
                 Err(error) => PartitionRead::Failed(error),

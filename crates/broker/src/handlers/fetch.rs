@@ -4,16 +4,18 @@ use super::{Answered, Context, Pending, Refusal};
 use crate::{
     entropy,
     fetch::{
+        self,
         read::{self, Limits, PartitionRead},
         session::{Key, TopicKey, Wanted},
         sessions::{Asked, Outcome, Plan},
     },
 };
 use ottla_protocol::{
-    Records, Str, Uuid,
+    ErrorCode, Records, Str, Uuid,
     frame::RequestFrame,
     messages::{
         FetchRequest, FetchResponse,
+        fetch_request::{FetchPartition, FetchTopic},
         fetch_response::{AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData},
     },
 };
@@ -31,7 +33,10 @@ pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pendin
 }
 
 async fn handle(cx: Context, request: FetchRequest) -> Answered {
-    let limits = limits(&cx, &request);
+    let Some(isolation) = fetch::isolation(request.isolation_level) else {
+        return cx.respond(&failed(cx.version, &request, ErrorCode::UnknownServerError)).map(Some);
+    };
+    let limits = limits(&cx, &request, isolation);
     let plan = cx.broker.fetch_sessions.lock().plan(cx.broker.clock.monotonic(), asked(cx.version, request));
     if let Plan::Error(error) = plan {
         return cx.respond(&FetchResponse { error_code: error.code(), ..Default::default() }).map(Some);
@@ -40,14 +45,32 @@ async fn handle(cx: Context, request: FetchRequest) -> Answered {
     answer(&cx, &plan, reads)
 }
 
-fn limits(cx: &Context, request: &FetchRequest) -> Limits {
+fn limits(cx: &Context, request: &FetchRequest, isolation: Isolation) -> Limits {
     let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
     Limits {
         max_wait: Duration::from_millis(max_wait_ms).min(MAX_WAIT),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(cx.broker.settings.fetch_max_bytes),
-        isolation: if request.isolation_level == 1 { Isolation::LastStableOffset } else { Isolation::HighWatermark },
+        isolation,
     }
+}
+
+/// The answer to a request that fails as a whole: up to version 12 every partition has the error too.
+fn failed(version: i16, request: &FetchRequest, error: ErrorCode) -> FetchResponse {
+    let mut response = FetchResponse { error_code: if version >= 7 { error.code() } else { 0 }, ..Default::default() };
+    let partitions = |topic: &FetchTopic| {
+        let data = |p: &FetchPartition| partition_data(version, p.partition, PartitionRead::Unknown(error), &mut Vec::new());
+        topic.partitions.iter().map(data).collect()
+    };
+    if version < BY_ID_SINCE {
+        let topic = |topic: &FetchTopic| FetchableTopicResponse {
+            topic: topic.topic.clone(),
+            partitions: partitions(topic),
+            ..Default::default()
+        };
+        response.responses = request.topics.iter().map(topic).collect();
+    }
+    response
 }
 
 fn asked(version: i16, request: FetchRequest) -> Asked {
@@ -122,11 +145,11 @@ fn topic_entry<'a>(topics: &'a mut Vec<FetchableTopicResponse>, key: &TopicKey) 
 fn partition_data(version: i16, partition_index: i32, read: PartitionRead, sent: &mut Vec<Vec<Slice>>) -> PartitionData {
     let mut data = PartitionData { partition_index, ..Default::default() };
     match read {
-        PartitionRead::Failed(error) => {
+        PartitionRead::Unknown(error) | PartitionRead::Failed(error) => {
             data.error_code = error.code();
             data.high_watermark = -1;
             data.records = Some(Records::default());
-            data.aborted_transactions = None;
+            data.aborted_transactions = matches!(read, PartitionRead::Unknown(_)).then(Vec::new);
         }
         PartitionRead::Read(read) => {
             data.high_watermark = read.high_watermark;

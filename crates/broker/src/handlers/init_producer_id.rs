@@ -23,6 +23,7 @@ async fn handle(cx: Context, request: InitProducerIdRequest) -> InitProducerIdRe
         Some(id) if id.is_empty() => failed(ErrorCode::InvalidRequest),
         // There is no transaction coordinator yet, which is what this code says; clients give up after their timeout.
         Some(_) => failed(ErrorCode::CoordinatorNotAvailable),
+        None if (request.producer_id == -1) != (request.producer_epoch == -1) => failed(ErrorCode::InvalidRequest),
         // With a producer id and epoch an idempotent producer wants a new epoch; Kafka gives it a new id with epoch 0.
         None => match cx.broker.producer_ids.next(&cx.broker).await {
             Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() },

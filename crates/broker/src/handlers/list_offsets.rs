@@ -1,7 +1,7 @@
 //! ListOffsets (2): the offset at a time, or one of the special places of a log.
 
 use super::{Context, Pending, Refusal, plain};
-use crate::{error_code, partition::Partition};
+use crate::{error_code, fetch, partition::Partition};
 use ottla_protocol::{
     ErrorCode,
     frame::RequestFrame,
@@ -11,6 +11,7 @@ use ottla_protocol::{
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
     },
 };
+use ottla_storage::Isolation;
 use std::{collections::BTreeSet, pin::Pin};
 use tracing::error;
 
@@ -88,16 +89,13 @@ fn find(
     let partition = cx.broker.replicas.partition(topic, wanted.partition_index);
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     partition.check_epoch(wanted.current_leader_epoch)?;
-    lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, request.isolation_level == 1)
+    let isolation = fetch::isolation(request.isolation_level).ok_or(ErrorCode::UnknownServerError)?;
+    lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, isolation)
 }
 
-fn lookup(partition: &Partition, timestamp: i64, consumer: bool, committed: bool) -> Result<Found, ErrorCode> {
+fn lookup(partition: &Partition, timestamp: i64, consumer: bool, isolation: Isolation) -> Result<Found, ErrorCode> {
     let offsets = partition.reader().offsets();
-    let visible_end = match (consumer, committed) {
-        (false, _) => offsets.log_end_offset,
-        (true, false) => offsets.high_watermark,
-        (true, true) => offsets.last_stable_offset,
-    };
+    let visible_end = if consumer { offsets.end(isolation) } else { offsets.log_end_offset };
     if timestamp == LATEST {
         let leader_epoch = partition.leader_epoch();
         return Ok(Found { offset: visible_end, timestamp: -1, leader_epoch });

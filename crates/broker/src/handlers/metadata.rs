@@ -10,6 +10,7 @@ use ottla_protocol::{
     frame::RequestFrame,
     messages::{
         MetadataRequest, MetadataResponse,
+        metadata_request::MetadataRequestTopic,
         metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
     },
 };
@@ -30,10 +31,10 @@ async fn handle(cx: Context, request: MetadataRequest) -> MetadataResponse {
         None => all(&cx, &image),
         // Version 0 has no null: there an empty list means all topics.
         Some(topics) if topics.is_empty() && cx.version == 0 => all(&cx, &image),
-        Some(wanted) if wanted.iter().any(|t| cx.version >= 10 && cx.version < 12 && (t.name.is_none() || !t.topic_id.is_zero())) => {
-            wanted.iter().map(|t| failed(t.name.clone(), t.topic_id, ErrorCode::InvalidRequest)).collect()
-        }
         Some(wanted) => {
+            if let Some(error) = refused(cx.version, wanted) {
+                return whole_failed(cx.version, wanted, error);
+            }
             let (by_id, by_name): (Vec<_>, Vec<_>) = wanted.iter().partition(|t| !t.topic_id.is_zero());
             let ids: BTreeSet<Uuid> = by_id.iter().map(|t| t.topic_id).collect();
             let names: BTreeSet<Str> = by_name.iter().filter_map(|t| t.name.clone()).collect();
@@ -43,7 +44,11 @@ async fn handle(cx: Context, request: MetadataRequest) -> MetadataResponse {
             found
         }
     };
-    let topics = found.into_iter().map(|t| MetadataResponseTopic { topic_authorized_operations: operations, ..t });
+    let with_operations = |topic: MetadataResponseTopic| match ErrorCode::from_code(topic.error_code) {
+        Some(ErrorCode::UnknownTopicId) => topic,
+        _ => MetadataResponseTopic { topic_authorized_operations: operations, ..topic },
+    };
+    let topics = found.into_iter().map(with_operations);
     let cluster_operations = wants(request.include_cluster_authorized_operations) && cx.version <= 10;
     MetadataResponse {
         brokers: brokers(&cx, &image),
@@ -51,6 +56,32 @@ async fn handle(cx: Context, request: MetadataRequest) -> MetadataResponse {
         controller_id: cx.broker.node_id,
         topics: topics.collect(),
         cluster_authorized_operations: if cluster_operations { topics::ALL_CLUSTER_OPERATIONS } else { NO_OPERATIONS },
+        ..Default::default()
+    }
+}
+
+/// Why the whole request fails: since version 10 it has topic ids, which Kafka takes since 12.
+fn refused(version: i16, wanted: &[MetadataRequestTopic]) -> Option<ErrorCode> {
+    let by_id = |t: &MetadataRequestTopic| t.name.is_none() || !t.topic_id.is_zero();
+    let nameless = |t: &MetadataRequestTopic| t.name.is_none() && t.topic_id.is_zero();
+    match version {
+        10 | 11 if wanted.iter().any(by_id) => Some(ErrorCode::InvalidRequest),
+        12.. if wanted.iter().any(nameless) => Some(ErrorCode::UnknownServerError),
+        _ => None,
+    }
+}
+
+/// The answer of a Kafka that gave the request up: every topic has the error, and nothing else is there.
+fn whole_failed(version: i16, wanted: &[MetadataRequestTopic], error: ErrorCode) -> MetadataResponse {
+    let topic = |t: &MetadataRequestTopic| MetadataResponseTopic {
+        name: Some(t.name.clone().unwrap_or_default()),
+        topic_id: t.topic_id,
+        error_code: error.code(),
+        ..Default::default()
+    };
+    MetadataResponse {
+        topics: wanted.iter().map(topic).collect(),
+        error_code: if version >= 13 { error.code() } else { 0 },
         ..Default::default()
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
-    batch::CheckedBatch,
+    batch::{self, CheckedBatch, Header},
     compression::Compression,
     frame::RequestFrame,
     messages::{
@@ -51,12 +51,28 @@ fn first_error(response: &ProduceResponse) -> Option<String> {
 
 fn produce(cx: &Context, request: ProduceRequest) -> ProduceResponse {
     let acks = request.acks;
-    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, topic)).collect();
+    let refused = is_transaction_without_id(&request).then_some(ErrorCode::TransactionalIdAuthorizationFailed);
+    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, refused, topic)).collect();
     ProduceResponse { responses, ..Default::default() }
 }
 
-fn topic_response(cx: &Context, acks: i16, topic: TopicProduceData) -> TopicProduceResponse {
-    let name = resolve(cx, &topic);
+/// Nobody is allowed to write transactions as no one; Kafka judges by the first batch of each partition.
+fn is_transaction_without_id(request: &ProduceRequest) -> bool {
+    let is_transactional = |data: &PartitionProduceData| {
+        let header = data.records.as_ref().and_then(Records::bytes).map(|bytes| Header::parse(bytes));
+        header.is_some_and(|header| header.is_ok_and(|header| header.attributes.is_transactional()))
+    };
+    let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    request.transactional_id.is_none() && partitions().any(is_transactional)
+}
+
+fn topic_response(
+    cx: &Context,
+    acks: i16,
+    refused: Option<ErrorCode>,
+    topic: TopicProduceData,
+) -> TopicProduceResponse {
+    let name = refused.map_or_else(|| resolve(cx, &topic), Err);
     let partition_responses = topic
         .partition_data
         .into_iter()
@@ -91,7 +107,7 @@ fn partition_response(
             PartitionProduceResponse {
                 index,
                 error_code: failure.code.code(),
-                base_offset: failure.base_offset,
+                base_offset: -1,
                 log_start_offset: failure.log_start_offset,
                 record_errors: if cx.version >= 8 { failure.records } else { Vec::new() },
                 error_message: failure.message.filter(|_| cx.version >= 8).map(Str::from),
@@ -106,19 +122,31 @@ struct Failure {
     code: ErrorCode,
     message: Option<String>,
     records: Vec<BatchIndexAndErrorMessage>,
-    base_offset: i64,
     log_start_offset: i64,
 }
 
 impl From<ErrorCode> for Failure {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, records: Vec::new(), base_offset: -1, log_start_offset: -1 }
+        Self { code, message: None, records: Vec::new(), log_start_offset: -1 }
     }
 }
 
 impl Failure {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { message: Some(message.into()), ..Self::from(code) }
+    }
+
+    /// A failure in the log, where Kafka gives the start of the log beside most errors.
+    fn of_log(self, partition: &Partition) -> Self {
+        let log_start_offset = match self.code {
+            ErrorCode::CorruptMessage
+            | ErrorCode::MessageTooLarge
+            | ErrorCode::RecordListTooLarge
+            | ErrorCode::NotLeaderOrFollower
+            | ErrorCode::KafkaStorageError => -1,
+            _ => partition.reader().offsets().log_start_offset,
+        };
+        Self { log_start_offset, ..self }
     }
 }
 
@@ -131,7 +159,7 @@ impl From<AppendError> for Failure {
             ..Default::default()
         };
         let records = error.record_errors().into_iter().map(record_error).collect();
-        Self { code, message: error.message(), records, base_offset: -1, log_start_offset: -1 }
+        Self { code, message: error.message(), records, log_start_offset: -1 }
     }
 }
 
@@ -140,9 +168,9 @@ fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> R
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
     let partition = find(cx, topic, data.index)?;
-    let batch = check(cx.version, data.records)?;
+    let batch = check(cx.version, &partition, data.records)?;
     let size = batch.size_in_bytes();
-    let appended = partition.append(batch, wall_ms(), acks)?;
+    let appended = partition.append(batch, wall_ms(), acks).map_err(|error| Failure::from(error).of_log(&partition))?;
     cx.broker.metrics.produced(size);
     Ok(PartitionProduceResponse {
         base_offset: appended.first_offset,
@@ -161,10 +189,17 @@ fn find(cx: &Context, topic: &Str, index: i32) -> Result<Arc<Partition>, Failure
 }
 
 /// Exactly one batch, of magic 2, in a codec that the version knows: Kafka's ProduceRequest.validateRecords.
-fn check(version: i16, records: Option<Records>) -> Result<CheckedBatch, Failure> {
+fn check(version: i16, partition: &Partition, records: Option<Records>) -> Result<CheckedBatch, Failure> {
     let bytes = records.as_ref().and_then(Records::bytes).cloned().unwrap_or_default();
-    let batch = CheckedBatch::parse_produced(bytes)
-        .map_err(|error| Failure::new(error_code::of_batch(&error), error.to_string()))?;
+    let batch = CheckedBatch::parse_produced(bytes).map_err(|error| {
+        let failure = Failure::new(error_code::of_batch(&error), error.to_string());
+        match error {
+            // Kafka finds these in its log; before version 7 it looks at the codec first, because of zstd.
+            batch::Error::Count { .. } => failure.of_log(partition),
+            batch::Error::UnknownCompression(_) if version >= 7 => failure.of_log(partition),
+            _ => failure,
+        }
+    })?;
     if version < 7 && batch.compression() == Compression::Zstd {
         let message = format!("Produce requests with version {version} are not allowed to use ZStandard compression");
         return Err(Failure::new(ErrorCode::UnsupportedCompressionType, message));

@@ -33,7 +33,7 @@ pub enum Error {
     #[error("record batch has magic {0}, only magic 2 is supported")]
     OldMagic(i8),
     /// A magic that no release of Kafka wrote.
-    #[error("record batch has unknown magic {0}")]
+    #[error("Invalid magic found in record: {0}")]
     UnknownMagic(i8),
     /// The CRC-32C does not match.
     #[error("record batch is corrupt (stored crc = {stored}, computed crc = {computed})")]
@@ -70,9 +70,6 @@ pub enum Error {
     /// A produced partition holds more than one batch.
     #[error("exactly one record batch is allowed a partition")]
     MoreThanOneBatch,
-    /// A client chose the base offset.
-    #[error("the base offset of a produced record batch should be 0, but it is {0}")]
-    BaseOffset(i64),
     /// A client wrote a control batch.
     #[error("clients are not allowed to write control records")]
     ControlFromClient,

@@ -9,15 +9,12 @@ impl CheckedBatch {
     /// Proves the records of one partition of a Produce request of version 3 or later.
     ///
     /// As in Kafka 4.3.1 none and more than one batch are refused (INVALID_RECORD), so is another magic, and what follows the
-    /// batch is ignored if it is less than a batch. Size limits are the log's.
+    /// batch is ignored if it is less than a batch. Size limits and the base offset are the log's to check.
     pub fn parse_produced(mut bytes: Bytes) -> Result<Self, Error> {
         let size = whole_batch(&bytes)?.ok_or(Error::Empty)?;
-        let header = Header::parse(&bytes)?;
+        Header::parse(&bytes)?;
         if whole_batch(bytes.get(size..).unwrap_or_default())?.is_some() {
             return Err(Error::MoreThanOneBatch);
-        }
-        if header.base_offset != 0 {
-            return Err(Error::BaseOffset(header.base_offset));
         }
         Self::split_from(&mut bytes)
     }

@@ -23,7 +23,9 @@ pub enum Origin {
 
 /// What the topic asks of a record.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct Rules<'a> {
+    /// Topic and partition, as messages name them.
+    pub partition: (&'a str, i32),
     /// Who wrote the batch.
     pub origin: Origin,
     /// Whether `cleanup.policy` has compact, so that every record needs a key.
@@ -64,6 +66,12 @@ pub struct RecordError {
     pub kind: ErrorKind,
 }
 
+impl core::fmt::Display for RecordError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "RecordError(batchIndex={}, message='{}')", self.batch_index, self.message)
+    }
+}
+
 /// Why a batch is not accepted. [`Rejected::kind`] is the partition's error code, the message goes beside it.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejected {
@@ -97,12 +105,18 @@ fn message_of(errors: &[RecordError]) -> String {
     if errors.iter().any(|error| error.kind == ErrorKind::InvalidTimestamp) {
         return "One or more records have been rejected due to invalid timestamp".into();
     }
-    format!("One or more records have been rejected due to {} record errors in total", errors.len())
+    let shown: Vec<String> = errors.iter().take(3).map(RecordError::to_string).collect();
+    format!(
+        "One or more records have been rejected due to {} record errors in total, \
+         and only showing the first three errors at most: [{}]",
+        errors.len(),
+        shown.join(", ")
+    )
 }
 
 impl CheckedBatch {
     /// Checks the records against `rules`, then sets the batch's timestamp type and max timestamp as the topic has them.
-    pub fn validate_records(&mut self, rules: &Rules) -> Result<Validated, Rejected> {
+    pub fn validate_records(&mut self, rules: &Rules<'_>) -> Result<Validated, Rejected> {
         if rules.origin == Origin::Client {
             self.check_client_rules()?;
         }
@@ -156,7 +170,7 @@ struct Found {
 }
 
 impl Found {
-    fn visit(&mut self, batch: &CheckedBatch, rules: &Rules, record: Outline) {
+    fn visit(&mut self, batch: &CheckedBatch, rules: &Rules<'_>, record: Outline) {
         if i64::from(record.offset_delta) != i64::from(record.index) {
             self.gap = self.gap.or(Some(record.index));
         }
@@ -173,9 +187,10 @@ impl Found {
     }
 }
 
-fn broken_rule(batch: &CheckedBatch, rules: &Rules, record: Outline) -> Option<(ErrorKind, String)> {
+fn broken_rule(batch: &CheckedBatch, rules: &Rules<'_>, record: Outline) -> Option<(ErrorKind, String)> {
     if rules.compacted && !record.has_key {
-        let message = "Compacted topic cannot accept message without key".into();
+        let (topic, index) = rules.partition;
+        let message = format!("Compacted topic cannot accept message without key in topic partition {topic}-{index}");
         return Some((ErrorKind::InvalidRecord, message));
     }
     if rules.timestamp_type == TimestampType::CreateTime && record.timestamp != NO_TIMESTAMP {
@@ -186,15 +201,18 @@ fn broken_rule(batch: &CheckedBatch, rules: &Rules, record: Outline) -> Option<(
         .then(|| (ErrorKind::InvalidTimestamp, "Producer should not set timestamp type to LogAppendTime".into()))
 }
 
-fn out_of_range(rules: &Rules, record: Outline) -> String {
+fn out_of_range(rules: &Rules<'_>, record: Outline) -> String {
     let Outline { timestamp, offset_delta, .. } = record;
     let earliest = rules.now_ms.wrapping_sub(rules.timestamp_before_max_ms);
     let latest = rules.now_ms.wrapping_add(rules.timestamp_after_max_ms);
-    format!("Timestamp {timestamp} of message with offset {offset_delta} is not within [{earliest}, {latest}]")
+    format!(
+        "Timestamp {timestamp} of message with offset {offset_delta} is out of range. \
+         The timestamp should be within [{earliest}, {latest}]"
+    )
 }
 
 /// Wraps as Java does, so that extremes are judged as Kafka judges them.
-fn is_out_of_range(rules: &Rules, timestamp: i64) -> bool {
+fn is_out_of_range(rules: &Rules<'_>, timestamp: i64) -> bool {
     let age = rules.now_ms.wrapping_sub(timestamp);
     age > rules.timestamp_before_max_ms || age.wrapping_neg() > rules.timestamp_after_max_ms
 }

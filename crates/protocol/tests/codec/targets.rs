@@ -116,6 +116,7 @@ fn record_batches(data: &[u8]) {
     };
     let limits = Limits { max_output: OUTPUT as u64, ..Limits::default() };
     let rules = Rules {
+        partition: ("topic", 0),
         origin: if options & 2 == 0 { Origin::Client } else { Origin::Broker },
         compacted: options & 4 != 0,
         timestamp_type: if options & 8 == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime },
