@@ -15,6 +15,7 @@ pub mod config;
 mod epochs;
 pub mod error_code;
 pub mod fs;
+pub mod journal;
 mod log;
 pub mod log_dir;
 mod partition_metadata;

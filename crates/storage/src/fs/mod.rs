@@ -52,6 +52,8 @@ pub trait Fs: Send + Sync + Debug + 'static {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes everything on the disk that holds `path` durable: all content and all names.
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
     /// Takes the exclusive lock on a file, creating it; `WouldBlock` when another holds it. Freed on drop.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>>;
     /// Bytes free and in all on the disk that holds `path`.
@@ -84,6 +86,8 @@ pub trait File: Send + Sync + Debug {
     }
     /// Cuts or extends the file.
     fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Takes room for `len` bytes, which are zero where nothing was written.
+    fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes content and length durable (fdatasync).
     fn sync_data(&self) -> io::Result<()>;
     /// When the content last changed, in milliseconds since the epoch.

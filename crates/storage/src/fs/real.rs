@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{FlockOperation, fcntl_lock, flock, statvfs};
-use rustix::io::pwritev;
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock, flock, statvfs, syncfs};
+use rustix::io::{Errno, pwritev};
 
 use super::{Entry, File, FileLock, Fs, Open, Space};
 
@@ -74,6 +74,10 @@ impl Fs for RealFs {
         fs::File::open(path)?.sync_all()
     }
 
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        Ok(syncfs(fs::File::open(path)?)?)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
@@ -119,6 +123,14 @@ impl File for RealFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+            // Where the file system cannot, writing takes the room.
+            Err(Errno::OPNOTSUPP) => self.0.set_len(len),
+            result => Ok(result?),
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

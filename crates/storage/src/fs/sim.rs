@@ -25,6 +25,8 @@ pub enum Call {
     Sync,
     /// Syncing a folder.
     SyncDir,
+    /// Syncing everything.
+    SyncAll,
     /// Renaming.
     Rename,
     /// Removing a file or folder.
@@ -281,6 +283,17 @@ impl Fs for SimFs {
         Ok(())
     }
 
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        self.call(Call::SyncAll, path)?;
+        let mut state = self.0.lock();
+        let state = &mut *state;
+        state.durable = state.live.clone();
+        for inode in &mut state.inodes {
+            inode.synced.clone_from(&inode.content);
+        }
+        Ok(())
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
         let mut state = self.0.lock();
         if state.locks.iter().any(|held| held == path) {
@@ -363,6 +376,11 @@ impl File for SimFile {
             inode.content.resize(len as usize, 0);
             inode.synced.truncate(len as usize);
         })
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.fs.call(Call::Truncate, &self.path)?;
+        self.with(|inode| inode.content.resize(len as usize, 0))
     }
 
     fn sync_data(&self) -> io::Result<()> {

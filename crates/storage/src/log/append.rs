@@ -8,6 +8,7 @@ use ottla_protocol::batch::{self, CheckedBatch, CheckedBatches, HEADER_LEN, NO_T
 use super::Log;
 use crate::checkpoint;
 use crate::fs::is_full;
+use crate::journal::Change;
 use crate::producers::{self, BatchMetadata, Origin, Updates};
 use crate::segment::{self, AbortedTxn};
 
@@ -258,7 +259,12 @@ impl Log {
         let info = self.describe(batches, origin);
         let rolled = self.maybe_roll(size as u64, &info, now_ms)?;
         self.write(batches, size as u64)?;
+        let mut before = self.log_end_offset();
         self.take_in(batches, updates, info.last_offset + 1)?;
+        for batch in batches {
+            self.tell_journal(|| Change::Append { batch: batch.clone(), before });
+            before = batch.header().next_offset();
+        }
         let flush_due = self.log_end_offset().saturating_sub(self.recovery_point) >= self.config.flush_messages;
         Ok(AppendInfo { rolled, flush_due, ..info })
     }

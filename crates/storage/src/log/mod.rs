@@ -9,7 +9,7 @@ mod removal;
 mod roll;
 mod snapshots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod truncate;
 
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ pub use removal::Removal;
 
 use crate::config::LogConfig;
 use crate::epochs::EpochEndOffset;
+use crate::journal::{Change, Sink};
 use crate::partition_metadata;
 use crate::producers::{ProducerEntry, Producers};
 use crate::read::LogReader;
@@ -51,6 +52,7 @@ pub struct Log {
     truncations: u64,
     /// A write failed and what the disk holds is not known: no more appends.
     failed: bool,
+    journal: Option<Box<dyn Sink>>,
 }
 
 /// What the owner keeps of the active segment.
@@ -97,6 +99,17 @@ impl Log {
     /// The offset below which everything is durable; exclusive. It goes into `recovery-point-offset-checkpoint`.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point
+    }
+
+    /// Tells a journal of every change from now on.
+    pub fn set_journal(&mut self, journal: Box<dyn Sink>) {
+        self.journal = Some(journal);
+    }
+
+    fn tell_journal(&self, change: impl FnOnce() -> Change) {
+        if let Some(journal) = &self.journal {
+            journal.take(change());
+        }
     }
 
     /// Sets the high watermark, within the log, and answers it.

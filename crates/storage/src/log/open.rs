@@ -152,6 +152,7 @@ impl Loaded {
             recovery_point: self.recovery_point,
             truncations: 0,
             failed: false,
+            journal: None,
         };
         log.shared.set_first_unstable_offset(log.first_unstable_offset());
         Ok(log)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::open::replay;
 use super::{Active, Log, OpenError, Removal};
+use crate::journal::Change;
 use crate::segment::{Lens, Segment};
 
 impl Log {
@@ -38,6 +39,8 @@ impl Log {
         self.shared.set_segments(with_last(&active));
         self.active = Active::new(active, now_ms)?;
         self.after_truncation(offset, now_ms)?;
+        let end = self.log_end_offset();
+        self.tell_journal(|| Change::Truncate(end));
         Ok(true)
     }
 
@@ -63,7 +66,9 @@ impl Log {
         self.snapshots.remove(|_| true)?;
         self.truncate_epochs(i64::MIN)?;
         self.shared.set_log_start_offset(log_start_offset.unwrap_or(offset));
-        self.after_truncation(offset, now_ms)
+        self.after_truncation(offset, now_ms)?;
+        self.tell_journal(|| Change::StartAt(offset));
+        Ok(())
     }
 
     /// Cuts a segment. Readers of the old one keep what they have; the new one is published in its place.

@@ -21,15 +21,15 @@ use crate::fs::{Fs, SimFs};
 use crate::producers::Origin;
 use crate::read::Isolation;
 
-pub(super) const EPOCH: i32 = 3;
-pub(super) const NOW: i64 = 1_700_000_000_000;
+pub(crate) const EPOCH: i32 = 3;
+pub(crate) const NOW: i64 = 1_700_000_000_000;
 
 pub(super) fn dir() -> PathBuf {
     PathBuf::from("/data/topic-0")
 }
 
 /// A batch of records with these values, all at `timestamp`.
-pub(super) fn batch(values: &[&str], timestamp: i64) -> Builder {
+pub(crate) fn batch(values: &[&str], timestamp: i64) -> Builder {
     let mut builder = Builder::new();
     for value in values {
         builder.push(NewRecord { timestamp, value: Some(value.as_bytes()), ..NewRecord::default() });
@@ -37,7 +37,7 @@ pub(super) fn batch(values: &[&str], timestamp: i64) -> Builder {
     builder
 }
 
-pub(super) fn built(builder: Builder) -> CheckedBatches {
+pub(crate) fn built(builder: Builder) -> CheckedBatches {
     CheckedBatches::from(builder.build().unwrap())
 }
 
@@ -112,7 +112,7 @@ pub(super) fn read_all(log: &Log, from: i64) -> Vec<CheckedBatch> {
 }
 
 /// Values of all records from the start on, with their offsets.
-pub(super) fn values(log: &Log) -> Vec<(i64, String)> {
+pub(crate) fn values(log: &Log) -> Vec<(i64, String)> {
     let start = log.log_start_offset();
     let batches = read_all(log, start);
     let records = batches.iter().flat_map(|batch| batch.records(&Default::default()).map(Result::unwrap));

@@ -1,0 +1,173 @@
+//! The files of a journal: `journal-<n>.ottla` in the log dir, filled in turn and written over.
+//!
+//! They are files, not folders, because Apache Kafka takes every folder in a log dir for a partition.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::frame::ALIGNMENT;
+use super::scan::Found;
+use super::{Error, Limits};
+use crate::fs::{File, Fs, Open};
+
+const PREFIX: &str = "journal-";
+const SUFFIX: &str = ".ottla";
+
+#[derive(Debug)]
+struct JournalFile {
+    path: PathBuf,
+    file: Arc<dyn File>,
+    /// The last frame in it; 0 when nothing in it is needed.
+    last_seq: u64,
+}
+
+/// The files and where the next frame goes.
+#[derive(Debug)]
+pub(super) struct Files {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    limits: Limits,
+    files: BTreeMap<u32, JournalFile>,
+    /// The file that is being filled, and how far it is.
+    current: Option<(u32, u64)>,
+}
+
+/// Where a frame goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    number: u32,
+    position: u64,
+}
+
+impl Files {
+    /// The files that are there.
+    pub(super) fn list(fs: Arc<dyn Fs>, dir: &Path, limits: Limits) -> Result<Self, Error> {
+        let entries = fs.list(dir).map_err(|source| Error::Io { path: dir.to_path_buf(), source })?;
+        let numbers = entries.iter().filter(|entry| !entry.is_dir).filter_map(|entry| number_of(&entry.name));
+        let mut this = Self { fs, dir: dir.to_path_buf(), limits, files: BTreeMap::new(), current: None };
+        for number in numbers.collect::<Vec<_>>() {
+            this.open(number, Open::Existing)?;
+        }
+        Ok(this)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Each file with its number and name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Path, &Arc<dyn File>)> {
+        self.files.iter().map(|(number, file)| (*number, file.path.as_path(), &file.file))
+    }
+
+    /// Takes what was found for the state to go on from: a new frame goes into a file of its own.
+    pub(super) fn take_up(&mut self, found: &Found) {
+        for (number, file) in &mut self.files {
+            file.last_seq = found.last_seq_in(*number).filter(|seq| *seq >= found.floor()).unwrap_or(0);
+        }
+    }
+
+    /// How many files hold what is needed.
+    pub(super) fn in_use(&self) -> usize {
+        let current = self.current.map(|(number, _)| number);
+        self.files.iter().filter(|(number, file)| file.last_seq > 0 || Some(**number) == current).count()
+    }
+
+    pub(super) fn free_below(&mut self, floor: u64) {
+        for file in self.files.values_mut().filter(|file| file.last_seq < floor) {
+            file.last_seq = 0;
+        }
+    }
+
+    /// Finds room for a frame: in the current file, in one that is free, or in a new one. The last page of a file is kept
+    /// for [`Files::place_last`].
+    pub(super) fn place(&mut self, len: u64) -> Result<Place, Error> {
+        let room = self.limits.file_bytes - ALIGNMENT;
+        assert!(len <= room, "a frame of {len} bytes is larger than a file");
+        if let Some((number, position)) = self.current
+            && position + len <= room
+        {
+            return Ok(Place { number, position });
+        }
+        let number = match self.free() {
+            Some(number) => number,
+            None if self.files.len() < self.limits.files => self.create()?,
+            None => return Err(Error::Full),
+        };
+        self.current = Some((number, 0));
+        Ok(Place { number, position: 0 })
+    }
+
+    /// Finds room for a frame of one page, which there always is: such a frame frees others.
+    pub(super) fn place_last(&mut self) -> Result<Place, Error> {
+        if let Some((number, position)) = self.current
+            && position + ALIGNMENT <= self.limits.file_bytes
+        {
+            return Ok(Place { number, position });
+        }
+        let number = match self.free() {
+            Some(number) => number,
+            None => self.create()?,
+        };
+        self.current = Some((number, 0));
+        Ok(Place { number, position: 0 })
+    }
+
+    fn free(&self) -> Option<u32> {
+        let current = self.current.map(|(number, _)| number);
+        let free = self.files.iter().find(|(number, file)| file.last_seq == 0 && Some(**number) != current);
+        free.map(|(number, _)| *number)
+    }
+
+    fn create(&mut self) -> Result<u32, Error> {
+        let number = self.files.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.open(number, Open::Truncate)?;
+        let Some(created) = self.files.get(&number) else { return Err(Error::Full) };
+        let io = |source| Error::Io { path: created.path.clone(), source };
+        created.file.allocate(self.limits.file_bytes).map_err(io)?;
+        created.file.sync_data().map_err(io)?;
+        self.fs.sync_dir(&self.dir).map_err(io)?;
+        Ok(number)
+    }
+
+    fn open(&mut self, number: u32, how: Open) -> Result<(), Error> {
+        let path = self.dir.join(format!("{PREFIX}{number}{SUFFIX}"));
+        let file = self.fs.open(&path, how).map_err(|source| Error::Io { path: path.clone(), source })?;
+        self.files.insert(number, JournalFile { path, file, last_seq: 0 });
+        Ok(())
+    }
+
+    /// Writes a frame where [`Files::place`] said, and syncs it.
+    pub(super) fn write(&mut self, place: Place, seq: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
+        let Some(file) = self.files.get_mut(&place.number) else { return Err(Error::Full) };
+        let io = |source| Error::Io { path: file.path.clone(), source };
+        file.file.write_at(buffers, place.position).map_err(io)?;
+        file.file.sync_data().map_err(io)?;
+        file.last_seq = seq;
+        let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.current = Some((place.number, place.position + len as u64));
+        Ok(())
+    }
+
+    pub(super) fn remove_all(self) -> Result<(), Error> {
+        for file in self.files.values() {
+            match self.fs.remove_file(&file.path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Io { path: file.path.clone(), source });
+                }
+                _ => {}
+            }
+        }
+        self.fs.sync_dir(&self.dir).map_err(|source| Error::Io { path: self.dir.clone(), source })
+    }
+}
+
+fn number_of(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
+}

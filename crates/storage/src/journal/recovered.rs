@@ -1,0 +1,123 @@
+//! What a journal held after a stop, put back into the logs that lack it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_protocol::batch::CheckedBatches;
+
+use super::frame::{Kind, PartitionKey, Row};
+use super::scan::{self, Found};
+use super::{Error, scan::Frame};
+use crate::fs::File;
+use crate::log::{AppendError, Log};
+
+/// Why a log cannot be made whole.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] Error),
+    /// The log ends before what the journal says was durable in it.
+    #[error("{dir}: the log ends at offset {log_end_offset}, below {expected}, where the journal goes on")]
+    Gap {
+        /// The folder of the log.
+        dir: PathBuf,
+        /// Where it ends.
+        log_end_offset: i64,
+        /// Where it should.
+        expected: i64,
+    },
+    /// The log does not take a batch back.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// The epoch of a leader that knows all others.
+const ANY_EPOCH: i32 = i32::MAX;
+
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    file: Arc<dyn File>,
+}
+
+#[derive(Debug)]
+struct Placed {
+    source: usize,
+    row: Row,
+    position: u64,
+}
+
+/// The entries that may be missing in segments, by log.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    sources: Vec<Source>,
+    entries: BTreeMap<PartitionKey, Vec<Placed>>,
+}
+
+impl Recovered {
+    pub(super) fn new(found: Found) -> Self {
+        let mut this = Self::default();
+        for frame in &found.frames {
+            this.add(frame);
+        }
+        this
+    }
+
+    fn add(&mut self, frame: &Frame) {
+        if self.sources.last().is_none_or(|last| last.path != frame.path) {
+            self.sources.push(Source { path: frame.path.clone(), file: Arc::clone(&frame.file) });
+        }
+        let source = self.sources.len() - 1;
+        for (row, position) in frame.placed_rows() {
+            let entries = self.entries.entry(row.key).or_default();
+            match row.kind {
+                Kind::Append => entries.push(Placed { source, row, position }),
+                // A log is cut durably at once; what is cut off must not come back.
+                Kind::Truncate => entries.retain(|placed| placed.row.offset < row.offset),
+                Kind::StartAt => entries.clear(),
+            }
+        }
+    }
+
+    /// The logs that have entries.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &PartitionKey> {
+        self.entries.keys()
+    }
+
+    /// Puts back what a log lacks, and answers how many batches that were. Afterwards its entries are forgotten.
+    ///
+    /// The log must be flushed before anything is appended: what a crash left in it may not be in the journal.
+    pub fn restore(&mut self, key: &PartitionKey, log: &mut Log, now_ms: i64) -> Result<u64, RestoreError> {
+        let mut restored = 0;
+        for Placed { source, row, position } in self.entries.remove(key).unwrap_or_default() {
+            if row.offset < log.log_end_offset() {
+                continue;
+            }
+            check_reaches(log, row.before)?;
+            log.append_as_follower(self.read(source, row, position)?, ANY_EPOCH, now_ms)?;
+            restored += 1;
+        }
+        Ok(restored)
+    }
+
+    fn read(&self, source: usize, row: Row, position: u64) -> Result<CheckedBatches, Error> {
+        let Source { path, file } = &self.sources[source];
+        let bytes = scan::read(&**file, position, u64::from(row.len));
+        let bytes = bytes.map_err(|source| Error::Io { path: path.clone(), source })?;
+        CheckedBatches::parse(bytes.into()).map_err(|_| Error::Corrupt {
+            path: path.clone(),
+            position,
+            reason: "a batch in a committed frame is not what was written",
+        })
+    }
+}
+
+fn check_reaches(log: &Log, expected: i64) -> Result<(), RestoreError> {
+    let log_end_offset = log.log_end_offset();
+    if log_end_offset < expected {
+        return Err(RestoreError::Gap { dir: log.dir(), log_end_offset, expected });
+    }
+    Ok(())
+}
