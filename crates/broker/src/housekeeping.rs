@@ -37,7 +37,12 @@ fn clean_up(broker: &Broker) {
 }
 
 fn write_checkpoints(broker: &Broker) {
-    for partition in broker.replicas.all() {
+    for dir in broker.replicas.dirs() {
+        if let Some(commits) = dir.commits() {
+            commits.checkpoint();
+        }
+    }
+    for partition in broker.replicas.all().into_iter().filter(|partition| partition.dir.commits().is_none()) {
         partition.flush();
     }
     if let Err(error) = broker.replicas.write_checkpoints() {

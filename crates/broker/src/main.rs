@@ -7,6 +7,7 @@ mod broker;
 mod checkpoint_file;
 mod cli;
 mod clock;
+mod commit;
 mod config_schema;
 mod controller;
 mod entropy;

@@ -5,7 +5,7 @@ use crate::{
     checkpoint_file,
     clock::{Clock, wall_ms},
     config_schema::Schema,
-    controller, format, housekeeping, http,
+    controller, entropy, format, housekeeping, http,
     logging::Levels,
     metadata_log::{self, MetadataLog},
     network::{self, Bound},
@@ -25,6 +25,7 @@ use ottla_protocol::{Str, stored::VotersRecord};
 use ottla_state_machine::Shard;
 use ottla_storage::{
     fs::{Fs, RealFs},
+    journal::{self, Journal},
     log_dir::LogDir,
 };
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
@@ -34,6 +35,10 @@ use tracing::{info, warn};
 
 /// How long a stop waits for requests that were taken in.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// A journal file is larger where a request may be. The segments are synced when half of the files are in use.
+const JOURNAL_FILE_BYTES: u64 = 64 << 20;
+const JOURNAL_FILES: usize = 8;
 
 /// What a start needs to know.
 pub(crate) struct Options {
@@ -113,6 +118,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
     let changes = broker.replicas.load(&recovered.image)?;
+    broker.replicas.start_commits()?;
     broker.take_config(broker.replicas.config());
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
     let Recovered { shard, mut log, image, voters, bootstrap, .. } = recovered;
@@ -146,11 +152,24 @@ fn open_dirs(
     let wanted = std::env::var("CLUSTER_ID").ok();
     let cluster_id = format::ensure_formatted(&mut opened, config.node_id(), wanted.as_deref())?;
     let removals = Arc::new(Removals::default());
+    let journaled = config.get(keys::OTTLA_JOURNAL_ENABLE);
     let dirs = opened.into_iter().map(|dir| {
         let id = dir.directory_id().context("a log dir has no directory.id")?;
-        Ok(Dir::new(dir, id, removals.clone()))
+        let (journal, recovered) = open_journal(&dir, config)?;
+        Ok(Dir::new(dir, id, removals.clone(), journal, recovered, journaled))
     });
     Ok((dirs.collect::<anyhow::Result<_>>()?, cluster_id))
+}
+
+/// Opens a log dir's journal. A clean stop leaves none, so beside the mark of one it is older than what the logs hold.
+fn open_journal(dir: &LogDir, config: &ServerConfig) -> anyhow::Result<(Journal, journal::Recovered)> {
+    let largest_batch = u64::try_from(config.get(keys::SOCKET_REQUEST_MAX_BYTES)).unwrap_or(0);
+    let limits =
+        journal::Limits { file_bytes: JOURNAL_FILE_BYTES.max(largest_batch + (1 << 20)), files: JOURNAL_FILES };
+    if dir.clean_shutdown().is_some() {
+        Journal::remove_all(&**dir.fs(), dir.path())?;
+    }
+    Ok(Journal::open(dir.fs().clone(), dir.path(), limits, entropy::u64())?)
 }
 
 /// The metadata as the disk has it.

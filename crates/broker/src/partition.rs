@@ -1,6 +1,12 @@
 //! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
 
-use crate::{entropy, error_code, fetch::session::Wanted, fetch::waiters::Waiters, replicas::Dir};
+use crate::{
+    commit::{Commit, Commits, Settling},
+    entropy, error_code,
+    fetch::session::Wanted,
+    fetch::waiters::Waiters,
+    replicas::Dir,
+};
 use arc_swap::ArcSwap;
 use ottla_config::TopicConfig;
 use ottla_metadata::topic_name;
@@ -9,12 +15,14 @@ use ottla_protocol::{
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
     compression::Limits,
 };
-use ottla_storage::{AppendInfo, Isolation, Log, LogReader, Origin, Removal, Slice, log_dir::names};
+use ottla_storage::{
+    AppendInfo, Isolation, Log, LogReader, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
+};
 use parking_lot::Mutex;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicI32, Ordering},
     },
     time::Duration,
@@ -86,6 +94,14 @@ impl AppendError {
     }
 }
 
+/// Hears of what becomes durable in a partition.
+pub(crate) trait CommitListener: Send + Sync {
+    /// Everything below the high watermark is durable.
+    fn committed(&self, high_watermark: i64);
+    /// Nothing more will be.
+    fn failed(&self);
+}
+
 /// A led partition.
 pub(crate) struct Partition {
     pub(crate) topic: Str,
@@ -93,6 +109,9 @@ pub(crate) struct Partition {
     pub(crate) index: i32,
     pub(crate) dir: Arc<Dir>,
     pub(crate) waiters: Waiters,
+    pub(crate) settling: Settling,
+    /// Who else hears of commits: the coordinator that has its records here.
+    listener: OnceLock<Weak<dyn CommitListener>>,
     leader_epoch: AtomicI32,
     internal: bool,
     config: ArcSwap<TopicConfig>,
@@ -122,22 +141,29 @@ impl Partition {
         leader_epoch: i32,
         config: TopicConfig,
         mut log: Log,
-    ) -> Result<Self, AppendError> {
+    ) -> Result<Arc<Self>, AppendError> {
         log.start_leader_epoch(leader_epoch)?;
         // The only replica is the whole ISR: what it has is committed.
         log.set_high_watermark(log.log_end_offset());
-        Ok(Self {
-            internal: topic_name::is_internal(&topic),
-            topic,
-            topic_id,
-            index,
-            dir,
-            waiters: Waiters::default(),
-            leader_epoch: AtomicI32::new(leader_epoch),
-            config: ArcSwap::from_pointee(config),
-            reader: log.reader(),
-            log: Mutex::new(Some(log)),
-        })
+        Ok(Arc::new_cyclic(|this: &Weak<Self>| {
+            if let Some(commits) = dir.commits() {
+                log.set_journal(commits.sink(this, PartitionKey { topic_id, partition: index }));
+            }
+            Self {
+                internal: topic_name::is_internal(&topic),
+                topic,
+                topic_id,
+                index,
+                dir,
+                waiters: Waiters::default(),
+                settling: Settling::default(),
+                listener: OnceLock::new(),
+                leader_epoch: AtomicI32::new(leader_epoch),
+                config: ArcSwap::from_pointee(config),
+                reader: log.reader(),
+                log: Mutex::new(Some(log)),
+            }
+        }))
     }
 
     pub(crate) fn is_internal(&self) -> bool {
@@ -184,6 +210,11 @@ impl Partition {
         Ok(())
     }
 
+    /// Stands for what was appended up to now becoming durable; none where nobody waits for that.
+    pub(crate) fn commit(&self) -> Option<Commit> {
+        self.dir.commits().map(Commits::commit)
+    }
+
     /// Appends what a client produced.
     pub(crate) fn append(
         self: &Arc<Self>,
@@ -203,6 +234,9 @@ impl Partition {
             return Err(AppendError::Transactional);
         }
         batch.validate_records(&rules((&self.topic, self.index), &config, now_ms))?;
+        if let Some(commits) = self.dir.commits().filter(|commits| commits.is_crowded()) {
+            tokio::task::block_in_place(|| commits.wait_for_room());
+        }
         self.append_as(batch.into(), now_ms, Origin::Client)
     }
 
@@ -226,12 +260,13 @@ impl Partition {
         }
         let appended = self.with_log(|log| {
             let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
-            let end = log.log_end_offset();
-            log.set_high_watermark(end);
+            if self.dir.commits().is_none() {
+                log.set_high_watermark(log.log_end_offset());
+            }
             Ok(info)
         })?;
         let info = appended.map_err(|error| self.append_failed(error))?;
-        if !info.duplicate {
+        if !info.duplicate && self.dir.commits().is_none() {
             self.waiters.wake();
         }
         if info.flush_due {
@@ -240,11 +275,32 @@ impl Partition {
             if self.dir.is_offline() {
                 return Err(AppendError::Offline);
             }
-        } else if info.rolled {
+        } else if info.rolled && self.dir.commits().is_none() {
             let partition = self.clone();
             tokio::task::spawn_blocking(move || partition.flush());
         }
         Ok(info)
+    }
+
+    /// Takes note that everything below an offset is durable.
+    pub(crate) fn committed(&self, end: i64) {
+        let Ok(high_watermark) = self.with_log(|log| log.set_high_watermark(end)) else { return };
+        self.waiters.wake();
+        if let Some(listener) = self.listener.get().and_then(Weak::upgrade) {
+            listener.committed(high_watermark);
+        }
+    }
+
+    /// Takes note that nothing more will be durable.
+    pub(crate) fn commits_failed(&self) {
+        if let Some(listener) = self.listener.get().and_then(Weak::upgrade) {
+            listener.failed();
+        }
+    }
+
+    /// Lets somebody hear of commits.
+    pub(crate) fn set_listener(&self, listener: Weak<dyn CommitListener>) {
+        assert!(self.listener.set(listener).is_ok(), "{self} has one coordinator");
     }
 
     fn append_failed(&self, error: ottla_storage::AppendError) -> AppendError {

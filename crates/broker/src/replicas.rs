@@ -1,6 +1,6 @@
 //! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
 
-use crate::{clock::wall_ms, entropy, partition::Partition, removals::Removals, settings};
+use crate::{clock::wall_ms, commit::Commits, entropy, partition::Partition, removals::Removals, settings};
 use arc_swap::ArcSwap;
 use ottla_config::ServerConfig;
 use ottla_metadata::{
@@ -10,11 +10,13 @@ use ottla_metadata::{
 use ottla_protocol::{Str, Uuid};
 use ottla_storage::{
     Log,
+    journal::{Journal, PartitionKey, Recovered},
     log_dir::{Checkpoint, LogDir, PartitionDir, PartitionOffsets, names},
 };
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt, io,
     path::PathBuf,
     sync::{
         Arc,
@@ -24,18 +26,72 @@ use std::{
 use tracing::{error, info, warn};
 
 /// A log dir in use.
-#[derive(Debug)]
 pub(crate) struct Dir {
     pub(crate) log_dir: LogDir,
     pub(crate) id: Uuid,
     /// Files that wait for their removal.
     pub(crate) removals: Arc<Removals>,
     offline: AtomicBool,
+    /// None where the page cache is durable enough.
+    commits: Option<Arc<Commits>>,
+    /// What the journal held at the start.
+    recovered: Mutex<Recovered>,
+    /// A journal that is not used any more.
+    unused: Mutex<Option<Journal>>,
+}
+
+impl fmt::Debug for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dir({})", self.log_dir.path().display())
+    }
 }
 
 impl Dir {
-    pub(crate) fn new(log_dir: LogDir, id: Uuid, removals: Arc<Removals>) -> Arc<Self> {
-        Arc::new(Self { log_dir, id, removals, offline: AtomicBool::new(false) })
+    pub(crate) fn new(
+        log_dir: LogDir,
+        id: Uuid,
+        removals: Arc<Removals>,
+        journal: Journal,
+        recovered: Recovered,
+        journaled: bool,
+    ) -> Arc<Self> {
+        let (journal, unused) = if journaled { (Some(journal), None) } else { (None, Some(journal)) };
+        Arc::new(Self {
+            log_dir,
+            id,
+            removals,
+            offline: AtomicBool::new(false),
+            commits: journal.map(Commits::new),
+            recovered: Mutex::new(recovered),
+            unused: Mutex::new(unused),
+        })
+    }
+
+    /// Forgets what the journal held, for all logs have it; a journal that is not used any more goes. Blocks.
+    fn end_recovery(&self) -> anyhow::Result<()> {
+        *self.recovered.lock() = Recovered::default();
+        if let Some(journal) = self.unused.lock().take().filter(|journal| journal.committed_seq() > 0) {
+            self.log_dir.fs().sync_all(self.log_dir.path())?;
+            journal.remove()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn commits(&self) -> Option<&Arc<Commits>> {
+        self.commits.as_ref()
+    }
+
+    /// Puts back into a log what only the journal has. Blocks.
+    fn restore(&self, key: PartitionKey, log: &mut Log) -> anyhow::Result<()> {
+        let restored = self.recovered.lock().restore(&key, log, wall_ms())?;
+        if restored.batches > 0 {
+            info!(log = %log.dir().display(), batches = restored.batches, "restored from the journal");
+        }
+        // What a crash left behind that is not in the journal: nothing may be appended on top of it.
+        if log.log_end_offset() > restored.end.max(log.recovery_point()) {
+            log.flush()?;
+        }
+        Ok(())
     }
 
     /// Whether a disk error took the dir out of service; only a restart brings it back.
@@ -127,12 +183,13 @@ impl Replicas {
                     set_aside(dir, &found, "the cluster does not have it")?;
                     continue;
                 };
-                let log = dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms())?;
+                let mut log = dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms())?;
                 if log.topic_id().is_some_and(|id| id != topic.id) {
                     drop(log);
                     set_aside(dir, &found, "it is of an earlier topic of that name")?;
                     continue;
                 }
+                dir.restore(PartitionKey { topic_id: topic.id, partition: found.partition }, &mut log)?;
                 let partition = self.serve(dir, &topic, found.partition, leader_epoch, log, image)?;
                 changes.added.push(partition.clone());
                 topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
@@ -145,7 +202,27 @@ impl Replicas {
             everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
         }
         changes.added.extend(self.apply(image, &everything).added);
+        self.dirs.iter().try_for_each(|dir| dir.end_recovery())?;
         Ok(changes)
+    }
+
+    /// Starts to commit what is appended.
+    pub(crate) fn start_commits(self: &Arc<Self>) -> io::Result<()> {
+        for dir in &self.dirs {
+            let Some(commits) = dir.commits() else { continue };
+            let replicas = Arc::downgrade(self);
+            let write_checkpoints = move || match replicas.upgrade() {
+                Some(replicas) => replicas.write_checkpoints().map_err(|error| error.to_string()),
+                None => Ok(()),
+            };
+            let (replicas, id) = (Arc::downgrade(self), dir.id);
+            let on_failure = move || {
+                let partitions = replicas.upgrade().map(|replicas| replicas.all()).unwrap_or_default();
+                partitions.iter().filter(|partition| partition.dir.id == id).for_each(|p| p.commits_failed());
+            };
+            commits.start(dir, write_checkpoints, on_failure)?;
+        }
+        Ok(())
     }
 
     /// The topic of a folder if the image says that this broker has the partition.
@@ -171,8 +248,7 @@ impl Replicas {
     ) -> anyhow::Result<Arc<Partition>> {
         log.assign_topic_id(topic.id)?;
         let config = self.config.load().topic_config(&overrides(image, &topic.name));
-        let partition = Partition::new(topic.name.clone(), topic.id, index, dir.clone(), leader_epoch, config, log)?;
-        Ok(Arc::new(partition))
+        Ok(Partition::new(topic.name.clone(), topic.id, index, dir.clone(), leader_epoch, config, log)?)
     }
 
     /// Does what a change of the metadata asks of this broker. Blocks.
@@ -307,8 +383,14 @@ impl Replicas {
         Ok(())
     }
 
+    /// Ends the commits: what is appended later is durable when its log is closed. Blocks.
+    fn stop_commits(&self) {
+        self.dirs.iter().filter_map(|dir| dir.commits()).for_each(|commits| commits.stop());
+    }
+
     /// Closes every log and marks the dirs as cleanly stopped. Blocks.
     pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
+        self.stop_commits();
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         let mut ends: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
@@ -337,6 +419,9 @@ impl Replicas {
             dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &of(&ends))?;
             dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &of(&starts))?;
             if !failed {
+                if let Some(commits) = dir.commits() {
+                    commits.remove_journal()?;
+                }
                 dir.log_dir.mark_clean_shutdown(broker_epoch)?;
             }
         }

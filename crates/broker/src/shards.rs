@@ -1,10 +1,16 @@
 //! Drives a coordinator's state machine on the log of one internal partition: decide, append, apply, answer.
 
-use crate::{clock::Clock, partition::Partition};
+use crate::{
+    clock::Clock,
+    partition::{CommitListener, Partition},
+};
 use ottla_protocol::batch::{Builder, CheckedBatches, Header, Record};
 use ottla_state_machine::{Now, Released, Shard, ShardError, StateMachine, Status, Ticket};
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -74,7 +80,10 @@ where
     /// A driver that is loading; [`ShardDriver::load`] makes it active.
     pub(crate) fn new(partition: Arc<Partition>, clock: Clock) -> Arc<Self> {
         let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0, closed: false };
-        Arc::new(Self { partition, clock, state: Mutex::new(state), timers_moved: Notify::new() })
+        let driver = Arc::new(Self { partition, clock, state: Mutex::new(state), timers_moved: Notify::new() });
+        let listener: Weak<Self> = Arc::downgrade(&driver);
+        driver.partition.set_listener(listener);
+        driver
     }
 
     /// Replays the log and begins to take events. Blocks: for a thread that may. Who asks meanwhile is told that the log
@@ -213,6 +222,31 @@ where
                 }
             }
         }
+    }
+}
+
+impl<M> CommitListener for ShardDriver<M>
+where
+    M: Stored + 'static,
+    M::Hard: Send,
+    M::Soft: Send,
+    M::Event: Send,
+    M::Record: Send,
+    M::Reply: Send,
+    M::Effect: Send,
+    M::Timer: Send,
+{
+    fn committed(&self, high_watermark: i64) {
+        let mut state = self.state.lock();
+        if state.shard.status() == Status::Active {
+            let released = state.shard.committed(high_watermark);
+            release(&mut state, released);
+        }
+    }
+
+    fn failed(&self) {
+        self.state.lock().fail();
+        self.timers_moved.notify_one();
     }
 }
 

@@ -83,6 +83,7 @@ keys! {
     OFFSETS_TOPIC_REPLICATION_FACTOR: i16 = "offsets.topic.replication.factor";
     OFFSETS_TOPIC_SEGMENT_BYTES: i32 = "offsets.topic.segment.bytes";
     OFFSET_METADATA_MAX_BYTES: i32 = "offset.metadata.max.bytes";
+    OTTLA_JOURNAL_ENABLE: bool = "ottla.journal.enable";
     PROCESS_ROLES: Vec<String> = "process.roles";
     PRODUCER_ID_EXPIRATION_MS: i32 = "producer.id.expiration.ms";
     QUEUED_MAX_REQUESTS: i32 = "queued.max.requests";

@@ -144,6 +144,19 @@ impl LogReader {
         self.0.segments().iter().map(|segment| segment.size()).sum()
     }
 
+    /// Has what was appended since the last call written to the disk, and answers how many bytes that were. It promises
+    /// nothing about durability.
+    pub fn write_back(&self) -> Result<u64, segment::Error> {
+        let mut bytes = 0;
+        for segment in self.0.segments().iter().rev() {
+            match segment.write_back()? {
+                0 => break,
+                written => bytes += written,
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Where a leader epoch ends, as OffsetForLeaderEpoch answers it.
     pub fn end_offset_for_epoch(&self, epoch: i32) -> Option<EpochEndOffset> {
         self.0.epochs.lock().end_offset_for(epoch, self.0.log_end_offset())

@@ -8,8 +8,9 @@ use std::{
     collections::BTreeMap,
     fmt,
     io::IoSlice,
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd, OwnedFd},
     path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -49,6 +50,8 @@ struct Shared {
     queues: Mutex<Queues>,
     changed: Condvar,
     segments: Vec<OwnedFd>,
+    /// Where the writes of each segment end.
+    ends: Vec<AtomicU64>,
 }
 
 /// A partition's share of memory that waits for its segment, over all of them.
@@ -71,13 +74,17 @@ impl Load {
             true => Some(Journal::create(&self.dir.join("journal"), self.way.is_direct())?),
             false => None,
         };
-        let shared = Shared { queues: Mutex::default(), changed: Condvar::new(), segments };
+        let ends = (0..self.partitions).map(|_| AtomicU64::new(0)).collect();
+        let shared = Shared { queues: Mutex::default(), changed: Condvar::new(), segments, ends };
         rustix::fs::sync();
         let before = Usage::now()?;
         let begun = Instant::now();
         std::thread::scope(|scope| {
             let committer = scope.spawn(|| self.commit_all(&shared, journal));
-            let settler = scope.spawn(|| self.settle_all(&shared));
+            let settler = scope.spawn(|| match self.way.is_paced() {
+                true => self.write_back_all(&shared),
+                false => self.settle_all(&shared),
+            });
             self.append_all(&shared)?;
             let queues = || shared.queues.lock();
             queues().done = true;
@@ -151,6 +158,7 @@ impl Load {
             let file = &shared.segments[pending.partition];
             let written = rustix::io::pwrite(file, &pending.batch, pending.position)?;
             anyhow::ensure!(written == pending.batch.len(), "short write");
+            shared.ends[pending.partition].store(pending.position + written as u64, Ordering::Release);
         }
         let mut queues = shared.queues.lock();
         if self.way == Way::Plain {
@@ -232,7 +240,7 @@ impl Load {
                     queues.behind_bytes > MOST_BEHIND / 4
                         || queues.journal_position - queues.synced_position > journal::CAPACITY / 2
                 };
-                while !due(&queues) && !(queues.done && queues.in_flight == 0) {
+                while !(due(&queues) || queues.done && queues.in_flight == 0) {
                     shared.changed.wait(&mut queues);
                 }
                 (std::mem::take(&mut queues.behind), queues.journal_position, queues.done && queues.in_flight == 0)
@@ -250,6 +258,38 @@ impl Load {
             shared.changed.notify_all();
             if ended {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Goes round the segments and has each written back and waits for it, so that the disk never has many such writes at once.
+    fn write_back_all(&self, shared: &Shared) -> anyhow::Result<()> {
+        let mut starts = vec![0; self.partitions];
+        loop {
+            let (position, ended) = {
+                let queues = shared.queues.lock();
+                (queues.journal_position, queues.done && queues.in_flight == 0)
+            };
+            let mut wrote = false;
+            for (partition, start) in starts.iter_mut().enumerate() {
+                let end = shared.ends[partition].load(Ordering::Acquire);
+                if end > *start {
+                    write_back(&shared.segments[partition], *start, end - *start)?;
+                    *start = end;
+                    wrote = true;
+                }
+            }
+            let due = position - shared.queues.lock().synced_position > journal::CAPACITY / 2;
+            if due {
+                syncfs(&shared.segments[0])?;
+                shared.queues.lock().synced_position = position;
+                shared.changed.notify_all();
+            }
+            if ended {
+                return Ok(());
+            }
+            if !wrote {
+                std::thread::sleep(Duration::from_millis(1));
             }
         }
     }
@@ -297,4 +337,13 @@ impl fmt::Display for Figures {
             self.peak_rss_mib
         )
     }
+}
+
+#[expect(unsafe_code, reason = "no safe binding has this call")]
+fn write_back(file: &OwnedFd, from: u64, len: u64) -> anyhow::Result<()> {
+    let all = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: the call has no memory of ours as argument, and the descriptor is open.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), from as i64, len as i64, all) };
+    anyhow::ensure!(result == 0, "{}", std::io::Error::last_os_error());
+    Ok(())
 }

@@ -3,6 +3,8 @@
 //! `durability DIR WAY PARTITIONS BATCH_BYTES RATE_MB_S SECONDS`: one thread appends batches to the partitions in turn, at a
 //! rate or, with 0, as fast as acknowledgements let it; another makes them durable in groups. One line of figures comes out.
 
+#![allow(clippy::disallowed_methods, reason = "a program without a runtime keeps its rate by sleeping")]
+
 mod journal;
 mod load;
 mod usage;

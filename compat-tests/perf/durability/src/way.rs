@@ -13,6 +13,10 @@ pub(crate) enum Way {
     Beside,
     /// The same with a journal that bypasses the page cache.
     BesideDirect,
+    /// As beside, and one thread writes the segments back, a file after the other.
+    Paced,
+    /// The same with a journal that bypasses the page cache.
+    PacedDirect,
     /// Into a journal, and into segments later from memory.
     Behind,
     /// The same with a journal that bypasses the page cache.
@@ -22,12 +26,14 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 10] = [
         ("plain", Self::Plain),
         ("group-fdatasync", Self::GroupSync),
         ("group-syncfs", Self::GroupSyncFs),
         ("journal-beside", Self::Beside),
         ("journal-beside-direct", Self::BesideDirect),
+        ("journal-paced", Self::Paced),
+        ("journal-paced-direct", Self::PacedDirect),
         ("journal-behind", Self::Behind),
         ("journal-behind-direct", Self::BehindDirect),
         ("journal-bypass", Self::Bypass),
@@ -42,11 +48,16 @@ impl Way {
     }
 
     pub(crate) fn is_direct(self) -> bool {
-        matches!(self, Self::BesideDirect | Self::BehindDirect)
+        matches!(self, Self::BesideDirect | Self::BehindDirect | Self::PacedDirect)
     }
 
     pub(crate) fn has_journal(self) -> bool {
         !matches!(self, Self::Plain | Self::GroupSync | Self::GroupSyncFs)
+    }
+
+    /// Whether segments are written back all the time.
+    pub(crate) fn is_paced(self) -> bool {
+        matches!(self, Self::Paced | Self::PacedDirect)
     }
 
     /// Whether segments are written after the acknowledgement.

@@ -20,9 +20,10 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 20] = [
     "ottla",
     "ottla.cli",
+    "ottla.commit",
     "ottla.controller",
     "ottla.groups",
     "ottla.handlers",
@@ -37,6 +38,7 @@ const MODULES: [&str; 18] = [
     "ottla.replicas",
     "ottla.settings",
     "ottla.shards",
+    "ottla_storage.journal",
     "ottla_storage.log",
     "ottla_storage.segment",
 ];

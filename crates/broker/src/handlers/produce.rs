@@ -3,6 +3,7 @@
 use super::{Answered, Context, Pending, Refusal};
 use crate::{
     clock::wall_ms,
+    commit::Commit,
     error_code,
     partition::{AppendError, Partition},
 };
@@ -30,8 +31,10 @@ pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pendin
 /// Everything up to the first wait is done when the request is first polled, so appends keep the connection's order.
 async fn handle(cx: Context, request: ProduceRequest) -> Answered {
     let acks = request.acks;
-    let response = produce(&cx, request);
+    let mut commits = Vec::new();
+    let mut response = produce(&cx, request, &mut commits);
     if acks != 0 {
+        wait_until_durable(&mut response, commits).await;
         return cx.respond(&response).map(Some);
     }
     match first_error(&response) {
@@ -49,10 +52,24 @@ fn first_error(response: &ProduceResponse) -> Option<String> {
     })
 }
 
-fn produce(cx: &Context, request: ProduceRequest) -> ProduceResponse {
+/// Answers success only for what is durable.
+async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<Commit>>) {
+    let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
+    for (partition, commit) in partitions.zip(commits) {
+        let Some(commit) = commit else { continue };
+        if commit.wait().await.is_err() {
+            let index = partition.index;
+            let error_code = ErrorCode::KafkaStorageError.code();
+            *partition = PartitionProduceResponse { index, error_code, base_offset: -1, ..Default::default() };
+        }
+    }
+}
+
+/// Appends, and puts what each partition of the response waits for into `commits`.
+fn produce(cx: &Context, request: ProduceRequest, commits: &mut Vec<Option<Commit>>) -> ProduceResponse {
     let acks = request.acks;
     let refused = is_transaction_without_id(&request).then_some(ErrorCode::TransactionalIdAuthorizationFailed);
-    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, refused, topic)).collect();
+    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, refused, topic, commits)).collect();
     ProduceResponse { responses, ..Default::default() }
 }
 
@@ -71,12 +88,17 @@ fn topic_response(
     acks: i16,
     refused: Option<ErrorCode>,
     topic: TopicProduceData,
+    commits: &mut Vec<Option<Commit>>,
 ) -> TopicProduceResponse {
     let name = refused.map_or_else(|| resolve(cx, &topic), Err);
     let partition_responses = topic
         .partition_data
         .into_iter()
-        .map(|data| partition_response(cx, acks, name.as_ref(), data))
+        .map(|data| {
+            let (response, commit) = partition_response(cx, acks, name.as_ref(), data);
+            commits.push(commit);
+            response
+        })
         .collect();
     TopicProduceResponse { name: topic.name, topic_id: topic.topic_id, partition_responses, ..Default::default() }
 }
@@ -97,14 +119,14 @@ fn partition_response(
     acks: i16,
     topic: Result<&Str, &ErrorCode>,
     data: PartitionProduceData,
-) -> PartitionProduceResponse {
+) -> (PartitionProduceResponse, Option<Commit>) {
     let index = data.index;
     let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, topic, data));
     match appended {
-        Ok(response) => PartitionProduceResponse { index, ..response },
+        Ok((response, commit)) => (PartitionProduceResponse { index, ..response }, commit),
         Err(failure) => {
             cx.broker.metrics.produce_failed();
-            PartitionProduceResponse {
+            let response = PartitionProduceResponse {
                 index,
                 error_code: failure.code.code(),
                 base_offset: -1,
@@ -112,7 +134,8 @@ fn partition_response(
                 record_errors: if cx.version >= 8 { failure.records } else { Vec::new() },
                 error_message: failure.message.filter(|_| cx.version >= 8).map(Str::from),
                 ..Default::default()
-            }
+            };
+            (response, None)
         }
     }
 }
@@ -163,7 +186,7 @@ impl From<AppendError> for Failure {
     }
 }
 
-fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<PartitionProduceResponse, Failure> {
+fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<(PartitionProduceResponse, Option<Commit>), Failure> {
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
@@ -172,12 +195,13 @@ fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> R
     let size = batch.size_in_bytes();
     let appended = partition.append(batch, wall_ms(), acks).map_err(|error| Failure::from(error).of_log(&partition))?;
     cx.broker.metrics.produced(size);
-    Ok(PartitionProduceResponse {
+    let response = PartitionProduceResponse {
         base_offset: appended.first_offset,
         log_append_time_ms: appended.log_append_time_ms,
         log_start_offset: appended.log_start_offset,
         ..Default::default()
-    })
+    };
+    Ok((response, partition.commit()))
 }
 
 fn find(cx: &Context, topic: &Str, index: i32) -> Result<Arc<Partition>, Failure> {

@@ -38,6 +38,8 @@ pub enum Visibility {
     Public,
     /// Known, but neither documented by Kafka nor described unless it is set.
     Internal,
+    /// Ottla's own: documented, and described when it is set.
+    Ottla,
     /// Not part of `server.properties`; it exists only as a dynamic config.
     DynamicOnly,
 }

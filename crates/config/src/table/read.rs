@@ -87,6 +87,7 @@ fn visibility(name: &str, text: &str) -> Visibility {
     match text {
         "" | "public" => Visibility::Public,
         "internal" => Visibility::Internal,
+        "ottla" => Visibility::Ottla,
         "dynamic-only" => Visibility::DynamicOnly,
         _ => panic!("{name}: no visibility {text}"),
     }

@@ -7,12 +7,18 @@ fn tables() -> [&'static Table; 4] {
     [broker_table(), topic_table(), group_table(), client_metrics_table()]
 }
 
+/// Configs that Apache Kafka has not.
+const OTTLA_S_OWN: usize = 1;
+
 #[test]
 fn the_tables_have_every_config_of_4_3_1() {
-    assert_eq!(tables().map(|table| table.iter().count()), [363, 34, 17, 3]);
+    assert_eq!(tables().map(|table| table.iter().count()), [363 + OTTLA_S_OWN, 34, 17, 3]);
     let public = |table: &Table| table.iter().filter(|row| row.visibility == Visibility::Public).count();
     assert_eq!(public(broker_table()), 340);
     assert_eq!(public(topic_table()), 33);
+    let own: Vec<_> = broker_table().iter().filter(|row| row.visibility == Visibility::Ottla).collect();
+    assert_eq!(own.len(), OTTLA_S_OWN);
+    assert!(own.iter().all(|row| row.name.starts_with("ottla.")));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -130,6 +130,18 @@ impl File for RealFile {
             // Where the file system cannot, writing takes the room.
             Err(Errno::OPNOTSUPP) => self.0.set_len(len),
             result => Ok(result?),
+        }
+    }
+
+    #[expect(unsafe_code, reason = "no safe binding has this call")]
+    fn write_back(&self, position: u64, len: u64) -> io::Result<()> {
+        let all = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+        let (position, len) = (i64::try_from(position), i64::try_from(len));
+        let (Ok(position), Ok(len)) = (position, len) else { return Err(io::ErrorKind::InvalidInput.into()) };
+        // SAFETY: none of the arguments is memory, and the descriptor is open as long as `self` is.
+        match unsafe { libc::sync_file_range(self.0.as_raw_fd(), position, len, all) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 

@@ -44,10 +44,9 @@ pub(super) struct Place {
 impl Files {
     /// The files that are there.
     pub(super) fn list(fs: Arc<dyn Fs>, dir: &Path, limits: Limits) -> Result<Self, Error> {
-        let entries = fs.list(dir).map_err(|source| Error::Io { path: dir.to_path_buf(), source })?;
-        let numbers = entries.iter().filter(|entry| !entry.is_dir).filter_map(|entry| number_of(&entry.name));
+        let numbers = numbers(&*fs, dir)?;
         let mut this = Self { fs, dir: dir.to_path_buf(), limits, files: BTreeMap::new(), current: None };
-        for number in numbers.collect::<Vec<_>>() {
+        for number in numbers {
             this.open(number, Open::Existing)?;
         }
         Ok(this)
@@ -137,7 +136,7 @@ impl Files {
     }
 
     fn open(&mut self, number: u32, how: Open) -> Result<(), Error> {
-        let path = self.dir.join(format!("{PREFIX}{number}{SUFFIX}"));
+        let path = path(&self.dir, number);
         let file = self.fs.open(&path, how).map_err(|source| Error::Io { path: path.clone(), source })?;
         self.files.insert(number, JournalFile { path, file, last_seq: 0 });
         Ok(())
@@ -156,16 +155,30 @@ impl Files {
     }
 
     pub(super) fn remove_all(self) -> Result<(), Error> {
-        for file in self.files.values() {
-            match self.fs.remove_file(&file.path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::Io { path: file.path.clone(), source });
-                }
-                _ => {}
-            }
-        }
-        self.fs.sync_dir(&self.dir).map_err(|source| Error::Io { path: self.dir.clone(), source })
+        remove_all(&*self.fs, &self.dir)
     }
+}
+
+/// Removes the files of a journal, and their names durably.
+pub(super) fn remove_all(fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+    let io = |source| Error::Io { path: dir.to_path_buf(), source };
+    let numbers = numbers(fs, dir)?;
+    for number in &numbers {
+        match fs.remove_file(&path(dir, *number)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(io(source)),
+            _ => {}
+        }
+    }
+    if numbers.is_empty() { Ok(()) } else { fs.sync_dir(dir).map_err(io) }
+}
+
+fn numbers(fs: &dyn Fs, dir: &Path) -> Result<Vec<u32>, Error> {
+    let entries = fs.list(dir).map_err(|source| Error::Io { path: dir.to_path_buf(), source })?;
+    Ok(entries.iter().filter(|entry| !entry.is_dir).filter_map(|entry| number_of(&entry.name)).collect())
+}
+
+fn path(dir: &Path, number: u32) -> PathBuf {
+    dir.join(format!("{PREFIX}{number}{SUFFIX}"))
 }
 
 fn number_of(name: &str) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! A frame: what one commit wrote, with everything that recovery needs to know whether it is whole.
 //!
-//! A frame starts at a multiple of [`ALIGNMENT`] with a header of 48 bytes, then a row of 48 bytes for each entry, then the
+//! A frame starts at a multiple of [`ALIGNMENT`] with a header of 48 bytes, then a row of 56 bytes for each entry, then the
 //! batches. The header's CRC-32C covers header and rows; the batches have their own.
 
 use bytes::{Buf, BufMut};
@@ -9,7 +9,7 @@ use ottla_protocol::Uuid;
 /// Frames start at multiples of a page, so that writing one never reads or tears another.
 pub(crate) const ALIGNMENT: u64 = 4096;
 pub(crate) const HEADER_LEN: usize = 48;
-pub(crate) const ROW_LEN: usize = 48;
+pub(crate) const ROW_LEN: usize = 56;
 const MAGIC: u64 = 0x4f54_544c_414a_0001;
 
 /// Whose entry it is.
@@ -40,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) offset: i64,
     /// Where the log ended before.
     pub(crate) before: i64,
+    /// Where it ends now.
+    pub(crate) end: i64,
     pub(crate) len: u32,
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn encode(header: &Header, rows: &[Row]) -> Vec<u8> {
         out.put_u32(kind_code(row.kind));
         out.put_i64(row.offset);
         out.put_i64(row.before);
+        out.put_i64(row.end);
         out.put_u32(row.len);
         out.put_u32(0);
     }
@@ -115,7 +118,14 @@ pub(crate) fn decode_rows(bytes: &[u8]) -> Option<Vec<Row>> {
         rows.copy_to_slice(&mut topic_id);
         let key = PartitionKey { topic_id: Uuid::from_bytes(topic_id), partition: rows.get_i32() };
         let kind = kind_of(rows.get_u32())?;
-        out.push(Row { key, kind, offset: rows.get_i64(), before: rows.get_i64(), len: rows.get_u32() });
+        out.push(Row {
+            key,
+            kind,
+            offset: rows.get_i64(),
+            before: rows.get_i64(),
+            end: rows.get_i64(),
+            len: rows.get_u32(),
+        });
         rows.advance(4);
     }
     Some(out)

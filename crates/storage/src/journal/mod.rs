@@ -23,7 +23,7 @@ use crate::fs::Fs;
 use files::{Files, Place};
 pub use frame::PartitionKey;
 use frame::{ALIGNMENT, Header, Kind, Row};
-pub use recovered::{Recovered, RestoreError};
+pub use recovered::{Recovered, RestoreError, Restored};
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -117,14 +117,16 @@ impl Entry {
     }
 
     fn row(&self) -> Row {
-        let (kind, offset, before) = match &self.change {
-            Change::Append { batch, before } => (Kind::Append, batch.header().base_offset, *before),
-            Change::Truncate(offset) => (Kind::Truncate, *offset, *offset),
-            Change::StartAt(offset) => (Kind::StartAt, *offset, *offset),
+        let (kind, offset, before, end) = match &self.change {
+            Change::Append { batch, before } => {
+                (Kind::Append, batch.header().base_offset, *before, batch.header().next_offset())
+            }
+            Change::Truncate(offset) => (Kind::Truncate, *offset, *offset, *offset),
+            Change::StartAt(offset) => (Kind::StartAt, *offset, *offset, *offset),
         };
         // A batch's length is a positive i32.
         let len = self.batch().map_or(0, |batch| u32::try_from(batch.size_in_bytes()).unwrap_or(u32::MAX));
-        Row { key: self.key, kind, offset, before, len }
+        Row { key: self.key, kind, offset, before, end, len }
     }
 }
 
@@ -160,6 +162,11 @@ impl Journal {
     /// Bytes of the files that are needed.
     pub fn bytes_in_use(&self) -> u64 {
         u64::try_from(self.files.in_use()).unwrap_or(u64::MAX).saturating_mul(self.files.limits().file_bytes)
+    }
+
+    /// How many files there may be.
+    pub fn files(&self) -> usize {
+        self.files.limits().files
     }
 
     /// How many more files may be filled before [`Error::Full`].
@@ -242,5 +249,10 @@ impl Journal {
     /// Takes the journal away after a clean stop: everything is in synced segments.
     pub fn remove(self) -> Result<(), Error> {
         self.files.remove_all()
+    }
+
+    /// Takes away a journal that nobody needs, without reading it.
+    pub fn remove_all(fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+        files::remove_all(fs, dir)
     }
 }

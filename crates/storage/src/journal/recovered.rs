@@ -36,6 +36,15 @@ pub enum RestoreError {
 /// The epoch of a leader that knows all others.
 const ANY_EPOCH: i32 = i32::MAX;
 
+/// What a log got back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Batches that it lacked.
+    pub batches: u64,
+    /// Where the log ended when the journal last heard of it; 0 if it never did.
+    pub end: i64,
+}
+
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
@@ -86,18 +95,19 @@ impl Recovered {
         self.entries.keys()
     }
 
-    /// Puts back what a log lacks, and answers how many batches that were. Afterwards its entries are forgotten.
+    /// Puts back what a log lacks. Afterwards its entries are forgotten.
     ///
-    /// The log must be flushed before anything is appended: what a crash left in it may not be in the journal.
-    pub fn restore(&mut self, key: &PartitionKey, log: &mut Log, now_ms: i64) -> Result<u64, RestoreError> {
-        let mut restored = 0;
+    /// If the log goes beyond both [`Restored::end`] and its recovery point it must be flushed before anything is appended:
+    /// what a crash left there is not in the journal.
+    pub fn restore(&mut self, key: &PartitionKey, log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
+        let mut restored = Restored::default();
         for Placed { source, row, position } in self.entries.remove(key).unwrap_or_default() {
-            if row.offset < log.log_end_offset() {
-                continue;
+            if row.offset >= log.log_end_offset() {
+                check_reaches(log, row.before)?;
+                log.append_as_follower(self.read(source, row, position)?, ANY_EPOCH, now_ms)?;
+                restored.batches += 1;
             }
-            check_reaches(log, row.before)?;
-            log.append_as_follower(self.read(source, row, position)?, ANY_EPOCH, now_ms)?;
-            restored += 1;
+            restored.end = row.end;
         }
         Ok(restored)
     }

@@ -105,9 +105,11 @@ impl World {
             let recovery_point = self.models[&n].recovery_point;
             let options = OpenOptions { config, recovery_point, now_ms: NOW, ..Default::default() };
             let mut log = Log::open(self.fs(), &path(n), &options).unwrap();
-            self.restored += recovered.restore(&key(n), &mut log, NOW).unwrap();
-            // What a crash left beyond the journal is not in the journal.
-            log.flush().unwrap();
+            let restored = recovered.restore(&key(n), &mut log, NOW).unwrap();
+            self.restored += restored.batches;
+            if log.log_end_offset() > restored.end.max(log.recovery_point()) {
+                log.flush().unwrap();
+            }
             self.models.get_mut(&n).unwrap().recovery_point = log.recovery_point();
             log.set_journal(Box::new(QueueSink(self.queue.clone(), key(n))));
             self.logs.insert(n, log);

@@ -94,6 +94,11 @@ impl Log {
         })
     }
 
+    /// A proof that everything appended so far is durable, to be taken before the whole disk is synced and used after.
+    pub fn synced_with_disk(&self) -> Flushed {
+        Flushed { up_to: self.log_end_offset(), truncations: self.truncations }
+    }
+
     /// Moves the recovery point to what was flushed, unless the log was truncated meanwhile.
     pub fn mark_flushed(&mut self, flushed: Flushed) {
         if flushed.truncations == self.truncations {

@@ -102,6 +102,8 @@ pub(crate) struct Segment {
     /// Bytes that hold whole batches. Read it before `next_offset`: what it covers is below the `next_offset` read after it.
     size: AtomicU64,
     next_offset: AtomicI64,
+    /// Up to here the file was handed to the disk.
+    written_back: AtomicU64,
     recent: Mutex<VecDeque<(i64, u64)>>,
     /// The largest timestamp and the last offset of the batch that has it; none until it is read from the index.
     max_timestamp: Mutex<Option<TimestampOffset>>,
@@ -118,6 +120,7 @@ impl Segment {
             txn_index: TxnIndex::new(Arc::clone(dir), base_offset, lens.txn_index),
             size: AtomicU64::new(lens.log),
             next_offset: AtomicI64::new(next_offset),
+            written_back: AtomicU64::new(lens.log),
             recent: Mutex::default(),
             max_timestamp: Mutex::new(None),
         }
@@ -258,6 +261,18 @@ impl Segment {
         }
         self.set_max_timestamp(max);
         Ok(())
+    }
+
+    /// Has what was written since the last call written to the disk; one thread at a time calls this.
+    pub(crate) fn write_back(&self) -> Result<u64, Error> {
+        let size = self.size();
+        let from = self.written_back.load(Ordering::Relaxed);
+        if size <= from {
+            return Ok(0);
+        }
+        self.file()?.write_back(from, size - from).map_err(|source| self.io(source))?;
+        self.written_back.store(size, Ordering::Relaxed);
+        Ok(size - from)
     }
 
     /// Closes the handles of a sealed segment; readers open what they need again.

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &["config", "protocol"]),
+    ("durability", &[]),
     ("wire", &["protocol"]),
 ];
 

@@ -1,0 +1,220 @@
+//! Makes what was appended to a log dir durable: one thread commits it to the journal in groups, another has the segments
+//! written to the disk so that the journal can go round.
+//!
+//! Appends go to segments in the page cache and, in the same order, into the queue here. What the committer takes out of the
+//! queue is durable after one sync; then the partitions' high watermarks move and producers are answered. The settler keeps
+//! the disk busy with the segments, a file after the other, because a burst of them would hold up the journal; it syncs the
+//! whole disk when the journal is half full, at each checkpoint, and at the end.
+
+mod committer;
+mod queue;
+mod settler;
+
+use crate::{partition::Partition, replicas::Dir};
+use ottla_storage::journal::{self, Journal, PartitionKey, Sink};
+use parking_lot::{Condvar, Mutex};
+use std::{
+    io,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+use tokio::sync::watch;
+
+use queue::{Queue, Ticket};
+
+/// Bytes that may wait for the committer before producers are held up.
+const MAX_QUEUED_BYTES: usize = 64 << 20;
+
+/// Where a partition is on its way to the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Settling {
+    /// In the list of those to be written back.
+    dirty: AtomicBool,
+    /// In the list of those written since the last sync of the disk.
+    unsynced: AtomicBool,
+}
+
+impl Settling {
+    /// True if it was not.
+    fn mark_dirty(&self) -> bool {
+        !self.dirty.swap(true, Ordering::AcqRel)
+    }
+
+    fn clear_dirty(&self) {
+        self.dirty.store(false, Ordering::Release);
+    }
+
+    /// True if it was not.
+    fn mark_unsynced(&self) -> bool {
+        !self.unsynced.swap(true, Ordering::AcqRel)
+    }
+
+    fn clear_unsynced(&self) {
+        self.unsynced.store(false, Ordering::Release);
+    }
+}
+
+/// Bytes of a group: the larger, the later the first of it is acknowledged.
+const MAX_GROUP_BYTES: usize = 16 << 20;
+
+/// Why something is not durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the log dir is offline")]
+pub(crate) struct Offline;
+
+/// What producers wait for.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// All changes up to this ticket are durable.
+    committed: u64,
+    /// Nothing will be any more.
+    failed: bool,
+}
+
+/// Something appended that will be durable.
+pub(crate) struct Commit {
+    commits: Arc<Commits>,
+    ticket: Ticket,
+}
+
+impl Commit {
+    /// Waits until it is.
+    pub(crate) async fn wait(self) -> Result<(), Offline> {
+        self.commits.committed(self.ticket).await
+    }
+}
+
+/// The way of one log dir's changes to its journal.
+pub(crate) struct Commits {
+    queue: Mutex<Queue>,
+    /// Told when there is something to commit, or the queue is closed.
+    queued: Condvar,
+    /// Told when something was taken out of the queue.
+    taken: Condvar,
+    journal: Mutex<Option<Journal>>,
+    progress: watch::Sender<Progress>,
+    /// What the settler has to do.
+    work: Mutex<settler::Work>,
+    worked: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Commits {
+    pub(crate) fn new(journal: Journal) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::default(),
+            queued: Condvar::new(),
+            taken: Condvar::new(),
+            journal: Mutex::new(Some(journal)),
+            progress: watch::Sender::new(Progress { committed: 0, failed: false }),
+            work: Mutex::default(),
+            worked: Condvar::new(),
+            threads: Mutex::default(),
+            on_failure: OnceLock::new(),
+        })
+    }
+
+    /// Starts the two threads of a log dir. `write_checkpoints` is called after each sync of the disk, `on_failure` when
+    /// nothing more will be durable.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        dir: &Arc<Dir>,
+        write_checkpoints: impl Fn() -> Result<(), String> + Send + 'static,
+        on_failure: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        assert!(self.on_failure.set(Box::new(on_failure)).is_ok(), "commits are started once");
+        let (commits, its_dir) = (self.clone(), dir.clone());
+        let committer = spawn("committer", move || commits.run_committer(&its_dir))?;
+        let (commits, its_dir) = (self.clone(), dir.clone());
+        let settler = spawn("settler", move || commits.run_settler(&its_dir, write_checkpoints))?;
+        *self.threads.lock() = vec![committer, settler];
+        Ok(())
+    }
+
+    /// Commits what is queued, syncs the disk and ends the threads. Blocks.
+    pub(crate) fn stop(&self) {
+        self.queue.lock().closed = true;
+        self.queued.notify_all();
+        let mut threads = std::mem::take(&mut *self.threads.lock()).into_iter();
+        if let Some(committer) = threads.next() {
+            let _ = committer.join();
+        }
+        self.close_settler();
+        threads.for_each(|thread| _ = thread.join());
+    }
+
+    /// Takes the journal away: everything is in segments that are synced. Blocks.
+    pub(crate) fn remove_journal(&self) -> Result<(), journal::Error> {
+        self.journal.lock().take().map_or(Ok(()), Journal::remove)
+    }
+
+    /// Takes the changes of a partition's log from now on.
+    pub(crate) fn sink(self: &Arc<Self>, partition: &Weak<Partition>, key: PartitionKey) -> Box<dyn Sink> {
+        Box::new(PartitionSink { commits: self.clone(), partition: partition.clone(), key })
+    }
+
+    /// Stands for the commit of everything that was appended up to now.
+    pub(crate) fn commit(self: &Arc<Self>) -> Commit {
+        Commit { commits: self.clone(), ticket: self.queue.lock().last_ticket() }
+    }
+
+    async fn committed(&self, ticket: Ticket) -> Result<(), Offline> {
+        let mut progress = self.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.failed || progress.committed >= ticket.0).await;
+        match reached {
+            Ok(progress) if progress.committed >= ticket.0 => Ok(()),
+            _ => Err(Offline),
+        }
+    }
+
+    /// Waits while too much is queued: the disk is slower than the producers. Blocks.
+    pub(crate) fn wait_for_room(&self) {
+        let mut queue = self.queue.lock();
+        while queue.bytes() > MAX_QUEUED_BYTES && !queue.closed {
+            self.taken.wait(&mut queue);
+        }
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.queue.lock().bytes() > MAX_QUEUED_BYTES
+    }
+
+    /// Lets everybody know that nothing more will be durable.
+    fn fail(&self, dir: &Dir, reason: &journal::Error) {
+        dir.fail(reason);
+        self.queue.lock().closed = true;
+        self.taken.notify_all();
+        self.progress.send_modify(|progress| progress.failed = true);
+        if let Some(on_failure) = self.on_failure.get() {
+            on_failure();
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+struct PartitionSink {
+    commits: Arc<Commits>,
+    partition: Weak<Partition>,
+    key: PartitionKey,
+}
+
+impl std::fmt::Debug for PartitionSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PartitionSink({:?})", self.key)
+    }
+}
+
+impl Sink for PartitionSink {
+    fn take(&self, change: journal::Change) {
+        let entry = journal::Entry { key: self.key, change };
+        self.commits.queue.lock().push(entry, self.partition.clone());
+        self.commits.queued.notify_one();
+    }
+}

@@ -1,0 +1,167 @@
+//! The thread that has segments written to the disk and frees the journal's files.
+
+use super::Commits;
+use crate::{partition::Partition, replicas::Dir};
+use ottla_storage::journal::{Error, Journal};
+use parking_lot::MutexGuard;
+use std::{io, sync::Arc, time::Duration};
+use tracing::error;
+
+/// How long segments wait to be written back: small writes of one page come together meanwhile.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// What the settler is to do.
+#[derive(Default)]
+pub(super) struct Work {
+    /// Committed, and not yet written back.
+    dirty: Vec<Arc<Partition>>,
+    /// The committer waits for the disk to be synced.
+    full: bool,
+    /// Somebody wants a short recovery.
+    checkpoint: bool,
+    closed: bool,
+    failed: bool,
+}
+
+impl Work {
+    fn is_urgent(&self) -> bool {
+        self.full || self.checkpoint || self.closed
+    }
+}
+
+impl Commits {
+    /// Hands partitions over to be written back.
+    pub(super) fn to_settle(&self, partitions: impl Iterator<Item = Arc<Partition>>) {
+        let new: Vec<_> = partitions.filter(|partition| partition.settling.mark_dirty()).collect();
+        if !new.is_empty() {
+            self.work.lock().dirty.extend(new);
+            self.worked.notify_all();
+        }
+    }
+
+    /// Has the disk synced soon, so that a start after a crash has little to do.
+    pub(crate) fn checkpoint(&self) {
+        self.work.lock().checkpoint = true;
+        self.worked.notify_all();
+    }
+
+    /// Has the disk synced for the last time; the settler's thread ends then.
+    pub(super) fn close_settler(&self) {
+        self.work.lock().closed = true;
+        self.worked.notify_all();
+    }
+
+    /// Waits, as the committer, until the settler freed files; false if it cannot.
+    pub(super) fn wait_for_files(&self) -> bool {
+        let mut work = self.work.lock();
+        work.full = true;
+        self.worked.notify_all();
+        while work.full && !work.failed {
+            self.worked.wait(&mut work);
+        }
+        !work.failed
+    }
+
+    /// Works until closed, or the disk fails. Blocks: for a thread of its own.
+    pub(crate) fn run_settler(&self, dir: &Dir, write_checkpoints: impl Fn() -> Result<(), String>) {
+        let mut unsynced = Vec::new();
+        loop {
+            let (dirty, urgent, closed) = self.next_work();
+            let written = self.write_back(dir, dirty, &mut unsynced);
+            let sync = (urgent && !unsynced.is_empty()) || self.is_half_full();
+            let result = written.and_then(|()| if sync { self.sync_disk(dir, &mut unsynced) } else { Ok(()) });
+            if let Err(error) = result {
+                self.work.lock().failed = true;
+                self.worked.notify_all();
+                self.fail(dir, &error);
+                return;
+            }
+            self.done();
+            if sync && let Err(error) = write_checkpoints() {
+                error!(dir = %dir.log_dir.path().display(), error, "cannot write checkpoints");
+            }
+            if closed {
+                return;
+            }
+        }
+    }
+
+    fn next_work(&self) -> (Vec<Arc<Partition>>, bool, bool) {
+        let mut work = self.work.lock();
+        while work.dirty.is_empty() && !work.is_urgent() {
+            self.worked.wait(&mut work);
+        }
+        self.gather(&mut work);
+        (std::mem::take(&mut work.dirty), work.is_urgent(), work.closed)
+    }
+
+    fn gather(&self, work: &mut MutexGuard<'_, Work>) {
+        let over = std::time::Instant::now() + GATHER;
+        while !work.is_urgent() && !self.worked.wait_until(work, over).timed_out() {}
+    }
+
+    /// Has each partition's new bytes written, one after the other, unless the whole disk is about to be synced.
+    fn write_back(
+        &self,
+        dir: &Dir,
+        dirty: Vec<Arc<Partition>>,
+        unsynced: &mut Vec<Arc<Partition>>,
+    ) -> Result<(), Error> {
+        let mut hurry = false;
+        for partition in dirty {
+            partition.settling.clear_dirty();
+            hurry = hurry || self.work.lock().is_urgent() || self.is_half_full();
+            if !hurry {
+                written_back(&partition)
+                    .map_err(|source| Error::Io { path: dir.log_dir.path().to_path_buf(), source })?;
+            }
+            if partition.settling.mark_unsynced() {
+                unsynced.push(partition);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_half_full(&self) -> bool {
+        let journal = self.journal.lock();
+        journal.as_ref().is_some_and(|journal| journal.free_files() <= journal.files() / 2)
+    }
+
+    /// Syncs the disk: what is in the journal up to now is not needed any more.
+    fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), Error> {
+        let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
+        let proofs: Vec<_> = unsynced
+            .drain(..)
+            .filter_map(|partition| {
+                partition.settling.clear_unsynced();
+                let proof = partition.with_log(|log| log.synced_with_disk()).ok()?;
+                Some((partition, proof))
+            })
+            .collect();
+        let path = dir.log_dir.path();
+        dir.log_dir.fs().sync_all(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+        for (partition, proof) in proofs {
+            let _ = partition.with_log(|log| log.mark_flushed(proof));
+        }
+        if let Some(journal) = self.journal.lock().as_mut() {
+            journal.settle(seq)?;
+        }
+        Ok(())
+    }
+
+    fn done(&self) {
+        let mut work = self.work.lock();
+        (work.full, work.checkpoint) = (false, false);
+        self.worked.notify_all();
+    }
+}
+
+fn written_back(partition: &Partition) -> io::Result<()> {
+    match partition.reader().write_back() {
+        Ok(_) => Ok(()),
+        // The segment was deleted meanwhile.
+        Err(ottla_storage::SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(ottla_storage::SegmentError::Io { source, .. }) => Err(source),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
