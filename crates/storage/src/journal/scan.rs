@@ -13,6 +13,9 @@ use super::files::Files;
 use super::frame::{self, ALIGNMENT, HEADER_LEN, Header, Row};
 use crate::fs::File;
 
+/// Bytes that are read at once where frames are looked for.
+const CHUNK: usize = 1 << 20;
+
 /// A whole frame.
 #[derive(Debug)]
 pub(super) struct Frame {
@@ -150,14 +153,19 @@ fn frame_at(file: &dyn File, position: u64, len: u64) -> std::io::Result<Option<
 fn check_none_after(last: &Frame, path: &Path, file: &Arc<dyn File>, from: u64) -> Result<(), Error> {
     let io = |source| Error::Io { path: path.to_path_buf(), source };
     let len = file.len().map_err(io)?;
-    let mut position = from;
-    while position + ALIGNMENT <= len {
-        let later = frame_at(&**file, position, len).map_err(io)?;
-        if later.is_some_and(|(header, _)| header.id == last.header.id && header.seq > last.header.seq) {
-            let reason = "no frame, though one follows";
-            return Err(Error::Corrupt { path: path.to_path_buf(), position: from, reason });
+    let is_later = |header: &Header| header.id == last.header.id && header.seq > last.header.seq;
+    let mut buffer = vec![0; CHUNK];
+    for start in (from..len).step_by(CHUNK) {
+        let count = file.read_at(&mut buffer, start).map_err(io)?;
+        let pages = buffer.get(..count).unwrap_or_default().chunks(ALIGNMENT as usize);
+        for (position, page) in (start..).step_by(ALIGNMENT as usize).zip(pages) {
+            if frame::decode_header(page).is_some_and(|header| is_later(&header))
+                && frame_at(&**file, position, len).map_err(io)?.is_some()
+            {
+                let reason = "no frame, though one follows";
+                return Err(Error::Corrupt { path: path.to_path_buf(), position: from, reason });
+            }
         }
-        position += ALIGNMENT;
     }
     Ok(())
 }
