@@ -22,6 +22,7 @@ mod metadata_log;
 mod metrics;
 mod network;
 mod node;
+mod offline;
 mod partition;
 mod producer_ids;
 mod publisher;

@@ -1,13 +1,20 @@
 //! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
 
-use crate::{clock::wall_ms, entropy, partition::Partition, removals::Removals, settings};
+use crate::{
+    clock::wall_ms,
+    entropy,
+    offline::{Offline, OfflinePartitions},
+    partition::Partition,
+    removals::Removals,
+    settings,
+};
 use arc_swap::ArcSwap;
 use ottla_config::ServerConfig;
 use ottla_metadata::{
     ConfigResource, Delta,
     image::{Image, Topic},
 };
-use ottla_protocol::{Str, Uuid};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
     Log,
     log_dir::{Checkpoint, LogDir, PartitionDir, PartitionOffsets, names},
@@ -59,6 +66,7 @@ pub(crate) struct Replicas {
     dirs: Vec<Arc<Dir>>,
     config: ArcSwap<ServerConfig>,
     topics: ArcSwap<HashMap<Str, Arc<Partitions>>>,
+    offline: OfflinePartitions,
     /// Held while checkpoints are written: they replace their files by way of one temporary file each.
     checkpoints: Mutex<()>,
 }
@@ -77,13 +85,24 @@ impl Replicas {
             dirs,
             config: ArcSwap::new(config),
             topics: ArcSwap::default(),
+            offline: OfflinePartitions::default(),
             checkpoints: Mutex::default(),
         })
     }
 
     /// A partition that this broker leads.
-    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
-        self.topics.load().get(topic)?.get(&index).cloned()
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let topics = self.topics.load();
+        let found = topics.get(topic).and_then(|partitions| partitions.get(&index)).cloned();
+        found.ok_or_else(|| match self.offline.has(topic, index) {
+            true => ErrorCode::KafkaStorageError,
+            false => ErrorCode::UnknownTopicOrPartition,
+        })
+    }
+
+    /// The partitions whose logs could not be opened.
+    pub(crate) fn offline(&self) -> &OfflinePartitions {
+        &self.offline
     }
 
     pub(crate) fn dirs(&self) -> &[Arc<Dir>] {
@@ -127,7 +146,14 @@ impl Replicas {
                     set_aside(dir, &found, "the cluster does not have it")?;
                     continue;
                 };
-                let log = dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms())?;
+                let log = match dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms()) {
+                    Ok(log) => log,
+                    Err(error) => {
+                        let offline = Offline { topic_id: topic.id, dir: dir.clone(), found };
+                        self.offline.add(topic.name.clone(), offline, &error);
+                        continue;
+                    }
+                };
                 if log.topic_id().is_some_and(|id| id != topic.id) {
                     drop(log);
                     set_aside(dir, &found, "it is of an earlier topic of that name")?;
@@ -185,6 +211,7 @@ impl Replicas {
                 let removed = topics.remove(&topic.name).unwrap_or_default();
                 changes.removed.extend(removed.values().cloned());
             }
+            self.offline.take_topic(topic.id).iter().for_each(delete_offline);
         }
         for (id, indexes) in &delta.partitions_changed {
             let Some(topic) = image.topics().by_id(id) else { continue };
@@ -222,6 +249,9 @@ impl Replicas {
         };
         if let Some(partition) = partitions.get(&index) {
             partition.set_leader_epoch(wanted.leader_epoch)?;
+            return Ok(None);
+        }
+        if self.offline.has(&topic.name, index) {
             return Ok(None);
         }
         let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
@@ -300,6 +330,9 @@ impl Replicas {
                 }
                 high_watermarks.insert(key(), offsets.high_watermark);
             }
+            self.offline.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
+            self.offline.keep(dir, Checkpoint::LogStartOffset, &mut starts);
+            self.offline.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
             dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
             dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
             dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
@@ -321,26 +354,42 @@ impl Replicas {
                 // Also of a log that does not close: deleted records must not come back.
                 starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
             }
+            let flushed = partition.with_log(|log| log.recovery_point());
             match partition.close() {
                 Ok(end) => {
                     ends.entry(partition.dir.id).or_default().insert(key, end);
                 }
                 Err(reason) => {
                     failed = true;
+                    ends.entry(partition.dir.id).or_default().extend(flushed.map(|flushed| (key, flushed)));
                     error!(%partition, "cannot close the log: {reason}");
                 }
             }
         }
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let of = |offsets: &BTreeMap<Uuid, PartitionOffsets>| offsets.get(&dir.id).cloned().unwrap_or_default();
-            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &of(&ends))?;
-            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &of(&ends))?;
-            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &of(&starts))?;
+            let write = |which, offsets: &BTreeMap<Uuid, PartitionOffsets>| {
+                let mut offsets = offsets.get(&dir.id).cloned().unwrap_or_default();
+                self.offline.keep(dir, which, &mut offsets);
+                dir.log_dir.write_checkpoint(which, &offsets)
+            };
+            write(Checkpoint::RecoveryPoint, &ends)?;
+            write(Checkpoint::HighWatermark, &ends)?;
+            write(Checkpoint::LogStartOffset, &starts)?;
             if !failed {
                 dir.log_dir.mark_clean_shutdown(broker_epoch)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Has the log of a deleted topic removed though it could not be opened: what is in it was not to be kept.
+fn delete_offline(offline: &Offline) {
+    let PartitionDir { topic, partition, path } = &offline.found;
+    let fs = offline.dir.log_dir.fs();
+    let to = offline.dir.log_dir.path().join(names::to_delete(topic, *partition, *entropy::uuid().as_bytes()));
+    if let Err(error) = fs.rename(path, &to).and_then(|()| fs.remove_dir_all(&to)) {
+        error!(topic, partition, %error, "cannot delete the log; it is set aside at the next start");
     }
 }
 

@@ -40,6 +40,10 @@ impl OffsetIndex {
         Ok(self.entries.get(count)?.map(|entry| self.decode(&entry)))
     }
 
+    pub(crate) fn last_page(&self) -> io::Result<Vec<OffsetPosition>> {
+        Ok(self.entries.last_page()?.iter().map(|entry| self.decode(entry)).collect())
+    }
+
     pub(crate) fn last(&self) -> io::Result<Option<OffsetPosition>> {
         Ok(self.entries.last()?.map(|entry| self.decode(&entry)))
     }

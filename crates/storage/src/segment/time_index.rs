@@ -37,6 +37,10 @@ impl TimeIndex {
         Ok(entry.map_or(self.none(), |entry| self.decode(&entry)))
     }
 
+    pub(crate) fn last_page(&self) -> io::Result<Vec<TimestampOffset>> {
+        Ok(self.entries.last_page()?.iter().map(|entry| self.decode(entry)).collect())
+    }
+
     /// The last entry, or none.
     pub(crate) fn last(&self) -> io::Result<TimestampOffset> {
         Ok(self.entries.last()?.map_or(self.none(), |entry| self.decode(&entry)))
