@@ -10,6 +10,7 @@ from harness.topics import DEADLINE_S, wait
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 GROUP = "readers"
+COMPACTED = "compacted"
 _START_MS = 1_700_000_000_000
 _SMALL = {"internal_segment_bytes": 2048, "index_interval_bytes": 200, "retention_ms": -1}
 # Kafka's own cleaning and retention begin half a minute after the start.
@@ -50,7 +51,7 @@ def create(broker):
     make("stamped", message_timestamp_type="LogAppendTime")
     make("idempotent", partitions=2, **_SMALL)
     make("transactions", partitions=2, **_SMALL)
-    make("compacted", cleanup_policy="compact", min_cleanable_dirty_ratio=0.01, segment_ms=600_000, **_SMALL)
+    make(COMPACTED, cleanup_policy="compact", min_cleanable_dirty_ratio=0.01, segment_ms=600_000, **_SMALL)
     make("trimmed", **_SMALL)
     make("expired", **{**_SMALL, "retention_bytes": 6000})
     make("gone")
@@ -124,7 +125,7 @@ def compacted(broker, life):
     """The same keys over and over, and tombstones."""
     sender = producer(broker, compression_type="snappy")
     for n in range(240):
-        sender.produce("compacted", key=f"key {n % 12}", value=None if n % 11 == 0 else f"{life} {n} " + "c" * 50)
+        sender.produce(COMPACTED, key=f"key {n % 12}", value=None if n % 11 == 0 else f"{life} {n} " + "c" * 50)
         if n % 6 == 5:
             flush(sender)
     flush(sender)
@@ -141,7 +142,7 @@ def plain(broker, topic, count, text):
 
 def _is_cleaned(broker):
     checkpoint = broker.data / "cleaner-offset-checkpoint"
-    return checkpoint.exists() and any(line.startswith("compacted 0 ") for line in checkpoint.read_text().splitlines())
+    return checkpoint.exists() and any(line.startswith(f"{COMPACTED} 0 ") for line in checkpoint.read_text().splitlines())
 
 
 def _first_offset(broker, topic):

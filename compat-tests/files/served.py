@@ -7,7 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartit
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from files.filling import GROUP, admin
+from files.filling import COMPACTED, GROUP, admin
 from harness.topics import DEADLINE_S, wait
 
 _ISOLATION = {
@@ -29,7 +29,8 @@ def _ends(broker, wanted):
     ends = {}
     for spec in ["earliest", "latest", "max_timestamp"]:
         for isolation, level in _ISOLATION.items():
-            asked = {TopicPartition(each.topic, each.partition): getattr(OffsetSpec, spec)() for each in wanted}
+            fixed = [each for each in wanted if each.topic != COMPACTED or spec != "max_timestamp"]
+            asked = {TopicPartition(each.topic, each.partition): getattr(OffsetSpec, spec)() for each in fixed}
             for partition, found in wait(client.list_offsets(asked, isolation_level=level)).items():
                 key = (partition.topic, partition.partition, spec, isolation)
                 ends[key] = (found.offset, found.timestamp)
@@ -89,14 +90,20 @@ def _committed(broker):
     return sorted((each.topic, each.partition, each.offset, each.metadata) for each in answer.topic_partitions)
 
 
-def served(broker, wanted=None):
+def served(broker):
     """Everything, in a form that two brokers can be compared by."""
-    wanted = wanted or partitions(broker)
+    wanted = partitions(broker)
     return {
         "ends": _ends(broker, wanted),
         "committed offsets": _committed(broker),
-        **{isolation: records(broker, wanted, isolation) for isolation in _ISOLATION},
+        **{isolation: _lasting(records(broker, wanted, isolation)) for isolation in _ISOLATION},
     }
+
+
+def _lasting(found):
+    """Of what is compacted, which may be done at any moment, the last record of each key."""
+    compacted = {key: {record[3]: record for record in all_of_it} for key, all_of_it in found.items() if key[0] == COMPACTED}
+    return found | compacted
 
 
 def differences(left, right, path=""):

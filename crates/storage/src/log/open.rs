@@ -247,6 +247,8 @@ impl Loader<'_> {
         let start = self.segments.get(first).map_or(0, |segment| segment.base_offset);
         let log_start_offset = self.options.log_start_offset.max(self.segments.first().map_or(0, |s| s.base_offset));
         let mut producers = self.load_producers(log_start_offset.min(start), start)?;
+        // As in Kafka: what is proven again gets its snapshots again.
+        self.snapshots.remove(|offset| offset > start)?;
         let mut epochs = std::mem::take(&mut self.epochs);
         let mut state = State { producers: &mut producers, epochs: &mut epochs };
         let mut n = first;

@@ -4,6 +4,7 @@ mod clean_shutdown;
 pub mod names;
 mod offsets;
 mod properties;
+pub mod quorum_state;
 #[cfg(test)]
 mod tests;
 

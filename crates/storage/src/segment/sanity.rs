@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::scan::Headers;
 use super::{Error, Segment};
 
 /// Whether offset and time index ascend and stay within the segment. What is not is to be rebuilt.
@@ -16,12 +17,23 @@ pub(crate) fn txn_index_is_sound(segment: &Segment) -> Result<bool, Error> {
         return Ok(true);
     }
     let Some(all) = segment.txn_index.all().map_err(|source| segment.io(source))? else { return Ok(false) };
-    let within = all.iter().all(|txn| txn.first_offset <= txn.last_offset && holds(segment, txn.last_offset));
+    let within = all.iter().all(|txn| txn.first_offset < txn.last_offset && holds(segment, txn.last_offset));
     Ok(within && all.is_sorted_by(|one, next| one.last_offset < next.last_offset))
 }
 
 fn holds(segment: &Segment, offset: i64) -> bool {
     (segment.base_offset..segment.next_offset()).contains(&offset)
+}
+
+/// A complete segment's largest timestamp is in its index, unless its records have none.
+fn has_no_time(segment: &Segment) -> io::Result<bool> {
+    if segment.size() == 0 {
+        return Ok(true);
+    }
+    let mut headers = Headers::new(segment.log.existing()?, 0, segment.size());
+    let first = headers.next();
+    // A batch that cannot be read is for recovery to judge.
+    Ok(first.is_ok_and(|first| first.is_none_or(|(_, header)| header.max_timestamp < 0)))
 }
 
 fn offset_index_is_sound(segment: &Segment) -> io::Result<bool> {
@@ -32,6 +44,9 @@ fn offset_index_is_sound(segment: &Segment) -> io::Result<bool> {
 
 fn time_index_is_sound(segment: &Segment) -> io::Result<bool> {
     let page = segment.time_index.last_page()?;
+    if page.is_empty() {
+        return has_no_time(segment);
+    }
     let ascending = page.is_sorted_by(|one, next| one.timestamp < next.timestamp && one.offset <= next.offset);
     Ok(ascending && page.last().is_none_or(|last| holds(segment, last.offset)))
 }
