@@ -4,6 +4,7 @@
 //! metadata or logs; those are in the crates it drives.
 
 mod broker;
+mod check;
 mod checkpoint_file;
 mod cli;
 mod clock;

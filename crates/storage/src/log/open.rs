@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use ottla_protocol::Uuid;
 
+pub(crate) use files::Files;
+
 use super::snapshots::Snapshots;
 use super::{Active, Log};
 use crate::checkpoint;
@@ -91,7 +93,7 @@ impl Log {
         let topic_id = Self::open_topic_id(&*fs, path, options.topic_id)?;
         let dir = Dir::new(fs, path.to_path_buf());
         swap::finish(&dir)?;
-        let files = files::Files::list(&dir)?;
+        let files = Files::list(&dir)?;
         let mut loader = Loader {
             epochs: LeaderEpochs::load(dir.fs(), path)?,
             segments: files.segments(&dir),

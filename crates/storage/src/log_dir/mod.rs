@@ -2,7 +2,7 @@
 
 mod clean_shutdown;
 pub mod names;
-mod offsets;
+pub(crate) mod offsets;
 mod properties;
 pub mod quorum_state;
 #[cfg(test)]
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use ottla_protocol::Uuid;
 
 pub use clean_shutdown::CleanShutdown;
+pub(crate) use clean_shutdown::FILE as CLEAN_SHUTDOWN_FILE;
 pub use offsets::{Checkpoint, PartitionOffsets};
 pub use properties::MetaProperties;
 

@@ -138,7 +138,7 @@ fn take_in(segment: &Segment, position: u64, batch: &CheckedBatch, state: &mut S
 }
 
 /// Takes a batch into the state of producers; the transactions it aborted are for the index.
-fn replay(producers: &mut Producers, batch: &CheckedBatch) -> Result<Vec<AbortedTxn>, batch::Error> {
+pub(crate) fn replay(producers: &mut Producers, batch: &CheckedBatch) -> Result<Vec<AbortedTxn>, batch::Error> {
     let marker = producers::marker_of(batch)?;
     let mut updates = Updates::default();
     if let Err(error) = updates.add(producers, batch.header(), marker, Origin::Replication) {

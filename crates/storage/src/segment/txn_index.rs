@@ -26,7 +26,7 @@ pub struct AbortedTxn {
 
 #[derive(Debug)]
 pub(crate) struct TxnIndex {
-    pub(super) entries: Entries<ENTRY_LEN>,
+    pub(crate) entries: Entries<ENTRY_LEN>,
     /// Bytes of the file when it was opened.
     file_len: u64,
 }
