@@ -18,6 +18,7 @@ OVERRIDES = {
     "log_initial_task_delay_ms": 100,
     "log_retention_check_interval_ms": 200,
     "log_cleaner_backoff_ms": 100,
+    "log_segment_delete_delay_ms": 100,
     "offsets_topic_num_partitions": 2,
     "transaction_state_log_num_partitions": 1,
 }

@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient
 from files import filling
 from files.served import differences, partitions, records, served
 from harness import broker as brokers
-from harness import topics
+from harness import installed, topics
+from harness.run import run
 from harness.topics import DEADLINE_S
 from harness.tools import run_tool
 
@@ -188,3 +189,11 @@ def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, fill
     ]
     assert "unknown-0.*-stray" in kafkas
     assert differences(kafkas, ours) == []
+
+
+def test_check_has_nothing_to_say_of_kafkas_folders(filled):
+    """But for files that a compaction of the last moment left for removal."""
+    for stop in ["clean", "killed"]:
+        data, _ = filled[stop]
+        done = run([installed.ottla(), "check", data], code=None)
+        assert [line for line in done.lines if ".deleted: " not in line] == [], done

@@ -233,6 +233,12 @@ impl Replicas {
                 error!(%partition, %error, "cannot delete the log; it is set aside at the next start");
             }
         }
+        // A topic of the same name must not be taken for flushed up to where this one was.
+        if !changes.removed.is_empty()
+            && let Err(error) = self.write_checkpoints()
+        {
+            error!(%error, "cannot write checkpoints");
+        }
         self.reconfigure(image, delta);
         changes
     }

@@ -29,7 +29,8 @@ pub(super) struct Known {
 
 pub(super) fn check(fs: &Arc<dyn Fs>, path: &Path, known: Known, report: &mut Report<'_>) -> Result<(), Error> {
     report.counts.partitions += 1;
-    let entries = fs.list(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    let mut entries = fs.list(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
     check_leftovers(path, &entries, report);
     let epochs = check_small_files(&**fs, path, report)?;
     let files = Files::of(&entries);
