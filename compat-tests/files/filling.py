@@ -2,14 +2,25 @@
 
 import time
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from harness import topics
 from harness.topics import DEADLINE_S, wait
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-GROUP = "readers"
+# Whose offsets an operator set, members of either protocol committed, and transactions committed.
+GROUPS = ["readers", "classic", "consumer", "transactional"]
 COMPACTED = "compacted"
 _START_MS = 1_700_000_000_000
 _SMALL = {"internal_segment_bytes": 2048, "index_interval_bytes": 200, "retention_ms": -1}
@@ -132,6 +143,35 @@ def compacted(broker, life):
     flush(sender)
 
 
+def member(broker, protocol):
+    """A group named by its protocol, whose member reads, commits and leaves."""
+    settings = {"group.id": protocol, "group.protocol": protocol, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "log_level": 0, **settings})
+    consumer.subscribe(["codecs"])
+    read = []
+    until(lambda: read.extend(consumer.consume(5, 0.1)) or len(read) >= 5, f"records for a {protocol} member")
+    consumer.commit(asynchronous=False)
+    consumer.close()
+
+
+def offsets_in_transactions(broker, group):
+    """Offsets that were committed, and others that were aborted, by a transaction."""
+    sender = producer(broker, transactional_id="offsets")
+    sender.init_transactions(DEADLINE_S)
+    for offset, end in [(5, sender.commit_transaction), (9, sender.abort_transaction)]:
+        sender.begin_transaction()
+        of_group = Consumer({"bootstrap.servers": broker.bootstrap, "log_level": 0, "group.id": group})
+        sender.send_offsets_to_transaction([TopicPartition("codecs", 0, offset)], of_group.consumer_group_metadata(), DEADLINE_S)
+        of_group.close()
+        end(DEADLINE_S)
+
+
+def metadata(client):
+    """Records of the metadata log beside topics and configs."""
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    wait(client.alter_user_scram_credentials([UserScramCredentialUpsertion("alice", info, b"secret")]))
+
+
 def plain(broker, topic, count, text):
     sender = producer(broker)
     for n in range(count):
@@ -165,7 +205,11 @@ def first_life(broker):
     wait(client.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, "expired", incremental_configs=[keep])]))
     until(lambda: _is_cleaned(broker), "compaction")
     commits = [TopicPartition("codecs", 0, 42, "meta"), TopicPartition("idempotent", 1, 7)]
-    wait(client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP, commits)]))
+    wait(client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUPS[0], commits)]))
+    member(broker, "classic")
+    member(broker, "consumer")
+    offsets_in_transactions(broker, "transactional")
+    metadata(client)
     plain(broker, "gone", 3, "gone")
     wait(client.delete_topics(["gone"]))
 

@@ -7,7 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartit
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from files.filling import COMPACTED, GROUP, admin
+from files.filling import COMPACTED, GROUPS, admin
 from harness.topics import DEADLINE_S, wait
 
 _ISOLATION = {
@@ -86,8 +86,12 @@ def records(broker, wanted, isolation):
 
 def _committed(broker):
     client = admin(broker)
-    (answer,) = wait(client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])).values()
-    return sorted((each.topic, each.partition, each.offset, each.metadata) for each in answer.topic_partitions)
+    found = {}
+    for group in GROUPS:
+        (answer,) = wait(client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])).values()
+        offsets = [(each.topic, each.partition, each.offset, each.metadata) for each in answer.topic_partitions]
+        found[group] = sorted(offsets)
+    return found
 
 
 def served(broker):

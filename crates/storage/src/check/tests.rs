@@ -124,7 +124,7 @@ const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
     (|fs| edit(fs, "topic-0/00000000000000000000.index", |index| index.truncate(9)), FIRST_LOG, "part of an entry", Rebuilt),
     (|fs| flip(fs, "topic-0/00000000000000000000.index", 7), "topic-0/00000000000000000000.index", "points to position", Nothing),
     (|fs| edit(fs, "topic-0/00000000000000000000.index", |index| index.reverse()), "topic-0/00000000000000000000.index", "point", Rebuilt),
-    (|fs| flip(fs, "topic-0/00000000000000000000.timeindex", 7), "topic-0/00000000000000000000.timeindex", "names offset", Nothing),
+    (|fs| flip(fs, "topic-0/00000000000000000000.timeindex", 7), "topic-0/00000000000000000000.timeindex", "names offset", Rebuilt),
     (|fs| edit(fs, "topic-0/00000000000000000000.timeindex", |index| index.truncate(12)), "topic-0/00000000000000000000.timeindex", "the largest is", Nothing),
     (|fs| fs.remove_file(&path("topic-0/00000000000000000000.txnindex")).unwrap(), "topic-0/00000000000000000000.txnindex", "is not indexed", Nothing),
     (|fs| flip(fs, "topic-0/00000000000000000000.txnindex", 9), "topic-0/00000000000000000000.txnindex", "aborted no transaction here", Nothing),
