@@ -1,5 +1,6 @@
 """A folder filled by Apache Kafka is opened as it is, gone on with, and opened by Apache Kafka again."""
 
+import collections
 import functools
 import itertools
 import re
@@ -9,49 +10,27 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from files import filling
-from files.served import differences, partitions, records, served
+from files.served import differences, partitions, served
 from harness import broker as brokers
 from harness import installed, topics
 from harness.run import run
 from harness.topics import DEADLINE_S
 from harness.tools import run_tool
 
+Filled = collections.namedtuple("Filled", "data served trouble")
+WayBack = collections.namedtuple("WayBack", "expected found dumped killed")
+
 # Words of Apache Kafka's log about files that are not as a clean stop leaves them.
 _TROUBLE = re.compile(r"\] (WARN|ERROR|FATAL) |recover(ing|ed) |rebuil|corrupt|unflushed|stray|truncat|not a (valid|legal)", re.I)
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """Two folders that Apache Kafka filled, one cleanly stopped and one killed, and what it served of each."""
-    folder = tmp_path_factory.mktemp("filled")
-    kafka = brokers.make("kafka", folder / "kafka", **filling.OVERRIDES)
-    kafka.start()
-    filling.first_life(kafka)
-    kafka.restart()
-    filling.second_life(kafka, life=2)
-    never_ended = filling.open_transaction(kafka, life=2)
-    clean = served(kafka)
-    kafka.stop()
-    shutil.copytree(kafka.data, folder / "clean")
-    before = len(kafka.log_text())
-    kafka.start()
-    settle(kafka)
-    own = trouble(kafka.log_text()[before:])
-    filling.second_life(kafka, life=3)
-    killed = served(kafka)
-    kafka.kill()
-    del never_ended
-    return {"clean": (folder / "clean", clean), "killed": (kafka.data, killed), "own trouble": own}
-
-
-@pytest.fixture
-def opened(tmp_path, request):
+def opened(tmp_path_factory):
     """opened(kind, data): starts a broker on a copy of a folder."""
-    numbers = itertools.count()
     mine = []
 
     def start(kind, data):
-        broker = brokers.KINDS[kind](tmp_path / f"opened-{next(numbers)}", **filling.OVERRIDES)
+        broker = brokers.KINDS[kind](tmp_path_factory.mktemp("opened"), **filling.OVERRIDES)
         shutil.copytree(data, broker.data)
         mine.append(broker)
         broker.start()
@@ -63,6 +42,43 @@ def opened(tmp_path, request):
         if broker.running:
             broker.kill()
         assert not broker.log_problem(), broker.log_problem()
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """A folder that Apache Kafka filled and cleanly stopped on, what it served of it, and the trouble it had with it."""
+    kafka = brokers.make("kafka", tmp_path_factory.mktemp("kafka"), **filling.OVERRIDES)
+    kafka.start()
+    filling.first_life(kafka)
+    kafka.stop()
+    before = len(kafka.log_text())
+    kafka.start()
+    settle(kafka)
+    own = trouble(kafka.log_text()[before:])
+    filling.second_life(kafka, life=2)
+    never_ended = filling.open_transaction(kafka, life=2)
+    expected = served(kafka)
+    kafka.stop()
+    del never_ended
+    return Filled(kafka.data, expected, own)
+
+
+@pytest.fixture(scope="module")
+def way_back(kind, clean, opened):
+    """The folder gone on with by the broker under test, and what both served of it then; Apache Kafka was stopped by SIGKILL."""
+    broker = opened(kind, clean.data)
+    go_on(broker)
+    expected = served(broker)
+    dumped = dump(broker)
+    broker.stop()
+    dumped = {name: show() for name, show in dumped.items()}
+    kafka = opened("kafka", broker.data)
+    found = served(kafka)
+    own = trouble(kafka.log_text())
+    filling.second_life(kafka, life=3)
+    killed = served(kafka)
+    kafka.kill()
+    return WayBack(expected, found, dumped, Filled(kafka.data, killed, own))
 
 
 def settle(broker):
@@ -79,9 +95,9 @@ def trouble(log):
     return {functools.reduce(lambda text, pair: re.sub(*pair, text), same, line.partition("] ")[2]) for line in lines}
 
 
-def same(expected, broker):
-    found = differences(expected, served(broker))
-    assert not found, "\n".join(found[:20])
+def same(expected, found):
+    lines = differences(expected, found)
+    assert not lines, "\n".join(lines[:20])
 
 
 def cluster_id(broker):
@@ -100,12 +116,13 @@ def names(broker, topics_of):
 
 
 @pytest.mark.parametrize("stop", ["clean", "killed"])
-def test_a_folder_of_kafkas_is_served_as_kafka_served_it(kind, filled, opened, stop):
+def test_a_folder_of_kafkas_is_served_as_kafka_served_it(kind, clean, way_back, opened, stop):
     """Codecs, headers, nulls, times, transactions, compaction, deletion: each record, offset and epoch as before."""
-    data, expected = filled[stop]
-    broker = opened(kind, data)
-    assert f"cluster.id={cluster_id(broker)}\n" in (data / "meta.properties").read_text()
-    same(expected, broker)
+    filled = {"clean": clean, "killed": way_back.killed}[stop]
+    broker = opened(kind, filled.data)
+    assert f"cluster.id={cluster_id(broker)}\n" in (filled.data / "meta.properties").read_text()
+    same(filled.served, served(broker))
+    broker.stop()
 
 
 def go_on(broker):
@@ -128,25 +145,18 @@ def dump(broker):
     }
 
 
-def test_kafka_goes_on_with_what_was_added_to_its_folder(kind, filled, opened):
-    """The way back: Apache Kafka serves all of it, and its log tells of no trouble that its own folders do not cause."""
-    data, _ = filled["clean"]
-    broker = opened(kind, data)
-    go_on(broker)
-    expected = served(broker)
-    show = dump(broker)
-    broker.stop()
-    log = show["log"]()
+def test_kafka_goes_on_with_what_was_added_to_its_folder(clean, way_back):
+    """Apache Kafka serves all of it, and its log tells of no trouble that its own folder did not cause."""
+    same(way_back.expected, way_back.found)
+    assert not way_back.killed.trouble - clean.trouble
+
+
+def test_dump_log_reads_what_was_added(way_back):
+    """kafka-dump-log finds every batch valid and every index sane, and reads the snapshots."""
+    log, index, other = (way_back.dumped[name] for name in ["log", "index", "other"])
     assert "isvalid: false" not in log and "| offset: " in log
-    index = show["index"]()
     assert "passed sanity check" in index and "fail" not in index.lower() and "mismatch" not in index.lower(), index
-    assert "producerId: " in show["other"]()
-    kafka = opened("kafka", broker.data)
-    same(expected, kafka)
-    assert not trouble(kafka.log_text()) - filled["own trouble"]
-    filling.second_life(kafka, life=10)
-    assert records(kafka, partitions(kafka), "read_committed")
-    kafka.stop()
+    assert "producerId: " in other
 
 
 def copy(data, topic, kind, beside):
@@ -172,16 +182,15 @@ def leave(data):
     (data / "unknown-0" / "partition.metadata").write_text("version: 0\ntopic_id: AQEBAQEBAQEBAQEBAQEBAQ")
 
 
-def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, filled, opened, tmp_path):
+def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, way_back, opened, tmp_path):
     """Files ending in .deleted, .cleaned and .swap, indexes and snapshots missing or cut, folders to delete, strays."""
-    data, expected = filled["killed"]
     left = tmp_path / "left"
-    shutil.copytree(data, left)
+    shutil.copytree(way_back.killed.data, left)
     leave(left)
     found = {}
     for each in ["kafka", kind]:
         broker = opened(each, left)
-        same(expected, broker)
+        same(way_back.killed.served, served(broker))
         broker.stop()
         found[each] = broker
     kafkas, ours = [
@@ -191,9 +200,8 @@ def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, fill
     assert differences(kafkas, ours) == []
 
 
-def test_check_has_nothing_to_say_of_kafkas_folders(filled):
+def test_check_has_nothing_to_say_of_kafkas_folders(clean, way_back):
     """But for files that a compaction of the last moment left for removal."""
-    for stop in ["clean", "killed"]:
-        data, _ = filled[stop]
-        done = run([installed.ottla(), "check", data], code=None)
+    for filled in [clean, way_back.killed]:
+        done = run([installed.ottla(), "check", filled.data], code=None)
         assert [line for line in done.lines if ".deleted: " not in line] == [], done

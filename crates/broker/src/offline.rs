@@ -51,7 +51,10 @@ impl OfflinePartitions {
     /// Those in a log dir.
     pub(crate) fn in_dir(&self, id: Uuid) -> Vec<((Str, i32), Offline)> {
         let all = self.0.lock();
-        all.iter().filter(|(_, offline)| offline.dir.id == id).map(|(key, found)| (key.clone(), found.clone())).collect()
+        all.iter()
+            .filter(|(_, offline)| offline.dir.id == id)
+            .map(|(key, found)| (key.clone(), found.clone()))
+            .collect()
     }
 
     /// Takes out those of a topic that is deleted.

@@ -123,7 +123,9 @@ fn check_folder(
         }
         Folder::Deleted => report.file(&path, AtStart::Removed, "a log whose deletion was not ended"),
         Folder::Stray => report.file(&path, AtStart::Nothing, "a log of no partition that the cluster knew"),
-        Folder::Future(..) => report.file(&path, AtStart::Nothing, "a log whose move from another log dir was not ended"),
+        Folder::Future(..) => {
+            report.file(&path, AtStart::Nothing, "a log whose move from another log dir was not ended")
+        }
         Folder::Other => {}
     }
     Ok(())

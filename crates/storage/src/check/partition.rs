@@ -37,7 +37,8 @@ pub(super) fn check(fs: &Arc<dyn Fs>, path: &Path, known: Known, report: &mut Re
     check_lone_indexes(path, &entries, &files, report);
     let dir = Dir::new(Arc::clone(fs), path.to_path_buf());
     let segments = files.segments(&dir);
-    let mut replay = Replay::new(fs, path, &files.snapshots, segments.first().map_or(0, |first| first.base_offset), known);
+    let mut replay =
+        Replay::new(fs, path, &files.snapshots, segments.first().map_or(0, |first| first.base_offset), known);
     let first_recovered = first_recovered(&segments, known);
     let mut next_offset = segments.first().map_or(0, |segment| segment.base_offset);
     for (n, one) in segments.iter().enumerate() {

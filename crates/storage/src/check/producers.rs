@@ -102,7 +102,11 @@ impl<'a> Replay<'a> {
             return;
         }
         let Ok(Some(indexed)) = indexed else {
-            return report.file(&path, AtStart::Rebuilt, "the index of aborted transactions is cut or of another version");
+            return report.file(
+                &path,
+                AtStart::Rebuilt,
+                "the index of aborted transactions is cut or of another version",
+            );
         };
         if self.broken {
             return;
@@ -110,7 +114,10 @@ impl<'a> Replay<'a> {
         let key = |txn: &AbortedTxn| (txn.producer_id, txn.last_offset);
         let known: BTreeSet<(i64, i64)> = indexed.iter().map(key).collect();
         for txn in aborted.iter().filter(|txn| !known.contains(&key(txn))) {
-            let problem = format!("the transaction of producer {} from offset {} was aborted and is not indexed", txn.producer_id, txn.first_offset);
+            let problem = format!(
+                "the transaction of producer {} from offset {} was aborted and is not indexed",
+                txn.producer_id, txn.first_offset
+            );
             report.at(&path, None, Some(txn.last_offset), AtStart::Nothing, problem);
         }
         for txn in indexed.iter().filter(|txn| !markers.contains(&key(txn)) && !self.known.cleaned) {
@@ -158,7 +165,9 @@ impl<'a> Replay<'a> {
         }
         for (id, entry) in self.producers.iter().filter(|(id, _)| !found.contains(id)) {
             if let Some(first) = entry.current_txn_first_offset {
-                tell(format!("the transaction of producer {id} from offset {first} is open, and the producer is missing"));
+                tell(format!(
+                    "the transaction of producer {id} from offset {first} is open, and the producer is missing"
+                ));
             }
         }
     }

@@ -149,7 +149,8 @@ impl Indexes {
             report.file(&path, AtStart::Rebuilt, "an index of this file is missing or ends in a part of an entry");
             return Ok(Self(None));
         }
-        let failed = |error: crate::segment::Error| Error::Io { path: path.clone(), source: std::io::Error::other(error) };
+        let failed =
+            |error: crate::segment::Error| Error::Io { path: path.clone(), source: std::io::Error::other(error) };
         let io = |source| Error::Io { path: path.clone(), source };
         if !txn_index_is_sound(segment).map_err(failed)? {
             let path = segment.txn_index.entries.file().path();
@@ -172,14 +173,24 @@ impl Indexes {
 
     fn meet(&mut self, position: u64, header: &Header, report: &mut Report<'_>) {
         let Some(both) = &mut self.0 else { return };
-        both.offsets.meet(header, report, |entry| entry.position <= position, |entry, header| {
-            let right = entry.position == position && entry.offset >= header.base_offset;
-            (!right).then(|| format!("the entry of offset {} points to position {}", entry.offset, entry.position))
-        });
-        both.times.meet(header, report, |entry| entry.offset <= header.last_offset(), |entry, header| {
-            let right = entry.offset >= header.base_offset && entry.timestamp == header.max_timestamp;
-            (!right).then(|| format!("the entry of time {} names offset {}", entry.timestamp, entry.offset))
-        });
+        both.offsets.meet(
+            header,
+            report,
+            |entry| entry.position <= position,
+            |entry, header| {
+                let right = entry.position == position && entry.offset >= header.base_offset;
+                (!right).then(|| format!("the entry of offset {} points to position {}", entry.offset, entry.position))
+            },
+        );
+        both.times.meet(
+            header,
+            report,
+            |entry| entry.offset <= header.last_offset(),
+            |entry, header| {
+                let right = entry.offset >= header.base_offset && entry.timestamp == header.max_timestamp;
+                (!right).then(|| format!("the entry of time {} names offset {}", entry.timestamp, entry.offset))
+            },
+        );
     }
 
     fn end(self, walk: &Walk<'_>, ground: &Ground<'_>, report: &mut Report<'_>) {
@@ -187,7 +198,8 @@ impl Indexes {
         both.offsets.end(walk.next_offset, report);
         both.times.end(walk.next_offset, report);
         if both.last_time < walk.max_timestamp && !ground.active {
-            let problem = format!("the last entry is of time {}, the largest is {}", both.last_time, walk.max_timestamp);
+            let problem =
+                format!("the last entry is of time {}, the largest is {}", both.last_time, walk.max_timestamp);
             report.file(&both.time_path, AtStart::Nothing, problem);
         }
     }

@@ -111,39 +111,179 @@ type Damage = fn(&SimFs);
 /// What is done, then the file, a part of what is said, and what the next start makes of it.
 const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
     (|fs| flip(fs, FIRST_LOG, 70), FIRST_LOG, "crc", Nothing),
-    (|fs| { killed(fs, 0); flip(fs, FIRST_LOG, 70) }, FIRST_LOG, "crc", Cut),
-    (|fs| { killed(fs, 3); flip(fs, FIRST_LOG, 70) }, FIRST_LOG, "crc", Offline),
-    (|fs| { killed(fs, 3); edit(fs, FIRST_LOG, |log| log.truncate(100)) }, FIRST_LOG, "bytes", Offline),
+    (
+        |fs| {
+            killed(fs, 0);
+            flip(fs, FIRST_LOG, 70)
+        },
+        FIRST_LOG,
+        "crc",
+        Cut,
+    ),
+    (
+        |fs| {
+            killed(fs, 3);
+            flip(fs, FIRST_LOG, 70)
+        },
+        FIRST_LOG,
+        "crc",
+        Offline,
+    ),
+    (
+        |fs| {
+            killed(fs, 3);
+            edit(fs, FIRST_LOG, |log| log.truncate(100))
+        },
+        FIRST_LOG,
+        "bytes",
+        Offline,
+    ),
     (|fs| edit(fs, FIRST_LOG, |log| log.extend([0; 30])), FIRST_LOG, "length 0 is impossible", Nothing),
     (|fs| edit(fs, FIRST_LOG, |log| log[7] = 9), FIRST_LOG, "cannot follow", Nothing),
     (|fs| edit(fs, FIRST_LOG, |log| log[15] = 7), FIRST_LOG, "leader epoch 0 follows 7", Nothing),
-    (|fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b"0\n1\n0 0\n"), "topic-0/0", "leader-epoch-checkpoint has 0", Nothing),
-    (|fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b"0\n9\n0 0\n"), "topic-0/leader-epoch-checkpoint", "malformed", Offline),
+    (
+        |fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b"0\n1\n0 0\n"),
+        "topic-0/0",
+        "leader-epoch-checkpoint has 0",
+        Nothing,
+    ),
+    (
+        |fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b"0\n9\n0 0\n"),
+        "topic-0/leader-epoch-checkpoint",
+        "malformed",
+        Offline,
+    ),
     (|fs| fs.put(&path("topic-0/partition.metadata"), b"?"), "topic-0/partition.metadata", "malformed", Offline),
     (|fs| fs.remove_file(&path("topic-0/00000000000000000000.index")).unwrap(), FIRST_LOG, "missing", Rebuilt),
-    (|fs| edit(fs, "topic-0/00000000000000000000.index", |index| index.truncate(9)), FIRST_LOG, "part of an entry", Rebuilt),
-    (|fs| flip(fs, "topic-0/00000000000000000000.index", 7), "topic-0/00000000000000000000.index", "points to position", Nothing),
-    (|fs| edit(fs, "topic-0/00000000000000000000.index", |index| index.reverse()), "topic-0/00000000000000000000.index", "point", Rebuilt),
-    (|fs| flip(fs, "topic-0/00000000000000000000.timeindex", 7), "topic-0/00000000000000000000.timeindex", "names offset", Rebuilt),
-    (|fs| edit(fs, "topic-0/00000000000000000000.timeindex", |index| index.truncate(12)), "topic-0/00000000000000000000.timeindex", "the largest is", Nothing),
-    (|fs| fs.remove_file(&path("topic-0/00000000000000000000.txnindex")).unwrap(), "topic-0/00000000000000000000.txnindex", "is not indexed", Nothing),
-    (|fs| flip(fs, "topic-0/00000000000000000000.txnindex", 9), "topic-0/00000000000000000000.txnindex", "aborted no transaction here", Nothing),
-    (|fs| edit(fs, "topic-0/00000000000000000000.txnindex", |index| index.truncate(33)), "topic-0/00000000000000000000.txnindex", "cut", Rebuilt),
-    (|fs| { let name = last(fs, ".snapshot"); flip(fs, &name, 30) }, "topic-0/0", "wrong CRC", Removed),
+    (
+        |fs| edit(fs, "topic-0/00000000000000000000.index", |index| index.truncate(9)),
+        FIRST_LOG,
+        "part of an entry",
+        Rebuilt,
+    ),
+    (
+        |fs| flip(fs, "topic-0/00000000000000000000.index", 7),
+        "topic-0/00000000000000000000.index",
+        "points to position",
+        Nothing,
+    ),
+    (
+        |fs| edit(fs, "topic-0/00000000000000000000.index", |index| index.reverse()),
+        "topic-0/00000000000000000000.index",
+        "point",
+        Rebuilt,
+    ),
+    (
+        |fs| flip(fs, "topic-0/00000000000000000000.timeindex", 7),
+        "topic-0/00000000000000000000.timeindex",
+        "names offset",
+        Rebuilt,
+    ),
+    (
+        |fs| edit(fs, "topic-0/00000000000000000000.timeindex", |index| index.truncate(12)),
+        "topic-0/00000000000000000000.timeindex",
+        "the largest is",
+        Nothing,
+    ),
+    (
+        |fs| fs.remove_file(&path("topic-0/00000000000000000000.txnindex")).unwrap(),
+        "topic-0/00000000000000000000.txnindex",
+        "is not indexed",
+        Nothing,
+    ),
+    (
+        |fs| flip(fs, "topic-0/00000000000000000000.txnindex", 9),
+        "topic-0/00000000000000000000.txnindex",
+        "aborted no transaction here",
+        Nothing,
+    ),
+    (
+        |fs| edit(fs, "topic-0/00000000000000000000.txnindex", |index| index.truncate(33)),
+        "topic-0/00000000000000000000.txnindex",
+        "cut",
+        Rebuilt,
+    ),
+    (
+        |fs| {
+            let name = last(fs, ".snapshot");
+            flip(fs, &name, 30)
+        },
+        "topic-0/0",
+        "wrong CRC",
+        Removed,
+    ),
     (swap_snapshots, "topic-0/0", "last sequence", Nothing),
-    (|fs| { let name = last(fs, ".snapshot"); rename(fs, &name, "topic-0/00000000000000009999.snapshot") }, "topic-0/00000000000000009999.snapshot", "above the log's end", Removed),
-    (|fs| fs.put(&path("recovery-point-offset-checkpoint"), b"0\n1\ntopic 0 9999\n"), "topic-0", "recovery point", Ignored),
-    (|fs| fs.put(&path("recovery-point-offset-checkpoint"), b"0\n1\ntopic 0 9\n"), "topic-0", "not closed with the others", Rebuilt),
-    (|fs| fs.put(&path("replication-offset-checkpoint"), b"0\n1\ntopic 0 9999\n"), "topic-0", "high watermark", Ignored),
-    (|fs| fs.put(&path("log-start-offset-checkpoint"), b"0\n1\ntopic 0 9999\n"), "topic-0", "log start offset", Ignored),
-    (|fs| fs.put(&path("log-start-offset-checkpoint"), b"0\n1\nother 0 1\n"), "log-start-offset-checkpoint", "names other-0", Ignored),
+    (
+        |fs| {
+            let name = last(fs, ".snapshot");
+            rename(fs, &name, "topic-0/00000000000000009999.snapshot")
+        },
+        "topic-0/00000000000000009999.snapshot",
+        "above the log's end",
+        Removed,
+    ),
+    (
+        |fs| fs.put(&path("recovery-point-offset-checkpoint"), b"0\n1\ntopic 0 9999\n"),
+        "topic-0",
+        "recovery point",
+        Ignored,
+    ),
+    (
+        |fs| fs.put(&path("recovery-point-offset-checkpoint"), b"0\n1\ntopic 0 9\n"),
+        "topic-0",
+        "not closed with the others",
+        Rebuilt,
+    ),
+    (
+        |fs| fs.put(&path("replication-offset-checkpoint"), b"0\n1\ntopic 0 9999\n"),
+        "topic-0",
+        "high watermark",
+        Ignored,
+    ),
+    (
+        |fs| fs.put(&path("log-start-offset-checkpoint"), b"0\n1\ntopic 0 9999\n"),
+        "topic-0",
+        "log start offset",
+        Ignored,
+    ),
+    (
+        |fs| fs.put(&path("log-start-offset-checkpoint"), b"0\n1\nother 0 1\n"),
+        "log-start-offset-checkpoint",
+        "names other-0",
+        Ignored,
+    ),
     (|fs| fs.put(&path("log-start-offset-checkpoint"), b"1\n"), "log-start-offset-checkpoint", "malformed", Ignored),
-    (|fs| fs.put(&path("log-start-offset-checkpoint.tmp"), b""), "log-start-offset-checkpoint.tmp", "not ended", Ignored),
+    (
+        |fs| fs.put(&path("log-start-offset-checkpoint.tmp"), b""),
+        "log-start-offset-checkpoint.tmp",
+        "not ended",
+        Ignored,
+    ),
     (|fs| fs.put(&path("meta.properties"), b"version=7\n"), "", "version 7", Refused),
-    (|fs| fs.put(&path("topic-0/00000000000000000007.log.deleted"), b""), "topic-0/00000000000000000007.log.deleted", "deletion", Removed),
-    (|fs| fs.put(&path("topic-0/00000000000000000007.log.cleaned"), b""), "topic-0/00000000000000000007.log.cleaned", "compaction", Removed),
-    (|fs| fs.put(&path("topic-0/00000000000000000007.log.swap"), b""), "topic-0/00000000000000000007.log.swap", "put in place", PutInPlace),
-    (|fs| fs.put(&path("topic-0/00000000000000000007.index"), b""), "topic-0/00000000000000000007.index", "without its log", Removed),
+    (
+        |fs| fs.put(&path("topic-0/00000000000000000007.log.deleted"), b""),
+        "topic-0/00000000000000000007.log.deleted",
+        "deletion",
+        Removed,
+    ),
+    (
+        |fs| fs.put(&path("topic-0/00000000000000000007.log.cleaned"), b""),
+        "topic-0/00000000000000000007.log.cleaned",
+        "compaction",
+        Removed,
+    ),
+    (
+        |fs| fs.put(&path("topic-0/00000000000000000007.log.swap"), b""),
+        "topic-0/00000000000000000007.log.swap",
+        "put in place",
+        PutInPlace,
+    ),
+    (
+        |fs| fs.put(&path("topic-0/00000000000000000007.index"), b""),
+        "topic-0/00000000000000000007.index",
+        "without its log",
+        Removed,
+    ),
     (|fs| fs.create_dir_all(&path("t-0.0123-delete")).unwrap(), "t-0.0123-delete", "deletion", Removed),
     (|fs| fs.create_dir_all(&path("t-0.0123-stray")).unwrap(), "t-0.0123-stray", "no partition", Nothing),
     (|fs| fs.create_dir_all(&path("t-0.0123-future")).unwrap(), "t-0.0123-future", "move", Nothing),

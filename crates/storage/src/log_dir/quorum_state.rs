@@ -55,9 +55,8 @@ mod tests {
     #[test]
     fn the_epoch_is_kept_and_so_is_what_else_kafka_wrote() {
         let none = Uuid::ZERO.to_string();
-        let new = format!(
-            r#"{{"data_version":1,"leaderEpoch":7,"leaderId":3,"votedDirectoryId":"{none}","votedId":-1}}"#
-        );
+        let new =
+            format!(r#"{{"data_version":1,"leaderEpoch":7,"leaderId":3,"votedDirectoryId":"{none}","votedId":-1}}"#);
         let of_old = r#"{"clusterId":"","leaderId":1,"leaderEpoch":4,"votedId":1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#;
         let old = r#"{"appliedOffset":0,"clusterId":"","currentVoters":[{"voterId":1}],"data_version":0,"leaderEpoch":7,"leaderId":3,"votedId":-1}"#;
         let cases = [(None, None, new.as_str()), (Some("{"), None, &new), (Some(of_old), Some(4), old)];

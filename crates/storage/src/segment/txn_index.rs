@@ -43,7 +43,7 @@ impl TxnIndex {
     /// All entries; none if the file is cut or of another version.
     pub(crate) fn all(&self) -> io::Result<Option<Vec<AbortedTxn>>> {
         let entries = self.entries.all()?;
-        let whole = self.file_len % ENTRY_LEN as u64 == 0;
+        let whole = self.file_len.is_multiple_of(ENTRY_LEN as u64);
         let known = entries.iter().all(|entry| entry.starts_with(&VERSION.to_be_bytes()));
         Ok((whole && known).then(|| entries.iter().map(decode).collect()))
     }

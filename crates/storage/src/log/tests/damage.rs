@@ -10,7 +10,7 @@ use crate::log::OpenError;
 use crate::read::LogReader;
 
 /// What is damaged.
-type Change = fn(&mut Vec<u8>);
+type Change = fn(Vec<u8>) -> Vec<u8>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -26,37 +26,39 @@ use Outcome::{CutAt, Mended, Refused};
 /// All offsets below are flushed.
 const FLUSHED: i64 = 55;
 
-fn gone(_: &mut Vec<u8>) {}
-
-fn halved(content: &mut Vec<u8>) {
-    content.truncate(content.len() / 2);
+fn gone(_: Vec<u8>) -> Vec<u8> {
+    Vec::new()
 }
 
-fn cut_by_one(content: &mut Vec<u8>) {
-    content.truncate(content.len().saturating_sub(1));
+fn halved(content: Vec<u8>) -> Vec<u8> {
+    content[..content.len() / 2].to_vec()
 }
 
-fn emptied(content: &mut Vec<u8>) {
-    content.clear();
+fn cut_by_one(mut content: Vec<u8>) -> Vec<u8> {
+    content.pop();
+    content
 }
 
-fn zeroed(content: &mut Vec<u8>) {
-    content.fill(0);
+fn emptied(_: Vec<u8>) -> Vec<u8> {
+    Vec::new()
 }
 
-fn with_zeros_after(content: &mut Vec<u8>) {
-    content.extend([0; 24 * 17]);
+fn zeroed(content: Vec<u8>) -> Vec<u8> {
+    vec![0; content.len()]
 }
 
-fn reversed(content: &mut Vec<u8>) {
-    content.reverse();
+fn with_zeros_after(content: Vec<u8>) -> Vec<u8> {
+    [content, vec![0; 24 * 17]].concat()
 }
 
-fn flipped(content: &mut Vec<u8>) {
+fn reversed(content: Vec<u8>) -> Vec<u8> {
+    content.into_iter().rev().collect()
+}
+
+fn flipped(mut content: Vec<u8>) -> Vec<u8> {
     let middle = content.len() / 2;
-    if let Some(byte) = content.get_mut(middle) {
-        *byte ^= 0x40;
-    }
+    content[middle] ^= 0x40;
+    content
 }
 
 /// Kind of file, which one of its kind, the damage, what comes of it after a clean stop and after a kill.
@@ -156,10 +158,9 @@ fn content(fs: &dyn Fs, path: &Path) -> Vec<u8> {
 }
 
 fn damage(fs: &dyn Fs, path: &Path, name: &str, change: Change) {
-    let mut bytes = content(fs, path);
+    let bytes = change(content(fs, path));
     fs.remove_file(path).unwrap();
     if name != "gone" {
-        change(&mut bytes);
         fs.open(path, Open::Create).unwrap().write_at(&[IoSlice::new(&bytes)], 0).unwrap();
     }
 }
