@@ -179,11 +179,12 @@ def leave(data):
     id_of = "0123456789abcdef0123456789abcdef"
     for name in [f"codecs-0.{id_of}-delete", f"codecs-0.{id_of}-stray", "unknown-0"]:
         shutil.copytree(data / "codecs-0", data / name)
+    (data / "stamped-0").rename(data / f"stamped-0.{id_of}-future")  # a move between log dirs that was not ended
     (data / "unknown-0" / "partition.metadata").write_text("version: 0\ntopic_id: AQEBAQEBAQEBAQEBAQEBAQ")
 
 
 def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, way_back, opened, tmp_path):
-    """Files ending in .deleted, .cleaned and .swap, indexes and snapshots missing or cut, folders to delete, strays."""
+    """Files ending in .deleted, .cleaned and .swap, indexes and snapshots missing or cut, folders to delete, strays, moves."""
     left = tmp_path / "left"
     shutil.copytree(way_back.killed.data, left)
     leave(left)

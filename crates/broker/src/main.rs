@@ -21,6 +21,7 @@ mod http;
 mod logging;
 mod metadata_log;
 mod metrics;
+mod moves;
 mod network;
 mod node;
 mod offline;

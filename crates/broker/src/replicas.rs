@@ -2,7 +2,7 @@
 
 use crate::{
     clock::wall_ms,
-    entropy,
+    entropy, moves,
     offline::{Offline, OfflinePartitions},
     partition::Partition,
     removals::Removals,
@@ -131,6 +131,7 @@ impl Replicas {
     /// Opens what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
     pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
         self.reconfigure_broker(image);
+        moves::end(&self.dirs, self.node_id, image)?;
         let mut changes = Changes::default();
         let mut topics: HashMap<Str, Partitions> = HashMap::new();
         for dir in &self.dirs {
@@ -146,6 +147,10 @@ impl Replicas {
                     set_aside(dir, &found, "the cluster does not have it")?;
                     continue;
                 };
+                if moves::is_left_behind(&self.dirs, self.node_id, image, dir, &found)? {
+                    set_aside(dir, &found, "it has moved to another log dir")?;
+                    continue;
+                }
                 let log = match dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms()) {
                     Ok(log) => log,
                     Err(error) => {
