@@ -151,22 +151,17 @@ impl Replicas {
                     set_aside(dir, &found, "it has moved to another log dir")?;
                     continue;
                 }
-                let log = match dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms()) {
-                    Ok(log) => log,
+                match self.open(dir, &topic, &found, leader_epoch, image) {
+                    Ok(Some(partition)) => {
+                        changes.added.push(partition.clone());
+                        topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
+                    }
+                    Ok(None) => set_aside(dir, &found, "it is of an earlier topic of that name")?,
                     Err(error) => {
                         let offline = Offline { topic_id: topic.id, dir: dir.clone(), found };
                         self.offline.add(topic.name.clone(), offline, &error);
-                        continue;
                     }
-                };
-                if log.topic_id().is_some_and(|id| id != topic.id) {
-                    drop(log);
-                    set_aside(dir, &found, "it is of an earlier topic of that name")?;
-                    continue;
                 }
-                let partition = self.serve(dir, &topic, found.partition, leader_epoch, log, image)?;
-                changes.added.push(partition.clone());
-                topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
             }
         }
         self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
@@ -189,6 +184,22 @@ impl Replicas {
     fn log_config(&self, image: &Image, topic: &Str) -> ottla_storage::LogConfig {
         let config = self.config.load();
         settings::log_config(&config.topic_config(&overrides(image, topic)), &config)
+    }
+
+    /// Opens a log that was found; none if it is of another topic.
+    fn open(
+        &self,
+        dir: &Arc<Dir>,
+        topic: &Topic,
+        found: &PartitionDir,
+        leader_epoch: i32,
+        image: &Image,
+    ) -> anyhow::Result<Option<Arc<Partition>>> {
+        let log = dir.log_dir.open_log(found, self.log_config(image, &topic.name), wall_ms())?;
+        if log.topic_id().is_some_and(|id| id != topic.id) {
+            return Ok(None);
+        }
+        self.serve(dir, topic, found.partition, leader_epoch, log, image).map(Some)
     }
 
     fn serve(

@@ -227,22 +227,21 @@ impl Loader<'_> {
                 segment.seal()?;
             }
         }
-        for n in 0..end.min(self.segments.len()) {
-            self.rebuild_txn_index(n)?;
+        for segment in self.segments.iter().take(end).cloned().collect::<Vec<_>>() {
+            if !segment::txn_index_is_sound(&segment)? {
+                self.rebuild_txn_index(&segment)?;
+            }
+            // A log has any number of segments, a process a limited number of open files.
+            segment.close_indexes();
         }
         Ok(())
     }
 
-    fn rebuild_txn_index(&mut self, n: usize) -> Result<(), Error> {
-        let Some(segment) = self.segments.get(n).cloned() else { return Ok(()) };
-        if segment::txn_index_is_sound(&segment)? {
-            return Ok(());
-        }
+    fn rebuild_txn_index(&mut self, segment: &Segment) -> Result<(), Error> {
         tracing::warn!(file = %segment.log.path().display(), "rebuilding an index of aborted transactions that is wrong");
         let start = self.options.log_start_offset.max(self.segments.first().map_or(0, |first| first.base_offset));
         let mut producers = self.load_producers(start.min(segment.base_offset), segment.base_offset)?;
-        segment::rebuild_txn_index(&segment, &mut producers)?;
-        Ok(())
+        Ok(segment::rebuild_txn_index(segment, &mut producers)?)
     }
 
     fn recover_from(&mut self, first: usize) -> Result<Producers, Error> {

@@ -32,6 +32,7 @@ fn has_no_time(segment: &Segment) -> io::Result<bool> {
     }
     let mut headers = Headers::new(segment.log.existing()?, 0, segment.size());
     let first = headers.next();
+    segment.log.close();
     // A batch that cannot be read is for recovery to judge.
     Ok(first.is_ok_and(|first| first.is_none_or(|(_, header)| header.max_timestamp < 0)))
 }
