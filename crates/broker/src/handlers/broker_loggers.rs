@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 21] = [
     "ottla",
     "ottla.cli",
     "ottla.controller",
@@ -29,8 +29,10 @@ const MODULES: [&str; 18] = [
     "ottla.housekeeping",
     "ottla.http",
     "ottla.logging",
+    "ottla.moves",
     "ottla.network",
     "ottla.node",
+    "ottla.offline",
     "ottla.partition",
     "ottla.producer_ids",
     "ottla.registration",
@@ -38,6 +40,7 @@ const MODULES: [&str; 18] = [
     "ottla.settings",
     "ottla.shards",
     "ottla_storage.log",
+    "ottla_storage.log_dir",
     "ottla_storage.segment",
 ];
 /// Kafka's levels with those of the log; there is none above ERROR here.
