@@ -188,15 +188,14 @@ def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, way_
     left = tmp_path / "left"
     shutil.copytree(way_back.killed.data, left)
     leave(left)
-    found = {}
+    topics_of = ("codecs", "stamped", "trimmed", "idempotent", "transactions", "unknown")
+    found = []
     for each in ["kafka", kind]:
         broker = opened(each, left)
         same(way_back.killed.served, served(broker))
         broker.stop()
-        found[each] = broker
-    kafkas, ours = [
-        names(broker, ("codecs", "stamped", "trimmed", "idempotent", "transactions", "unknown")) for broker in found.values()
-    ]
+        found.append(names(broker, topics_of))
+    kafkas, ours = found
     assert "unknown-0.*-stray" in kafkas
     assert differences(kafkas, ours) == []
 
