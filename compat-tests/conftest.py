@@ -60,7 +60,7 @@ def _close(broker):
     _running.pop(id(broker), None)
     if broker.running:
         broker.stop()
-    problem = getattr(broker, "log_problem", lambda: None)()
+    problem = broker.log_problem()
     assert not problem, f"{broker.kind}'s log: {problem}"
 
 

@@ -62,6 +62,10 @@ class Broker:
         settings.update({key.replace("_", "."): value for key, value in overrides.items()})
         return "".join(f"{key}={value}\n" for key, value in settings.items())
 
+    def log_problem(self):
+        """A line of the log that no broker may write, whatever it is asked."""
+        return None
+
     def _start_command(self):
         raise NotImplementedError
 

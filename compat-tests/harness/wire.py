@@ -1,10 +1,12 @@
-"""The least of Kafka's protocol: one Metadata request, to see whether a broker answers."""
+"""The least of Kafka's protocol: Metadata, to see whether a broker answers, and Fetch, for the error clients hide."""
 
 import socket
 import struct
 
 _METADATA = 3
 _VERSION = 1
+_FETCH = 1
+_FETCH_VERSION = 4
 
 
 def _receive(connection, size):
@@ -17,14 +19,29 @@ def _receive(connection, size):
     return data
 
 
+def _ask(port, key, version, body, timeout_s):
+    client = b"compat-probe"
+    request = struct.pack(">hhih", key, version, 1, len(client)) + client + body
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        (size,) = struct.unpack(">i", _receive(connection, 4))
+        return _receive(connection, size)
+
+
+def fetch_error(port, topic, partition=0, timeout_s=30):
+    """Fetches from the start of a partition; returns the error code."""
+    name = topic.encode()
+    limits = struct.pack(">iiiib", -1, 0, 1, 1 << 20, 0)
+    wanted = struct.pack(">iiqi", 1, partition, 0, 1 << 20)
+    body = limits + struct.pack(">ih", 1, len(name)) + name + wanted
+    answer = _ask(port, _FETCH, _FETCH_VERSION, body, timeout_s)
+    # Correlation id, throttle time, one topic with its name, one partition with its number, then the code.
+    return struct.unpack_from(">h", answer, 4 + 4 + 4 + 2 + len(name) + 4 + 4)[0]
+
+
 def broker_count(port, timeout_s):
     """Asks the broker for its cluster; returns how many brokers are named, 0 without a controller."""
-    client = b"compat-probe"
-    body = struct.pack(">hhih", _METADATA, _VERSION, 1, len(client)) + client + struct.pack(">i", 0)
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
-        connection.sendall(struct.pack(">i", len(body)) + body)
-        (size,) = struct.unpack(">i", _receive(connection, 4))
-        answer = _receive(connection, size)
+    answer = _ask(port, _METADATA, _VERSION, struct.pack(">i", 0), timeout_s)
     brokers, at = struct.unpack_from(">i", answer, 4)[0], 8
     for _ in range(brokers):
         at += 4

@@ -120,6 +120,11 @@ impl Broker {
             ("ottla_connections", "Open client connections.", self.limits.open() as f64),
             ("ottla_topics", "Topics in the cluster.", gauge(image.topics().len())),
             ("ottla_partitions", "Partitions this broker leads.", gauge(self.replicas.count())),
+            (
+                "ottla_offline_partitions",
+                "Partitions whose logs could not be opened.",
+                gauge(self.replicas.offline().count()),
+            ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),

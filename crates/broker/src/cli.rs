@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{format, handlers, logging, node};
+use crate::{check, format, handlers, logging, node};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use ottla_config::{Loaded, Sources};
@@ -29,6 +29,8 @@ enum Command {
     Format(format::FormatArgs),
     /// Tell what the log dirs of a node are.
     Info(format::ConfigArg),
+    /// Look for what is wrong in log dirs, while no broker runs on them; nothing is changed.
+    Check(check::CheckArgs),
     /// Print a random UUID, such as a cluster ID.
     RandomUuid,
     /// List the APIs served: key, name, first and last version.
@@ -73,6 +75,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Start(args)) => start(args).map(done),
         Some(Command::Format(args)) => format::run(args).map(done),
         Some(Command::Info(args)) => format::info(&args),
+        Some(Command::Check(args)) => Ok(check::run(&args)),
         Some(Command::RandomUuid) => {
             format::random_uuid();
             Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 //! metadata or logs; those are in the crates it drives.
 
 mod broker;
+mod check;
 mod checkpoint_file;
 mod cli;
 mod clock;
@@ -21,8 +22,10 @@ mod http;
 mod logging;
 mod metadata_log;
 mod metrics;
+mod moves;
 mod network;
 mod node;
+mod offline;
 mod partition;
 mod producer_ids;
 mod publisher;

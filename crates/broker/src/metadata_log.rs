@@ -8,7 +8,7 @@ use ottla_protocol::{
     compression::Limits,
     stored::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message::Voter},
 };
-use ottla_storage::{Isolation, Log, LogConfig, OpenOptions, Origin, fs::Fs};
+use ottla_storage::{Isolation, Log, LogConfig, OpenOptions, Origin, fs::Fs, log_dir::quorum_state};
 use std::{path::Path, sync::Arc};
 
 /// The topic's name, and with its partition the folder's.
@@ -21,6 +21,7 @@ const MAX_BATCH_BYTES: u32 = 8 << 20;
 /// The log and the epoch in which this node leads it.
 pub(crate) struct MetadataLog {
     log: Log,
+    fs: Arc<dyn Fs>,
     epoch: i32,
 }
 
@@ -42,7 +43,7 @@ impl MetadataLog {
         };
         // Everything was synced before it was answered, so recovery cuts at most what nobody was told of.
         let options = OpenOptions { config, topic_id: Some(Uuid::ONE), now_ms, ..OpenOptions::default() };
-        let log = Log::open(fs, &path, &options).with_context(|| format!("cannot open {}", path.display()))?;
+        let log = Log::open(fs.clone(), &path, &options).with_context(|| format!("cannot open {}", path.display()))?;
         let mut next = log.log_start_offset();
         let end = log.log_end_offset();
         while next < end {
@@ -56,8 +57,10 @@ impl MetadataLog {
                 bail!("{} has no batch at offset {next}", path.display());
             }
         }
-        let epoch = log.latest_epoch().unwrap_or(0);
-        Ok(Self { log, epoch })
+        // An epoch may have begun without a record: it must not begin twice.
+        let begun = quorum_state::leader_epoch(&*fs, &path)?.unwrap_or(0);
+        let epoch = log.latest_epoch().unwrap_or(0).max(begun);
+        Ok(Self { log, fs, epoch })
     }
 
     pub(crate) fn end_offset(&self) -> i64 {
@@ -72,6 +75,7 @@ impl MetadataLog {
     /// new log with the quorum's version and voters.
     pub(crate) fn lead(&mut self, node_id: i32, voters: Option<&VotersRecord>, now_ms: i64) -> anyhow::Result<()> {
         self.epoch += 1;
+        quorum_state::put(&*self.fs, &self.log.dir(), node_id, self.epoch)?;
         let this = || vec![Voter { voter_id: node_id, ..Default::default() }];
         let change =
             LeaderChangeMessage { leader_id: node_id, voters: this(), granting_voters: this(), ..Default::default() };

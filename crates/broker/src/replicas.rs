@@ -1,13 +1,21 @@
 //! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
 
-use crate::{clock::wall_ms, commit::Commits, entropy, partition::Partition, removals::Removals, settings};
+use crate::{
+    clock::wall_ms,
+    commit::Commits,
+    entropy, moves,
+    offline::{Offline, OfflinePartitions},
+    partition::Partition,
+    removals::Removals,
+    settings,
+};
 use arc_swap::ArcSwap;
 use ottla_config::ServerConfig;
 use ottla_metadata::{
     ConfigResource, Delta,
     image::{Image, Topic},
 };
-use ottla_protocol::{Str, Uuid};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
     Log,
     journal::{Journal, PartitionKey, Recovered},
@@ -24,6 +32,9 @@ use std::{
     },
 };
 use tracing::{error, info, warn};
+
+/// In the folder of a log that could not be opened: batches that only the journal had, as they would stand in a segment.
+const UNRESTORED: &str = "unrestored.batches";
 
 /// A log dir in use.
 pub(crate) struct Dir {
@@ -65,6 +76,16 @@ impl Dir {
             recovered: Mutex::new(recovered),
             unused: Mutex::new(unused),
         })
+    }
+
+    /// Keeps what the journal has of a log that cannot be opened, in the log's folder: the journal goes on without it.
+    fn save_recovered(&self, key: PartitionKey, found: &PartitionDir) {
+        let path = found.path.join(UNRESTORED);
+        match self.recovered.lock().save(&key, &**self.log_dir.fs(), &path) {
+            Ok(0) => {}
+            Ok(batches) => warn!(file = %path.display(), batches, "kept what the journal has of a log that is offline"),
+            Err(error) => error!(file = %path.display(), %error, "cannot keep what the journal has of a log"),
+        }
     }
 
     /// Forgets what the journal held, for all logs have it; a journal that is not used any more goes. Blocks.
@@ -115,6 +136,7 @@ pub(crate) struct Replicas {
     dirs: Vec<Arc<Dir>>,
     config: ArcSwap<ServerConfig>,
     topics: ArcSwap<HashMap<Str, Arc<Partitions>>>,
+    offline: OfflinePartitions,
     /// Held while checkpoints are written: they replace their files by way of one temporary file each.
     checkpoints: Mutex<()>,
 }
@@ -133,13 +155,24 @@ impl Replicas {
             dirs,
             config: ArcSwap::new(config),
             topics: ArcSwap::default(),
+            offline: OfflinePartitions::default(),
             checkpoints: Mutex::default(),
         })
     }
 
     /// A partition that this broker leads.
-    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
-        self.topics.load().get(topic)?.get(&index).cloned()
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let topics = self.topics.load();
+        let found = topics.get(topic).and_then(|partitions| partitions.get(&index)).cloned();
+        found.ok_or_else(|| match self.offline.has(topic, index) {
+            true => ErrorCode::KafkaStorageError,
+            false => ErrorCode::UnknownTopicOrPartition,
+        })
+    }
+
+    /// The partitions whose logs could not be opened.
+    pub(crate) fn offline(&self) -> &OfflinePartitions {
+        &self.offline
     }
 
     pub(crate) fn dirs(&self) -> &[Arc<Dir>] {
@@ -168,6 +201,7 @@ impl Replicas {
     /// Opens what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
     pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
         self.reconfigure_broker(image);
+        moves::end(&self.dirs, self.node_id, image)?;
         let mut changes = Changes::default();
         let mut topics: HashMap<Str, Partitions> = HashMap::new();
         for dir in &self.dirs {
@@ -183,16 +217,22 @@ impl Replicas {
                     set_aside(dir, &found, "the cluster does not have it")?;
                     continue;
                 };
-                let mut log = dir.log_dir.open_log(&found, self.log_config(image, &topic.name), wall_ms())?;
-                if log.topic_id().is_some_and(|id| id != topic.id) {
-                    drop(log);
-                    set_aside(dir, &found, "it is of an earlier topic of that name")?;
+                if moves::is_left_behind(&self.dirs, self.node_id, image, dir, &found)? {
+                    set_aside(dir, &found, "it has moved to another log dir")?;
                     continue;
                 }
-                dir.restore(PartitionKey { topic_id: topic.id, partition: found.partition }, &mut log)?;
-                let partition = self.serve(dir, &topic, found.partition, leader_epoch, log, image)?;
-                changes.added.push(partition.clone());
-                topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
+                match self.open(dir, &topic, &found, leader_epoch, image) {
+                    Ok(Some(partition)) => {
+                        changes.added.push(partition.clone());
+                        topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
+                    }
+                    Ok(None) => set_aside(dir, &found, "it is of an earlier topic of that name")?,
+                    Err(error) => {
+                        dir.save_recovered(PartitionKey { topic_id: topic.id, partition: found.partition }, &found);
+                        let offline = Offline { topic_id: topic.id, dir: dir.clone(), found };
+                        self.offline.add(topic.name.clone(), offline, &error);
+                    }
+                }
             }
         }
         self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
@@ -237,6 +277,23 @@ impl Replicas {
         settings::log_config(&config.topic_config(&overrides(image, topic)), &config)
     }
 
+    /// Opens a log that was found; none if it is of another topic.
+    fn open(
+        &self,
+        dir: &Arc<Dir>,
+        topic: &Topic,
+        found: &PartitionDir,
+        leader_epoch: i32,
+        image: &Image,
+    ) -> anyhow::Result<Option<Arc<Partition>>> {
+        let mut log = dir.log_dir.open_log(found, self.log_config(image, &topic.name), wall_ms())?;
+        if log.topic_id().is_some_and(|id| id != topic.id) {
+            return Ok(None);
+        }
+        dir.restore(PartitionKey { topic_id: topic.id, partition: found.partition }, &mut log)?;
+        self.serve(dir, topic, found.partition, leader_epoch, log, image).map(Some)
+    }
+
     fn serve(
         &self,
         dir: &Arc<Dir>,
@@ -261,6 +318,7 @@ impl Replicas {
                 let removed = topics.remove(&topic.name).unwrap_or_default();
                 changes.removed.extend(removed.values().cloned());
             }
+            self.offline.take_topic(topic.id).iter().for_each(delete_offline);
         }
         for (id, indexes) in &delta.partitions_changed {
             let Some(topic) = image.topics().by_id(id) else { continue };
@@ -282,6 +340,12 @@ impl Replicas {
                 error!(%partition, %error, "cannot delete the log; it is set aside at the next start");
             }
         }
+        // A topic of the same name must not be taken for flushed up to where this one was.
+        if !changes.removed.is_empty()
+            && let Err(error) = self.write_checkpoints()
+        {
+            error!(%error, "cannot write checkpoints");
+        }
         self.reconfigure(image, delta);
         changes
     }
@@ -298,6 +362,9 @@ impl Replicas {
         };
         if let Some(partition) = partitions.get(&index) {
             partition.set_leader_epoch(wanted.leader_epoch)?;
+            return Ok(None);
+        }
+        if self.offline.has(&topic.name, index) {
             return Ok(None);
         }
         let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
@@ -376,6 +443,9 @@ impl Replicas {
                 }
                 high_watermarks.insert(key(), offsets.high_watermark);
             }
+            self.offline.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
+            self.offline.keep(dir, Checkpoint::LogStartOffset, &mut starts);
+            self.offline.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
             dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
             dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
             dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
@@ -403,21 +473,27 @@ impl Replicas {
                 // Also of a log that does not close: deleted records must not come back.
                 starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
             }
+            let flushed = partition.with_log(|log| log.recovery_point());
             match partition.close() {
                 Ok(end) => {
                     ends.entry(partition.dir.id).or_default().insert(key, end);
                 }
                 Err(reason) => {
                     failed = true;
+                    ends.entry(partition.dir.id).or_default().extend(flushed.map(|flushed| (key, flushed)));
                     error!(%partition, "cannot close the log: {reason}");
                 }
             }
         }
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let of = |offsets: &BTreeMap<Uuid, PartitionOffsets>| offsets.get(&dir.id).cloned().unwrap_or_default();
-            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &of(&ends))?;
-            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &of(&ends))?;
-            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &of(&starts))?;
+            let write = |which, offsets: &BTreeMap<Uuid, PartitionOffsets>| {
+                let mut offsets = offsets.get(&dir.id).cloned().unwrap_or_default();
+                self.offline.keep(dir, which, &mut offsets);
+                dir.log_dir.write_checkpoint(which, &offsets)
+            };
+            write(Checkpoint::RecoveryPoint, &ends)?;
+            write(Checkpoint::HighWatermark, &ends)?;
+            write(Checkpoint::LogStartOffset, &starts)?;
             if !failed {
                 if let Some(commits) = dir.commits() {
                     commits.remove_journal()?;
@@ -426,6 +502,16 @@ impl Replicas {
             }
         }
         Ok(())
+    }
+}
+
+/// Has the log of a deleted topic removed though it could not be opened: what is in it was not to be kept.
+fn delete_offline(offline: &Offline) {
+    let PartitionDir { topic, partition, path } = &offline.found;
+    let fs = offline.dir.log_dir.fs();
+    let to = offline.dir.log_dir.path().join(names::to_delete(topic, *partition, *entropy::uuid().as_bytes()));
+    if let Err(error) = fs.rename(path, &to).and_then(|()| fs.remove_dir_all(&to)) {
+        error!(topic, partition, %error, "cannot delete the log; it is set aside at the next start");
     }
 }
 

@@ -10,6 +10,7 @@
 //! The crate does not know of replication, requests, clocks or threads: high watermark, time and the moment to flush are the
 //! caller's.
 
+pub mod check;
 pub mod checkpoint;
 pub mod config;
 mod epochs;

@@ -97,13 +97,11 @@ fn is_enough(reads: &[PartitionRead], limits: Limits) -> bool {
 
 fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
     match &key.topic {
-        TopicKey::Name(name) => {
-            broker.replicas.partition(name, key.partition).ok_or(ErrorCode::UnknownTopicOrPartition)
-        }
+        TopicKey::Name(name) => broker.replicas.partition(name, key.partition),
         TopicKey::Id(id) => {
             let image = broker.image();
             let topic = image.topics().by_id(id).ok_or(ErrorCode::UnknownTopicId)?;
-            broker.replicas.partition(&topic.name, key.partition).ok_or(ErrorCode::UnknownTopicOrPartition)
+            broker.replicas.partition(&topic.name, key.partition)
         }
     }
 }

@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 20] = [
+const MODULES: [&str; 23] = [
     "ottla",
     "ottla.cli",
     "ottla.commit",
@@ -30,8 +30,10 @@ const MODULES: [&str; 20] = [
     "ottla.housekeeping",
     "ottla.http",
     "ottla.logging",
+    "ottla.moves",
     "ottla.network",
     "ottla.node",
+    "ottla.offline",
     "ottla.partition",
     "ottla.producer_ids",
     "ottla.registration",
@@ -40,6 +42,7 @@ const MODULES: [&str; 20] = [
     "ottla.shards",
     "ottla_storage.journal",
     "ottla_storage.log",
+    "ottla_storage.log_dir",
     "ottla_storage.segment",
 ];
 /// Kafka's levels with those of the log; there is none above ERROR here.

@@ -26,9 +26,7 @@ async fn handle(cx: Context, request: DeleteRecordsRequest) -> DeleteRecordsResp
         let topics = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|wanted| {
                 let found = cx.broker.replicas.partition(&topic.name, wanted.partition_index);
-                let deleted = found
-                    .ok_or(ErrorCode::UnknownTopicOrPartition)
-                    .and_then(|partition| delete_below(&partition, wanted.offset));
+                let deleted = found.and_then(|partition| delete_below(&partition, wanted.offset));
                 let (error, low_watermark) = match deleted {
                     Ok(low_watermark) => (ErrorCode::None, low_watermark),
                     Err(error) => (error, NO_WATERMARK),

@@ -2,6 +2,7 @@
 
 use super::{Context, Pending, Refusal, plain_within};
 use crate::{
+    offline::Offline,
     partition::Partition,
     replicas::{Dir, Replicas},
 };
@@ -17,15 +18,17 @@ use ottla_protocol::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
-    sync::Arc,
 };
 use tracing::warn;
 
 /// Stands for all log dirs among those that are cordoned (KIP-1066).
 const ALL: &str = "*";
 
+/// What Kafka tells where the lag cannot be known.
+const UNKNOWN_LAG: i64 = -1;
+
 /// The partitions of a dir, by topic and number.
-type Found = BTreeMap<Str, BTreeMap<i32, Arc<Partition>>>;
+type Found = BTreeMap<Str, BTreeMap<i32, DescribeLogDirsPartition>>;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain_within(cx, request, named, handle)
@@ -96,25 +99,39 @@ fn is_cordoned(config: &ServerConfig, dir: &Dir) -> bool {
 
 fn found(replicas: &Replicas, dir: &Dir, wanted: Option<&BTreeSet<(&Str, i32)>>) -> Found {
     let mut found = Found::new();
+    let is_wanted = |topic: &Str, index: i32| wanted.is_none_or(|wanted| wanted.contains(&(topic, index)));
     let here = replicas.all().into_iter().filter(|partition| partition.dir.id == dir.id);
-    for partition in here.filter(|p| wanted.is_none_or(|wanted| wanted.contains(&(&p.topic, p.index)))) {
-        let topic = found.entry(partition.topic.clone()).or_default();
-        topic.insert(partition.index, partition);
+    for partition in here.filter(|partition| is_wanted(&partition.topic, partition.index)) {
+        found.entry(partition.topic.clone()).or_default().insert(partition.index, served(&partition));
+    }
+    let offline = replicas.offline().in_dir(dir.id).into_iter();
+    for ((topic, index), partition) in offline.filter(|((topic, index), _)| is_wanted(topic, *index)) {
+        found.entry(topic).or_default().insert(index, unserved(index, &partition));
     }
     found
 }
 
-fn topic((name, partitions): (Str, BTreeMap<i32, Arc<Partition>>)) -> DescribeLogDirsTopic {
-    let describe = |partition: Arc<Partition>| {
-        let offsets = partition.reader().offsets();
-        DescribeLogDirsPartition {
-            partition_index: partition.index,
-            partition_size: i64::try_from(partition.reader().size()).unwrap_or(i64::MAX),
-            // How far the replica is behind what is committed; none that moves to another dir is kept yet.
-            offset_lag: (offsets.high_watermark - offsets.log_end_offset).max(0),
-            is_future_key: false,
-            ..Default::default()
-        }
-    };
-    DescribeLogDirsTopic { name, partitions: partitions.into_values().map(describe).collect(), ..Default::default() }
+fn served(partition: &Partition) -> DescribeLogDirsPartition {
+    let offsets = partition.reader().offsets();
+    DescribeLogDirsPartition {
+        partition_index: partition.index,
+        partition_size: i64::try_from(partition.reader().size()).unwrap_or(i64::MAX),
+        // How far the replica is behind what is committed; none that moves to another dir is kept yet.
+        offset_lag: (offsets.high_watermark - offsets.log_end_offset).max(0),
+        is_future_key: false,
+        ..Default::default()
+    }
+}
+
+fn unserved(index: i32, partition: &Offline) -> DescribeLogDirsPartition {
+    DescribeLogDirsPartition {
+        partition_index: index,
+        partition_size: i64::try_from(partition.size()).unwrap_or(i64::MAX),
+        offset_lag: UNKNOWN_LAG,
+        ..Default::default()
+    }
+}
+
+fn topic((name, partitions): (Str, BTreeMap<i32, DescribeLogDirsPartition>)) -> DescribeLogDirsTopic {
+    DescribeLogDirsTopic { name, partitions: partitions.into_values().collect(), ..Default::default() }
 }

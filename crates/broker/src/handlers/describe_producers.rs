@@ -58,12 +58,10 @@ fn check_topic(image: &Image, name: &str) -> Result<(), ApiError> {
 }
 
 fn producers(cx: &Context, image: &Image, topic: &str, index: i32) -> Result<Vec<ProducerState>, ErrorCode> {
-    let Some(partition) = cx.broker.replicas.partition(topic, index) else {
-        return Err(match image.topics().partition(topic, index) {
-            Some(_) => ErrorCode::NotLeaderOrFollower,
-            None => ErrorCode::UnknownTopicOrPartition,
-        });
-    };
+    let partition = cx.broker.replicas.partition(topic, index).map_err(|error| {
+        let elsewhere = error == ErrorCode::UnknownTopicOrPartition && image.topics().partition(topic, index).is_some();
+        if elsewhere { ErrorCode::NotLeaderOrFollower } else { error }
+    })?;
     if partition.dir.is_offline() {
         return Err(ErrorCode::KafkaStorageError);
     }

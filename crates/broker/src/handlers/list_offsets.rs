@@ -86,8 +86,7 @@ fn find(
     if too_new.into_iter().any(since) || wanted.timestamp < EARLIEST_PENDING_UPLOAD.0 {
         return Err(ErrorCode::UnsupportedVersion);
     }
-    let partition = cx.broker.replicas.partition(topic, wanted.partition_index);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = cx.broker.replicas.partition(topic, wanted.partition_index)?;
     partition.check_epoch(wanted.current_leader_epoch)?;
     let isolation = fetch::isolation(request.isolation_level).ok_or(ErrorCode::UnknownServerError)?;
     lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, isolation)
@@ -108,7 +107,7 @@ fn lookup(partition: &Partition, timestamp: i64, consumer: bool, isolation: Isol
         error_code::of_read(&error)
     })?;
     Ok(match found {
-        Some(found) if found.offset < visible_end || timestamp < 0 => Found {
+        Some(found) if found.offset < visible_end || (timestamp < 0 && timestamp != MAX_TIMESTAMP.0) => Found {
             offset: found.offset,
             timestamp: found.timestamp,
             leader_epoch: found.leader_epoch.unwrap_or(-1),

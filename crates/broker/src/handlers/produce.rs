@@ -205,7 +205,7 @@ fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> R
 }
 
 fn find(cx: &Context, topic: &Str, index: i32) -> Result<Arc<Partition>, Failure> {
-    let partition = cx.broker.replicas.partition(topic, index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = cx.broker.replicas.partition(topic, index)?;
     if partition.is_internal() && cx.client_id.as_ref().is_none_or(|id| id != ADMIN_CLIENT_ID) {
         return Err(Failure::new(ErrorCode::InvalidTopicException, format!("Cannot append to internal topic {topic}")));
     }

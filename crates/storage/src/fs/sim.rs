@@ -300,6 +300,11 @@ impl Fs for SimFs {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         state.locks.push(path.to_path_buf());
+        if !state.live.contains_key(path) {
+            let inode = state.inodes.len();
+            state.inodes.push(Inode::default());
+            state.live.insert(path.to_path_buf(), Node::File(inode));
+        }
         Ok(Box::new(SimLock(self.clone(), path.to_path_buf(), state.boots)))
     }
 

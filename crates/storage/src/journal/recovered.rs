@@ -1,7 +1,7 @@
 //! What a journal held after a stop, put back into the logs that lack it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_protocol::batch::CheckedBatches;
@@ -9,7 +9,7 @@ use ottla_protocol::batch::CheckedBatches;
 use super::frame::{Kind, PartitionKey, Row};
 use super::scan::{self, Found};
 use super::{Error, scan::Frame};
-use crate::fs::File;
+use crate::fs::{File, Fs};
 use crate::log::{AppendError, Log};
 
 /// Why a log cannot be made whole.
@@ -95,21 +95,43 @@ impl Recovered {
         self.entries.keys()
     }
 
-    /// Puts back what a log lacks. Afterwards its entries are forgotten.
+    /// Puts back what a log lacks. Afterwards its entries are forgotten, unless that failed.
     ///
     /// If the log goes beyond both [`Restored::end`] and its recovery point it must be flushed before anything is appended:
     /// what a crash left there is not in the journal.
     pub fn restore(&mut self, key: &PartitionKey, log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
+        let Some(entries) = self.entries.get(key) else { return Ok(Restored::default()) };
+        let restored = self.restore_entries(entries, log, now_ms)?;
+        self.entries.remove(key);
+        Ok(restored)
+    }
+
+    fn restore_entries(&self, entries: &[Placed], log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
         let mut restored = Restored::default();
-        for Placed { source, row, position } in self.entries.remove(key).unwrap_or_default() {
+        for Placed { source, row, position } in entries {
             if row.offset >= log.log_end_offset() {
                 check_reaches(log, row.before)?;
-                log.append_as_follower(self.read(source, row, position)?, ANY_EPOCH, now_ms)?;
+                log.append_as_follower(self.read(*source, *row, *position)?, ANY_EPOCH, now_ms)?;
                 restored.batches += 1;
             }
             restored.end = row.end;
         }
         Ok(restored)
+    }
+
+    /// Writes what the journal has of a log into a file, durably, and answers how many batches that were; none, no file.
+    pub fn save(&mut self, key: &PartitionKey, fs: &dyn Fs, path: &Path) -> Result<u64, Error> {
+        let io = |source| Error::Io { path: path.to_path_buf(), source };
+        let entries = self.entries.remove(key).unwrap_or_default();
+        let mut content = Vec::new();
+        for Placed { source, row, position } in &entries {
+            let batches = self.read(*source, *row, *position)?;
+            batches.iter().for_each(|batch| content.extend_from_slice(&batch.to_bytes()));
+        }
+        if !content.is_empty() {
+            crate::fs::replace(fs, path, &content).map_err(io)?;
+        }
+        Ok(entries.len() as u64)
     }
 
     fn read(&self, source: usize, row: Row, position: u64) -> Result<CheckedBatches, Error> {

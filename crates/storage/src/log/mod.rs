@@ -20,6 +20,7 @@ use ottla_protocol::Uuid;
 pub use append::{AppendInfo, Error as AppendError};
 pub use delete::Error as DeleteError;
 pub use flush::{FlushTask, Flushed};
+pub(crate) use open::Files;
 pub use open::{Error as OpenError, OpenOptions};
 pub use removal::Removal;
 

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use ottla_protocol::Uuid;
 
+pub(crate) use files::Files;
+
 use super::snapshots::Snapshots;
 use super::{Active, Log};
 use crate::checkpoint;
@@ -91,7 +93,7 @@ impl Log {
         let topic_id = Self::open_topic_id(&*fs, path, options.topic_id)?;
         let dir = Dir::new(fs, path.to_path_buf());
         swap::finish(&dir)?;
-        let files = files::Files::list(&dir)?;
+        let files = Files::list(&dir)?;
         let mut loader = Loader {
             epochs: LeaderEpochs::load(dir.fs(), path)?,
             segments: files.segments(&dir),
@@ -180,8 +182,7 @@ impl Loader<'_> {
             Some(producers) => producers,
             None => self.load_producers(log_start_offset, log_end_offset)?,
         };
-        let flushed = if self.options.clean_shutdown { i64::MAX } else { self.options.recovery_point };
-        let recovery_point = flushed.min(log_end_offset);
+        let recovery_point = self.options.recovery_point.min(log_end_offset);
         Ok(Loaded { producers, log_start_offset, recovery_point })
     }
 
@@ -201,33 +202,55 @@ impl Loader<'_> {
         if self.segments.is_empty() {
             return Ok(None);
         }
+        let recovery_point = self.options.recovery_point;
         if self.options.clean_shutdown {
             self.rebuild_indexes(self.segments.len())?;
-            self.find_end()?;
-            return Ok(None);
+            let log_end_offset = self.find_end()?;
+            if log_end_offset <= recovery_point {
+                return Ok(None);
+            }
+            // A log that could not be opened, or not be closed, was none of those that were cleanly stopped.
+            tracing::warn!(dir = %self.dir.path().display(), recovery_point, log_end_offset, "was not closed: recovering");
         }
-        let recovery_point = self.options.recovery_point;
         let after = self.segments.partition_point(|segment| segment.base_offset <= recovery_point);
         let first = after.saturating_sub(1);
         self.rebuild_indexes(first)?;
         self.recover_from(first).map(Some)
     }
 
-    /// Rebuilds missing indexes of segments before number `end`, whose data is flushed.
-    fn rebuild_indexes(&self, end: usize) -> Result<(), Error> {
-        let unindexed = self.segments.iter().take(end).filter(|segment| self.unindexed.contains(&segment.base_offset));
-        for segment in unindexed {
-            tracing::warn!(file = %segment.log.path().display(), "rebuilding indexes that are missing or cut");
-            segment::rebuild_indexes(segment, self.options.config.index_interval_bytes)?;
-            segment.seal()?;
+    /// Rebuilds the indexes that are missing or wrong of segments before number `end`, whose data is flushed.
+    fn rebuild_indexes(&mut self, end: usize) -> Result<(), Error> {
+        for segment in self.segments.iter().take(end) {
+            let sound = !self.unindexed.contains(&segment.base_offset) && segment::indexes_are_sound(segment)?;
+            if !sound {
+                tracing::warn!(file = %segment.log.path().display(), "rebuilding indexes that are missing, cut or wrong");
+                segment::rebuild_indexes(segment, self.options.config.index_interval_bytes)?;
+                segment.seal()?;
+            }
+        }
+        for segment in self.segments.iter().take(end).cloned().collect::<Vec<_>>() {
+            if !segment::txn_index_is_sound(&segment)? {
+                self.rebuild_txn_index(&segment)?;
+            }
+            // A log has any number of segments, a process a limited number of open files.
+            segment.close_indexes();
         }
         Ok(())
+    }
+
+    fn rebuild_txn_index(&mut self, segment: &Segment) -> Result<(), Error> {
+        tracing::warn!(file = %segment.log.path().display(), "rebuilding an index of aborted transactions that is wrong");
+        let start = self.options.log_start_offset.max(self.segments.first().map_or(0, |first| first.base_offset));
+        let mut producers = self.load_producers(start.min(segment.base_offset), segment.base_offset)?;
+        Ok(segment::rebuild_txn_index(segment, &mut producers)?)
     }
 
     fn recover_from(&mut self, first: usize) -> Result<Producers, Error> {
         let start = self.segments.get(first).map_or(0, |segment| segment.base_offset);
         let log_start_offset = self.options.log_start_offset.max(self.segments.first().map_or(0, |s| s.base_offset));
         let mut producers = self.load_producers(log_start_offset.min(start), start)?;
+        // As in Kafka: what is proven again gets its snapshots again.
+        self.snapshots.remove(|offset| offset > start)?;
         let mut epochs = std::mem::take(&mut self.epochs);
         let mut state = State { producers: &mut producers, epochs: &mut epochs };
         let mut n = first;
@@ -272,8 +295,8 @@ impl Loader<'_> {
     }
 
     /// After a clean stop the end is where the last batch ends; an index entry says where to look.
-    fn find_end(&mut self) -> Result<(), Error> {
-        let Some(active) = self.segments.last() else { return Ok(()) };
+    fn find_end(&mut self) -> Result<i64, Error> {
+        let Some(active) = self.segments.last() else { return Ok(0) };
         let size = active.size();
         let start = active.offset_index.last().map_err(|source| active.io(source))?;
         let start = start.filter(|entry| entry.position < size).map_or(0, |entry| entry.position);
@@ -283,7 +306,7 @@ impl Loader<'_> {
             next_offset = header.next_offset();
         }
         active.publish(next_offset, size);
-        Ok(())
+        Ok(next_offset)
     }
 
     /// Begins the log anew at an offset that it does not reach: its segments were removed from outside.
@@ -309,10 +332,6 @@ impl Loader<'_> {
 
     /// The producers at an offset: from a snapshot and the batches after it.
     fn load_producers(&mut self, log_start_offset: i64, up_to: i64) -> Result<Producers, Error> {
-        if self.options.clean_shutdown && self.snapshots.is_empty() {
-            // As in Kafka: a log that was closed without a snapshot is of a release that had none, and of no producers.
-            return Ok(Producers::starting_at(up_to));
-        }
         let expiration_ms = self.options.config.producer_id_expiration_ms;
         let mut producers = self.snapshots.load(log_start_offset, up_to, self.options.now_ms, expiration_ms);
         replay(&self.segments, up_to, &mut producers)?;

@@ -24,10 +24,6 @@ impl Snapshots {
         Self { dir, offsets, unsynced: BTreeSet::new() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
-    }
-
     /// Writes a snapshot of the state, unless there is one at its offset already.
     pub(super) fn take(&mut self, producers: &Producers) -> Result<(), segment::Error> {
         let offset = producers.end_offset();

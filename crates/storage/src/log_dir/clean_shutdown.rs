@@ -7,7 +7,7 @@ use super::Error;
 use crate::fs::{self, Fs, Open};
 
 /// Name of the file.
-pub(super) const FILE: &str = ".kafka_cleanshutdown";
+pub(crate) const FILE: &str = ".kafka_cleanshutdown";
 const MAX_BYTES: u64 = 1 << 16;
 
 /// What the file says.

@@ -2,8 +2,9 @@
 
 mod clean_shutdown;
 pub mod names;
-mod offsets;
+pub(crate) mod offsets;
 mod properties;
+pub mod quorum_state;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use ottla_protocol::Uuid;
 
 pub use clean_shutdown::CleanShutdown;
+pub(crate) use clean_shutdown::FILE as CLEAN_SHUTDOWN_FILE;
 pub use offsets::{Checkpoint, PartitionOffsets};
 pub use properties::MetaProperties;
 
@@ -102,9 +104,9 @@ impl LogDir {
         })?;
         Ok(Self {
             meta_properties: MetaProperties::read(&*fs, path)?,
-            recovery_points: offsets::read(&*fs, path, Checkpoint::RecoveryPoint)?,
-            log_start_offsets: offsets::read(&*fs, path, Checkpoint::LogStartOffset)?,
-            high_watermarks: offsets::read(&*fs, path, Checkpoint::HighWatermark)?,
+            recovery_points: offsets::read_or_none(&*fs, path, Checkpoint::RecoveryPoint)?,
+            log_start_offsets: offsets::read_or_none(&*fs, path, Checkpoint::LogStartOffset)?,
+            high_watermarks: offsets::read_or_none(&*fs, path, Checkpoint::HighWatermark)?,
             clean_shutdown: clean_shutdown::take(&*fs, path)?,
             path: path.to_path_buf(),
             fs,
@@ -167,6 +169,16 @@ impl LogDir {
         }
         contents.partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         Ok(contents)
+    }
+
+    /// What a checkpoint said of a partition when the dir was opened.
+    pub fn checkpointed(&self, which: Checkpoint, topic: &str, partition: i32) -> Option<i64> {
+        let offsets = match which {
+            Checkpoint::RecoveryPoint => &self.recovery_points,
+            Checkpoint::LogStartOffset => &self.log_start_offsets,
+            Checkpoint::HighWatermark => &self.high_watermarks,
+        };
+        offsets.get(&(topic.to_owned(), partition)).copied()
     }
 
     /// Opens a log that [`LogDir::contents`] found, with its checkpointed offsets. Logs may be opened from several threads.

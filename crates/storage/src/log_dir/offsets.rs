@@ -31,8 +31,23 @@ impl Checkpoint {
     }
 }
 
-pub(super) fn read(fs: &dyn Fs, dir: &Path, which: Checkpoint) -> Result<PartitionOffsets, Error> {
-    Ok(checkpoint::read(fs, &dir.join(which.file_name()), parse_line)?.into_iter().collect())
+pub(crate) fn read(fs: &dyn Fs, dir: &Path, which: Checkpoint) -> Result<PartitionOffsets, Error> {
+    read_file(fs, &dir.join(which.file_name()))
+}
+
+pub(crate) fn read_file(fs: &dyn Fs, path: &Path) -> Result<PartitionOffsets, Error> {
+    Ok(checkpoint::read(fs, path, parse_line)?.into_iter().collect())
+}
+
+/// As Kafka, takes a checkpoint that cannot be read for one that is not there: the logs are recovered from their start.
+pub(super) fn read_or_none(fs: &dyn Fs, dir: &Path, which: Checkpoint) -> Result<PartitionOffsets, Error> {
+    match read(fs, dir, which) {
+        Err(error @ Error::Malformed { .. }) => {
+            tracing::error!(%error, "doing without a checkpoint that is malformed");
+            Ok(PartitionOffsets::new())
+        }
+        read => read,
+    }
 }
 
 pub(super) fn write(fs: &dyn Fs, dir: &Path, which: Checkpoint, offsets: &PartitionOffsets) -> Result<(), Error> {

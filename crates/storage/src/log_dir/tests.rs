@@ -107,15 +107,17 @@ fn checkpoints_are_kafkas_and_each_in_its_file() {
 }
 
 #[test]
-fn malformed_checkpoints_are_an_error_with_their_line() {
+fn a_malformed_checkpoint_is_told_with_its_line_and_done_without() {
     let cases =
         [("1\n0\n", 1), ("0\nx\n", 2), ("0\n2\na 0 1\n", 2), ("0\n1\na 0\n", 3), ("0\n2\na 0 1\na b 1\n", 4), ("", 1)];
     for (wrong, expected) in cases {
         let fs = SimFs::new();
         put(&fs, "recovery-point-offset-checkpoint", wrong);
-        let error = LogDir::open(Path::new(PATH), Arc::new(fs)).unwrap_err();
-        let Error::Checkpoint(checkpoint::Error::Malformed { line, .. }) = error else { panic!("{error}") };
+        let error = offsets::read(&fs, Path::new(PATH), Checkpoint::RecoveryPoint).unwrap_err();
+        let checkpoint::Error::Malformed { line, .. } = error else { panic!("{error}") };
         assert_eq!(line, expected, "{wrong:?}");
+        // As Kafka does: the logs are recovered from their start.
+        assert_eq!(open(&fs).recovery_points, PartitionOffsets::new());
     }
 }
 

@@ -129,6 +129,29 @@ impl<const N: usize> Entries<N> {
         self.file.created()?.truncate((state.written * N) as u64)
     }
 
+    /// The last entries: those in memory and a page of the file.
+    pub(crate) fn last_page(&self) -> io::Result<Vec<[u8; N]>> {
+        let (written, tail) = {
+            let state = self.state.lock();
+            (state.written, state.tail.clone())
+        };
+        let first = written.saturating_sub(Self::PER_PAGE);
+        let mut entries = self.read(first, written - first)?;
+        entries.extend(tail);
+        Ok(entries)
+    }
+
+    /// All entries.
+    pub(crate) fn all(&self) -> io::Result<Vec<[u8; N]>> {
+        let (written, tail) = {
+            let state = self.state.lock();
+            (state.written, state.tail.clone())
+        };
+        let mut all = self.read(0, written)?;
+        all.extend(tail);
+        Ok(all)
+    }
+
     fn read(&self, first: usize, count: usize) -> io::Result<Vec<[u8; N]>> {
         if count == 0 {
             return Ok(Vec::new());

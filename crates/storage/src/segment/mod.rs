@@ -4,8 +4,9 @@ mod entries;
 pub(crate) mod file;
 mod indexer;
 pub(crate) mod names;
-mod offset_index;
+pub(crate) mod offset_index;
 mod recover;
+mod sanity;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use crate::fs::{File, Open};
 use file::{Dir, LazyFile};
 pub(crate) use indexer::Indexer;
 use offset_index::OffsetIndex;
-pub(crate) use recover::{State, rebuild_indexes, recover, replay_producers};
+pub(crate) use recover::{State, rebuild_indexes, rebuild_txn_index, recover, replay, replay_producers};
+pub(crate) use sanity::{indexes_are_sound, txn_index_is_sound};
 use scan::Headers;
 pub(crate) use time_index::{TimeIndex, TimestampOffset};
 pub use txn_index::AbortedTxn;
@@ -212,7 +214,9 @@ impl Segment {
         let mut headers = Headers::new(self.file()?, start, end);
         let mut at_least = self.base_offset;
         while let Some((position, header)) = headers.next().map_err(|error| self.scan(error))? {
-            if header.base_offset < at_least {
+            // An index says where to start for offsets from the batch's first on: above it, the index is wrong.
+            let too_far = position == start && start > 0 && header.base_offset > offset;
+            if header.base_offset < at_least || too_far {
                 let path = self.log.path();
                 return Err(Error::OffsetOrder { path, position, offset: header.base_offset, previous: at_least });
             }

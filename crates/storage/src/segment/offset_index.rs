@@ -12,7 +12,7 @@ pub(crate) const ENTRY_LEN: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct OffsetIndex {
-    pub(super) entries: Entries<ENTRY_LEN>,
+    pub(crate) entries: Entries<ENTRY_LEN>,
     base_offset: i64,
 }
 
@@ -38,6 +38,14 @@ impl OffsetIndex {
     pub(crate) fn at_or_after_position(&self, position: u64) -> io::Result<Option<OffsetPosition>> {
         let count = self.entries.partition_point(|entry| self.decode(entry).position < position)?;
         Ok(self.entries.get(count)?.map(|entry| self.decode(&entry)))
+    }
+
+    pub(crate) fn all(&self) -> io::Result<Vec<OffsetPosition>> {
+        Ok(self.entries.all()?.iter().map(|entry| self.decode(entry)).collect())
+    }
+
+    pub(crate) fn last_page(&self) -> io::Result<Vec<OffsetPosition>> {
+        Ok(self.entries.last_page()?.iter().map(|entry| self.decode(entry)).collect())
     }
 
     pub(crate) fn last(&self) -> io::Result<Option<OffsetPosition>> {

@@ -138,7 +138,7 @@ fn take_in(segment: &Segment, position: u64, batch: &CheckedBatch, state: &mut S
 }
 
 /// Takes a batch into the state of producers; the transactions it aborted are for the index.
-fn replay(producers: &mut Producers, batch: &CheckedBatch) -> Result<Vec<AbortedTxn>, batch::Error> {
+pub(crate) fn replay(producers: &mut Producers, batch: &CheckedBatch) -> Result<Vec<AbortedTxn>, batch::Error> {
     let marker = producers::marker_of(batch)?;
     let mut updates = Updates::default();
     if let Err(error) = updates.add(producers, batch.header(), marker, Origin::Replication) {
@@ -157,10 +157,28 @@ fn replay(producers: &mut Producers, batch: &CheckedBatch) -> Result<Vec<Aborted
     Ok(aborted)
 }
 
-/// Takes the batches of `[from, to)` into the state of producers, reading headers alone where they say enough.
-pub(crate) fn replay_producers(segment: &Segment, from: i64, to: i64, producers: &mut Producers) -> Result<(), Error> {
+/// Rebuilds the index of aborted transactions of a segment whose data is flushed, from the state of producers at its start.
+pub(crate) fn rebuild_txn_index(segment: &Segment, producers: &mut Producers) -> Result<(), Error> {
+    let aborted = replay_producers(segment, segment.base_offset, i64::MAX, producers)?;
+    let index = || {
+        segment.txn_index.entries.truncate(0)?;
+        aborted.into_iter().try_for_each(|txn| segment.txn_index.append(txn))?;
+        segment.txn_index.entries.write_tail()
+    };
+    index().map_err(|source| segment.io(source))
+}
+
+/// Takes the batches of `[from, to)` into the state of producers, reading headers alone where they say enough, and tells
+/// which transactions they aborted.
+pub(crate) fn replay_producers(
+    segment: &Segment,
+    from: i64,
+    to: i64,
+    producers: &mut Producers,
+) -> Result<Vec<AbortedTxn>, Error> {
     let end = segment.size();
-    let Some(start) = segment.find(from, end)? else { return Ok(()) };
+    let mut aborted = Vec::new();
+    let Some(start) = segment.find(from, end)? else { return Ok(aborted) };
     let file = segment.file()?;
     let mut headers = scan::Headers::new(file.clone(), start.position, end);
     while let Some((position, header)) = headers.next().map_err(|error| segment.scan(error))? {
@@ -171,7 +189,7 @@ pub(crate) fn replay_producers(segment: &Segment, from: i64, to: i64, producers:
             let mut batches = Batches::new(file.clone(), position, position + header.size_in_bytes() as u64);
             if let Some((_, batch)) = batches.next().map_err(|error| segment.scan(error))? {
                 let corrupt = |source| Error::Corrupt { path: segment.log.path(), position, source };
-                replay(producers, &batch).map_err(corrupt)?;
+                aborted.extend(replay(producers, &batch).map_err(corrupt)?);
             }
         } else if header.has_producer_id() {
             let mut updates = Updates::default();
@@ -184,5 +202,5 @@ pub(crate) fn replay_producers(segment: &Segment, from: i64, to: i64, producers:
         }
         producers.set_end_offset(header.next_offset());
     }
-    Ok(())
+    Ok(aborted)
 }

@@ -14,7 +14,7 @@ pub(crate) const ENTRY_LEN: usize = 12;
 
 #[derive(Debug)]
 pub(crate) struct TimeIndex {
-    pub(super) entries: Entries<ENTRY_LEN>,
+    pub(crate) entries: Entries<ENTRY_LEN>,
     base_offset: i64,
 }
 
@@ -35,6 +35,14 @@ impl TimeIndex {
         let count = self.entries.partition_point(|entry| self.decode(entry).timestamp <= timestamp)?;
         let entry = if count == 0 { None } else { self.entries.get(count - 1)? };
         Ok(entry.map_or(self.none(), |entry| self.decode(&entry)))
+    }
+
+    pub(crate) fn all(&self) -> io::Result<Vec<TimestampOffset>> {
+        Ok(self.entries.all()?.iter().map(|entry| self.decode(entry)).collect())
+    }
+
+    pub(crate) fn last_page(&self) -> io::Result<Vec<TimestampOffset>> {
+        Ok(self.entries.last_page()?.iter().map(|entry| self.decode(entry)).collect())
     }
 
     /// The last entry, or none.

@@ -26,12 +26,26 @@ pub struct AbortedTxn {
 
 #[derive(Debug)]
 pub(crate) struct TxnIndex {
-    pub(super) entries: Entries<ENTRY_LEN>,
+    pub(crate) entries: Entries<ENTRY_LEN>,
+    /// Bytes of the file when it was opened.
+    file_len: u64,
 }
 
 impl TxnIndex {
     pub(crate) fn new(dir: Arc<Dir>, base_offset: i64, file_len: u64) -> Self {
-        Self { entries: Entries::new(dir, names::at(base_offset, names::TXN_INDEX), file_len) }
+        Self { entries: Entries::new(dir, names::at(base_offset, names::TXN_INDEX), file_len), file_len }
+    }
+
+    pub(crate) fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    /// All entries; none if the file is cut or of another version.
+    pub(crate) fn all(&self) -> io::Result<Option<Vec<AbortedTxn>>> {
+        let entries = self.entries.all()?;
+        let whole = self.file_len.is_multiple_of(ENTRY_LEN as u64);
+        let known = entries.iter().all(|entry| entry.starts_with(&VERSION.to_be_bytes()));
+        Ok((whole && known).then(|| entries.iter().map(decode).collect()))
     }
 
     pub(crate) fn append(&self, txn: AbortedTxn) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod appending;
 mod crashes;
+mod damage;
 mod faults;
 mod idempotence;
 mod model;

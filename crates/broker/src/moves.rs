@@ -1,0 +1,49 @@
+//! Moves of logs between log dirs that were under way when the broker before stopped (KIP-113, KIP-858).
+//!
+//! The metadata names the new dir only once the copy there has all. So a copy in the dir that it names is the log, and one
+//! in another dir is not; no empty log may be made where either is.
+
+use crate::replicas::Dir;
+use ottla_metadata::image::Image;
+use ottla_protocol::Uuid;
+use ottla_storage::log_dir::{PartitionDir, names};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// Puts the copies in place that are the logs, as Apache Kafka 4.3.1 does at its start.
+pub(crate) fn end(dirs: &[Arc<Dir>], node_id: i32, image: &Image) -> anyhow::Result<()> {
+    for dir in dirs {
+        let (fs, root) = (dir.log_dir.fs(), dir.log_dir.path());
+        for future in dir.log_dir.contents()?.future {
+            let place = root.join(names::partition(&future.topic, future.partition));
+            if assigned(image, node_id, &future) != Some(dir.id) || fs.exists(&place)? {
+                warn!(dir = %future.path.display(), "leaving a log whose move to this log dir was not ended");
+                continue;
+            }
+            info!(from = %future.path.display(), to = %place.display(), "ending the move of a log to this log dir");
+            fs.rename(&future.path, &place)?;
+            fs.sync_dir(root)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the log of this partition is in another of the dirs, by the metadata and by what is there.
+pub(crate) fn is_left_behind(
+    dirs: &[Arc<Dir>],
+    node_id: i32,
+    image: &Image,
+    dir: &Dir,
+    found: &PartitionDir,
+) -> anyhow::Result<bool> {
+    let assigned = assigned(image, node_id, found);
+    let Some(other) = dirs.iter().find(|other| Some(other.id) == assigned && other.id != dir.id) else {
+        return Ok(false);
+    };
+    let place = other.log_dir.path().join(names::partition(&found.topic, found.partition));
+    Ok(other.log_dir.fs().exists(&place)?)
+}
+
+fn assigned(image: &Image, node_id: i32, found: &PartitionDir) -> Option<Uuid> {
+    image.topics().partition(&found.topic, found.partition)?.directory(node_id)
+}
