@@ -11,6 +11,7 @@
 //! caller's.
 
 pub mod checkpoint;
+pub mod compaction;
 pub mod config;
 mod epochs;
 pub mod error_code;
@@ -25,7 +26,7 @@ mod shared;
 
 pub use config::LogConfig;
 pub use epochs::EpochEndOffset;
-pub use log::{AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal};
+pub use log::{AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal, Swap};
 pub use log_dir::LogDir;
 pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry};
 pub use read::{

@@ -151,6 +151,7 @@ impl Loaded {
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
             truncations: 0,
+            swap: None,
             failed: false,
         };
         log.shared.set_first_unstable_offset(log.first_unstable_offset());
