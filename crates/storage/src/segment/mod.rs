@@ -282,13 +282,6 @@ impl Segment {
         Ok(())
     }
 
-    /// Closes the handles of a sealed segment; readers open what they need again.
-    pub(crate) fn close_indexes(&self) {
-        self.offset_index.entries.file().close();
-        self.time_index.entries.file().close();
-        self.txn_index.entries.file().close();
-    }
-
     /// Makes the log file durable, and with it the indexes of a sealed segment, whose handles are closed.
     pub(crate) fn sync(&self, with_indexes: bool) -> Result<(), Error> {
         self.file()?.sync_data().map_err(|source| self.io(source))?;

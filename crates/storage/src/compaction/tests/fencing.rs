@@ -109,8 +109,7 @@ fn readers_of_replaced_segments_go_on() {
     let (_, mut log, task) = fixture();
     let segments = task.segments.clone();
     for segment in &segments {
-        segment.log.close();
-        segment.close_indexes();
+        segment.files().into_iter().for_each(|file| file.close());
     }
     let mut cleaning = task.learn_keys(&mut go_on).unwrap();
     let mut removals = Vec::new();

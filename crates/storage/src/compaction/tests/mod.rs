@@ -172,7 +172,8 @@ fn is_abort_marker(batch: &CheckedBatch) -> bool {
 pub(super) fn committed(log: &Log) -> Vec<(i64, String)> {
     let data = read(log, Isolation::LastStableOffset).into_iter();
     let data = data.filter(|(batch, aborted)| !aborted && !batch.header().attributes.is_control());
-    data.flat_map(|(batch, _)| batch.records(&LIMITS)).map(|record| described(&record.unwrap())).collect()
+    let records = data.flat_map(|(batch, _)| batch.records(&LIMITS)).map(|record| described(&record.unwrap()));
+    records.filter(|(offset, _)| *offset >= log.log_start_offset()).collect()
 }
 
 pub(super) fn described(record: &Record) -> (i64, String) {
