@@ -5,6 +5,7 @@
 
 mod broker;
 mod checkpoint_file;
+mod cleaner;
 mod cli;
 mod clock;
 mod config_schema;

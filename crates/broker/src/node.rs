@@ -5,7 +5,7 @@ use crate::{
     checkpoint_file,
     clock::{Clock, wall_ms},
     config_schema::Schema,
-    controller, format, housekeeping, http,
+    cleaner, controller, format, housekeeping, http,
     logging::Levels,
     metadata_log::{self, MetadataLog},
     network::{self, Bound},
@@ -62,6 +62,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let registration = Arc::new(registration);
     tokio::spawn(registration.clone().heartbeat());
     tokio::spawn(housekeeping::run(broker.clone()));
+    tokio::spawn(cleaner::run(broker.clone()));
     for dir in broker.replicas.dirs() {
         tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
     }

@@ -81,7 +81,7 @@ pub(crate) fn log_config(topic: &TopicConfig, config: &ServerConfig) -> LogConfi
     let bytes = |value: i32| u32::try_from(value).unwrap_or(0);
     LogConfig {
         segment_bytes: bytes(topic.segment_bytes),
-        segment_ms: topic.segment_ms,
+        segment_ms: topic.max_segment_ms(),
         segment_jitter_ms: topic.segment_jitter_ms,
         segment_index_bytes: bytes(topic.segment_index_bytes),
         index_interval_bytes: bytes(topic.index_interval_bytes),

@@ -20,8 +20,9 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 19] = [
     "ottla",
+    "ottla.cleaner",
     "ottla.cli",
     "ottla.controller",
     "ottla.groups",
