@@ -126,12 +126,7 @@ impl Cleaner {
         }
     }
 
-    fn clean(
-        &self,
-        broker: &Broker,
-        partition: &Partition,
-        cleanable: &Cleanable,
-    ) -> Result<Option<Cleaned>, Error> {
+    fn clean(&self, broker: &Broker, partition: &Partition, cleanable: &Cleanable) -> Result<Option<Cleaned>, Error> {
         let config = broker.config();
         let compaction = CompactionConfig {
             dedupe_buffer_bytes: usize::try_from(config.get(keys::LOG_CLEANER_DEDUPE_BUFFER_SIZE)).unwrap_or(0),
@@ -141,6 +136,12 @@ impl Cleaner {
         };
         let task = partition.with_log(|log| log.clean_task(cleanable, wall_ms(), &compaction));
         let Ok(Some(task)) = task else { return Ok(None) };
+        // Where the log is known to be durable recovery takes no hole for a lost write, whatever the policy is by then.
+        partition.flush();
+        if let Err(error) = broker.replicas.write_checkpoints() {
+            warn!(%partition, %error, "not compacted: cannot write checkpoints");
+            return Ok(None);
+        }
         let mut throttle = Throttle::new(config.get(keys::LOG_CLEANER_IO_MAX_BYTES_PER_SECOND));
         let mut pace = |bytes| match broker.stopping.is_cancelled() {
             true => ControlFlow::Break(()),
@@ -165,9 +166,7 @@ impl Cleaner {
             SegmentError::Io { source, .. }
                 if matches!(
                     source.kind(),
-                    std::io::ErrorKind::NotFound
-                        | std::io::ErrorKind::StorageFull
-                        | std::io::ErrorKind::QuotaExceeded
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
                 ) =>
             {
                 warn!(%partition, %failure, "not compacted");

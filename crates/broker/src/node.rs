@@ -2,10 +2,10 @@
 
 use crate::{
     broker::{Broker, Parts},
-    checkpoint_file,
+    checkpoint_file, cleaner,
     clock::{Clock, wall_ms},
     config_schema::Schema,
-    cleaner, controller, format, housekeeping, http,
+    controller, format, housekeeping, http,
     logging::Levels,
     metadata_log::{self, MetadataLog},
     network::{self, Bound},

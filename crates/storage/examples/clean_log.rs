@@ -17,7 +17,9 @@ use ottla_storage::{Log, LogConfig, OpenOptions};
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["clean", dir, now_ms, settings @ ..] => clean(Path::new(dir), now_ms.parse().unwrap(), &Settings::new(settings)),
+        ["clean", dir, now_ms, settings @ ..] => {
+            clean(Path::new(dir), now_ms.parse().unwrap(), &Settings::new(settings))
+        }
         ["dump", dir] => dump(Path::new(dir)),
         _ => panic!("clean_log clean DIR NOW_MS [KEY=VALUE...], or clean_log dump DIR"),
     }
@@ -48,8 +50,7 @@ impl Settings {
 }
 
 fn clean(dir: &Path, now_ms: i64, settings: &Settings) {
-    let options =
-        OpenOptions { config: settings.log.clone(), clean_shutdown: true, now_ms, ..OpenOptions::default() };
+    let options = OpenOptions { config: settings.log.clone(), clean_shutdown: true, now_ms, ..OpenOptions::default() };
     let mut log = Log::open(Arc::new(RealFs), dir, &options).unwrap();
     log.set_high_watermark(log.log_end_offset());
     let mut first_dirty = settings.first_dirty;

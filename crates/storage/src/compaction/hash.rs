@@ -79,10 +79,8 @@ mod tests {
     #[test]
     fn the_published_vectors_come_out() {
         let key = HashKey(std::array::from_fn(|n| n as u8));
-        let expected: [(&[u8], u128); 2] = [
-            (&[], 0xa381_7f04_ba25_a8e6_6df6_7214_c755_0293),
-            (&[0], 0xda87_c1d8_6b99_af44_3476_5911_9b22_fc45),
-        ];
+        let expected: [(&[u8], u128); 2] =
+            [(&[], 0xa381_7f04_ba25_a8e6_6df6_7214_c755_0293), (&[0], 0xda87_c1d8_6b99_af44_3476_5911_9b22_fc45)];
         for (bytes, expected) in expected {
             let [first, second] = hash(key, bytes);
             assert_eq!([first.to_le_bytes(), second.to_le_bytes()].concat(), expected.to_be_bytes());

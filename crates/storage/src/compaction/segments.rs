@@ -39,12 +39,7 @@ impl Source {
     pub(super) fn sizes(&self, count: usize) -> Vec<Sizes> {
         let sizes = |segment: &Arc<Segment>| {
             let (offset_index_bytes, time_index_bytes) = segment.index_bytes();
-            Sizes {
-                base_offset: segment.base_offset,
-                log_bytes: segment.size(),
-                offset_index_bytes,
-                time_index_bytes,
-            }
+            Sizes { base_offset: segment.base_offset, log_bytes: segment.size(), offset_index_bytes, time_index_bytes }
         };
         self.segments.iter().take(count).map(sizes).collect()
     }

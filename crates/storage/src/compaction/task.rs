@@ -85,8 +85,7 @@ impl CleanTask {
         let mut stats = Stats::default();
         let mut map =
             OffsetMap::new(self.config.hash_key, self.config.dedupe_buffer_bytes, self.config.dedupe_load_factor);
-        let dirty =
-            Dirty { source: &source, first_offset: first_dirty_offset, end_offset: first_uncleanable_offset };
+        let dirty = Dirty { source: &source, first_offset: first_dirty_offset, end_offset: first_uncleanable_offset };
         dirty.fill(&mut map, &mut stats, pace)?;
         let end_offset = map.latest_offset() + 1;
         let bounds = Bounds {

@@ -71,7 +71,8 @@ impl Transactions {
 
     /// Opens the aborted transactions that start at `offset` or before.
     fn advance(&mut self, offset: i64) {
-        while let Some(Reverse((first_offset, last_offset, producer_id, last_stable_offset))) = self.ahead.peek().copied()
+        while let Some(Reverse((first_offset, last_offset, producer_id, last_stable_offset))) =
+            self.ahead.peek().copied()
         {
             if first_offset > offset {
                 break;

@@ -52,12 +52,7 @@ impl Log {
             true => first_timestamp(segment)?,
             false => 0,
         };
-        Ok(SegmentState {
-            base_offset: segment.base_offset,
-            size: segment.size(),
-            largest_timestamp,
-            first_timestamp,
-        })
+        Ok(SegmentState { base_offset: segment.base_offset, size: segment.size(), largest_timestamp, first_timestamp })
     }
 
     /// A task that cleans the log; none if there is nothing to clean.

@@ -238,7 +238,11 @@ impl Loader<'_> {
                 segment::recover(segment, config.index_interval_bytes, self.options.recovery_point, &mut state)?;
             n += 1;
             let is_last = recovered.truncated > 0 || self.is_hole(recovered.next_offset, n) || n == self.segments.len();
-            if is_last { segment.write_indexes().map(|_| ())? } else { segment.seal()? }
+            if is_last {
+                segment.write_indexes().map(|_| ())?
+            } else {
+                segment.seal()?
+            }
             // Nothing syncs them again below the recovery point, and an aborted transaction that a power cut takes out of its
             // index would be read as committed.
             segment.sync(true)?;

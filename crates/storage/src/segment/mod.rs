@@ -314,12 +314,7 @@ impl Segment {
 
     /// Its files that may be there, the log last.
     pub(crate) fn files(&self) -> [&LazyFile; 4] {
-        [
-            self.offset_index.entries.file(),
-            self.time_index.entries.file(),
-            self.txn_index.entries.file(),
-            &self.log,
-        ]
+        [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file(), &self.log]
     }
 
     /// Removes its files, the log last.

@@ -146,7 +146,8 @@ fn read(log: &Log, isolation: Isolation) -> Vec<(CheckedBatch, bool)> {
         let (mut ahead, mut aborted) = (ahead.into_iter().peekable(), BTreeSet::new());
         for batch in &whole {
             let header = batch.header();
-            while let Some((_, producer_id)) = ahead.next_if(|(first_offset, _)| *first_offset <= header.last_offset()) {
+            while let Some((_, producer_id)) = ahead.next_if(|(first_offset, _)| *first_offset <= header.last_offset())
+            {
                 aborted.insert(producer_id);
             }
             if is_abort_marker(batch) {

@@ -38,7 +38,8 @@ fn a_tombstone_stays_until_late_readers_have_seen_it() {
             let record = record.unwrap();
             (record.offset, record.timestamp - NOW)
         });
-        let expected = [(1, 1), (2, 0), (3, 1), (4, 0)].into_iter().filter(|(offset, _)| *offset != 2 || tail.contains("a"));
+        let expected =
+            [(1, 1), (2, 0), (3, 1), (4, 0)].into_iter().filter(|(offset, _)| *offset != 2 || tail.contains("a"));
         assert_eq!(timestamps.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "timestamps stay");
         horizon(&log)
     };
