@@ -21,7 +21,8 @@ _NEVER_MS = 10**15
 _SEGMENT_BYTES = 20_000
 _CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 # A map of 436 keys.
-_BUFFER = {"log.cleaner.dedupe.buffer.size": 1_048_600, "log.cleaner.io.buffer.load.factor": 0.01}
+_BUFFER_BYTES = 1_048_600
+_LOAD_FACTOR = 0.01
 _DELETE_RETENTION_MS = {
     "keeps-tombstones": 86_400_000, "drops-tombstones": 1, "has-append-time": 1, "takes-passes": 86_400_000,
 }  # fmt: skip
@@ -42,8 +43,10 @@ def program():
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory):
     """Apache Kafka, whose cleaner looks for work all the time."""
-    overrides = {key.replace(".", "_"): value for key, value in _BUFFER.items()}
-    broker = brokers.make("kafka", tmp_path_factory.mktemp("kafka"), log_cleaner_backoff_ms=50, **overrides).start()
+    broker = brokers.make(
+        "kafka", tmp_path_factory.mktemp("kafka"), log_cleaner_backoff_ms=50,
+        log_cleaner_dedupe_buffer_size=_BUFFER_BYTES, log_cleaner_io_buffer_load_factor=_LOAD_FACTOR,
+    ).start()  # fmt: skip
     yield broker
     broker.stop()
 
@@ -164,9 +167,12 @@ class Writer:
 
 
 def our_clean(program, folder, topic, first_dirty):
-    settings = {**_BUFFER, "segment.bytes": _SEGMENT_BYTES, "delete.retention.ms": topic.delete_retention_ms}
+    settings = {
+        "dedupe_buffer_bytes": _BUFFER_BYTES, "dedupe_load_factor": _LOAD_FACTOR,
+        "segment_bytes": _SEGMENT_BYTES, "delete_retention_ms": topic.delete_retention_ms,
+    }  # fmt: skip
     if first_dirty is not None:
-        settings["first.dirty.offset"] = first_dirty
+        settings["first_dirty_offset"] = first_dirty
     now_ms = int(time.time() * 1000)
     arguments = [f"{key}={value}" for key, value in settings.items()]
     lines = run([program, "clean", folder, now_ms, *arguments]).lines

@@ -1,6 +1,6 @@
 //! Cleans the log in a folder as the broker would, or prints what it holds, to compare with another cleaner.
 //!
-//! `clean_log clean DIR NOW_MS [KEY=VALUE...]` cleans from the log's start, or from `first.dirty.offset`, in as many passes
+//! `clean_log clean DIR NOW_MS [KEY=VALUE...]` cleans from the log's start, or from `first_dirty_offset`, in as many passes
 //! as it takes, each a second after the one before. `clean_log dump DIR` prints batches and records.
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a program, not a part of the crate")]
 
@@ -37,11 +37,11 @@ impl Settings {
         let mut parsed = Self { log, compaction: CompactionConfig::default(), first_dirty: None };
         for (key, value) in settings.iter().map(|setting| setting.split_once('=').unwrap()) {
             match key {
-                "delete.retention.ms" => parsed.log.delete_retention_ms = value.parse().unwrap(),
-                "segment.bytes" => parsed.log.segment_bytes = value.parse().unwrap(),
-                "log.cleaner.dedupe.buffer.size" => parsed.compaction.dedupe_buffer_bytes = value.parse().unwrap(),
-                "log.cleaner.io.buffer.load.factor" => parsed.compaction.dedupe_load_factor = value.parse().unwrap(),
-                "first.dirty.offset" => parsed.first_dirty = Some(value.parse().unwrap()),
+                "delete_retention_ms" => parsed.log.delete_retention_ms = value.parse().unwrap(),
+                "segment_bytes" => parsed.log.segment_bytes = value.parse().unwrap(),
+                "dedupe_buffer_bytes" => parsed.compaction.dedupe_buffer_bytes = value.parse().unwrap(),
+                "dedupe_load_factor" => parsed.compaction.dedupe_load_factor = value.parse().unwrap(),
+                "first_dirty_offset" => parsed.first_dirty = Some(value.parse().unwrap()),
                 _ => panic!("unknown setting {key}"),
             }
         }
