@@ -67,6 +67,9 @@ impl Cleaner {
     /// Cleans one log; false if none needs it. Blocks.
     fn clean_dirtiest(&mut self, broker: &Broker) -> bool {
         let Some((partition, cleanable)) = self.dirtiest(broker) else { return false };
+        if cleanable.reset && !partition.config().cleanup_delete {
+            warn!(%partition, "the checkpoint of compaction is outside of the log: compacting all of it");
+        }
         match self.clean(broker, &partition, &cleanable) {
             Ok(Some(cleaned)) => {
                 let stats = &cleaned.stats;

@@ -3,9 +3,12 @@
 //! [`Log`] is what the owner of a partition holds: it appends, rolls, truncates, deletes and flushes. [`LogReader`] reads
 //! beside it from any thread.
 //!
+//! [`compaction`] cleans a log beside its owner, who puts the cleaned segments in place.
+//!
 //! Invariants: only proven batches are appended, and they stay the bytes they came as but for base offset, leader epoch and
-//! timestamps. What a reader is given was written before. What is below the recovery point is durable; a bad batch there is an
-//! error, one above it a torn write that is cut off. Producer state is a function of the log.
+//! timestamps, until compaction drops records of them; offsets stay even then. What a reader is given was written before.
+//! What is below the recovery point is durable; a bad batch there is an error, one above it a torn write that is cut off.
+//! Producer state is a function of the log.
 //!
 //! The crate does not know of replication, requests, clocks or threads: high watermark, time and the moment to flush are the
 //! caller's.

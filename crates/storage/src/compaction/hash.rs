@@ -1,8 +1,14 @@
 //! SipHash-2-4 of 128 bits: a keyed hash, so that no client can make two of its keys fall together.
 
 /// The secret of the hash. Kafka takes MD5, whose collisions anyone can make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct HashKey(pub [u8; 16]);
+
+impl std::fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashKey")
+    }
+}
 
 /// The hash of some bytes.
 pub(super) fn hash(key: HashKey, bytes: &[u8]) -> [u64; 2] {

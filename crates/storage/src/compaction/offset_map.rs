@@ -63,10 +63,6 @@ impl OffsetMap {
         self.latest_offset = offset;
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// How much of the memory that it may take is in use, from 0 to 1.
     pub(crate) fn utilization(&self) -> f64 {
         self.len as f64 / self.max_slots as f64
@@ -132,7 +128,7 @@ mod tests {
                 assert_eq!(map.latest_offset(), offset);
                 offset += 1;
             }
-            assert_eq!((map.len(), model.len()), (expected, expected));
+            assert_eq!((map.len, model.len()), (expected, expected));
             assert!(!map.put(b"key 0", offset), "a full map takes nothing");
             for key in 0..offset {
                 assert_eq!(map.get(format!("key {key}").as_bytes()), model.get(&key).copied());
