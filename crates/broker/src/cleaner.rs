@@ -146,12 +146,12 @@ impl Cleaner {
             return Ok(None);
         }
         let mut throttle = Throttle::new(config.get(keys::LOG_CLEANER_IO_MAX_BYTES_PER_SECOND));
-        let mut pace = |bytes| match broker.stopping.is_cancelled() {
-            true => ControlFlow::Break(()),
-            false => {
-                throttle.wait(bytes);
-                ControlFlow::Continue(())
+        let mut pace = |bytes| {
+            if let Some(early) = throttle.early(bytes) {
+                let stopped_or_due = tokio::time::timeout(early, broker.stopping.cancelled());
+                let _ = tokio::runtime::Handle::current().block_on(stopped_or_due);
             }
+            if broker.stopping.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let mut install = |segment| {
             let swap = partition.with_log(|log| log.begin_swap(segment)).map_err(|_| Error::Stopped)??;
@@ -199,7 +199,7 @@ fn id(partition: &Arc<Partition>) -> PartitionId {
     (partition.topic_id, partition.index)
 }
 
-/// Holds a rate of bytes by waiting where there were too many.
+/// Tells where there were too many bytes for a rate.
 struct Throttle {
     bytes_per_second: f64,
     begun: Instant,
@@ -214,12 +214,10 @@ impl Throttle {
         Self { bytes_per_second, begun: Instant::now(), bytes: 0.0 }
     }
 
-    fn wait(&mut self, bytes: u64) {
+    /// Takes in bytes and answers how long to wait for them, if that is worth a wait.
+    fn early(&mut self, bytes: u64) -> Option<Duration> {
         self.bytes += bytes as f64;
         let due = Duration::try_from_secs_f64(self.bytes / self.bytes_per_second).unwrap_or(Duration::ZERO);
-        let early = due.saturating_sub(self.begun.elapsed());
-        if early >= Self::LEAST_WAIT {
-            std::thread::sleep(early.min(Duration::from_secs(1)));
-        }
+        Some(due.saturating_sub(self.begun.elapsed())).filter(|early| *early >= Self::LEAST_WAIT)
     }
 }

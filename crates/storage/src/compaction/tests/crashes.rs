@@ -57,10 +57,21 @@ fn crash(fixture: &Fixture, how: Crash) {
     }
 }
 
-/// What must be the same whatever happens: the committed values, the log's bounds and the producers.
-fn essence(log: &Log) -> (BTreeMap<String, String>, i64, i64, Vec<(i64, i16, i32)>) {
-    let producers = log.producers().map(|(id, entry)| (id, entry.epoch, entry.last_sequence()));
-    (view(&committed(log)), log.log_start_offset(), log.log_end_offset(), producers.collect())
+/// What must be the same whatever happens.
+#[derive(Debug, PartialEq)]
+struct Essence {
+    values: BTreeMap<String, String>,
+    start_and_end: (i64, i64),
+    /// Id, epoch and last sequence.
+    producers: Vec<(i64, i16, i32)>,
+}
+
+fn essence(log: &Log) -> Essence {
+    Essence {
+        values: view(&committed(log)),
+        start_and_end: (log.log_start_offset(), log.log_end_offset()),
+        producers: log.producers().map(|(id, entry)| (id, entry.epoch, entry.last_sequence())).collect(),
+    }
 }
 
 /// The records that stay when nothing interrupts the cleaning, and how many calls it makes.

@@ -103,8 +103,8 @@ impl Model {
 
     fn append(&mut self, builder: Builder, codec: usize, records: &[(u8, Option<u8>)], in_txn_of: Option<i64>) {
         let mut builder = builder.compression(Compression::ALL[codec], Level::Default);
-        let mut offset = self.log().log_end_offset();
-        for (key, value) in records {
+        let offset = self.log().log_end_offset();
+        for (offset, (key, value)) in (offset..).zip(records) {
             let (key, value) = (format!("k{key}"), value.map(|value| value.to_string()));
             builder.push(NewRecord {
                 timestamp: NOW + offset,
@@ -114,7 +114,6 @@ impl Model {
             });
             let text = value.map_or(key.clone(), |value| format!("{key}={value}"));
             self.appended.push(Appended { offset, text, in_txn_of, aborted: false });
-            offset += 1;
         }
         super::append(self.log(), builder);
     }
