@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 20] = [
     "ottla",
     "ottla.cleaner",
     "ottla.cli",
@@ -38,6 +38,7 @@ const MODULES: [&str; 19] = [
     "ottla.replicas",
     "ottla.settings",
     "ottla.shards",
+    "ottla_storage.compaction",
     "ottla_storage.log",
     "ottla_storage.segment",
 ];
