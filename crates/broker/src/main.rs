@@ -6,6 +6,7 @@
 mod broker;
 mod check;
 mod checkpoint_file;
+mod cleaner;
 mod cli;
 mod clock;
 mod commit;

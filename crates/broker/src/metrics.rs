@@ -17,6 +17,8 @@ pub(crate) struct Metrics {
     produced_bytes: AtomicU64,
     fetched_bytes: AtomicU64,
     failed_produces: AtomicU64,
+    compaction_read_bytes: AtomicU64,
+    compaction_written_bytes: AtomicU64,
 }
 
 impl Default for Metrics {
@@ -28,6 +30,8 @@ impl Default for Metrics {
             produced_bytes: AtomicU64::new(0),
             fetched_bytes: AtomicU64::new(0),
             failed_produces: AtomicU64::new(0),
+            compaction_read_bytes: AtomicU64::new(0),
+            compaction_written_bytes: AtomicU64::new(0),
         }
     }
 }
@@ -63,6 +67,11 @@ impl Metrics {
         add(&self.failed_produces, 1);
     }
 
+    pub(crate) fn compacted(&self, stats: &ottla_storage::compaction::Stats) {
+        self.compaction_read_bytes.fetch_add(stats.map_bytes_read + stats.bytes_read, Ordering::Relaxed);
+        self.compaction_written_bytes.fetch_add(stats.bytes_written, Ordering::Relaxed);
+    }
+
     /// The counters, and `gauges` read at the time of the scrape as (name, help, value).
     pub(crate) fn render(&self, gauges: &[(&str, &str, f64)]) -> String {
         let mut out = String::new();
@@ -78,6 +87,12 @@ impl Metrics {
             ("ottla_network_sent_bytes_total", "Bytes of responses sent to clients.", &self.bytes_out),
             ("ottla_produced_bytes_total", "Record bytes appended for producers.", &self.produced_bytes),
             ("ottla_fetched_bytes_total", "Record bytes sent to consumers.", &self.fetched_bytes),
+            ("ottla_compaction_read_bytes_total", "Bytes of logs read to compact them.", &self.compaction_read_bytes),
+            (
+                "ottla_compaction_written_bytes_total",
+                "Bytes that compaction wrote in place of what it read.",
+                &self.compaction_written_bytes,
+            ),
             ("ottla_failed_produces_total", "Partitions of produce requests that were refused.", &self.failed_produces),
         ];
         for (name, help, counter) in counters {

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::{Broker, Parts},
-    checkpoint_file,
+    checkpoint_file, cleaner,
     clock::{Clock, wall_ms},
     config_schema::Schema,
     controller, entropy, format, housekeeping, http,
@@ -67,6 +67,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let registration = Arc::new(registration);
     tokio::spawn(registration.clone().heartbeat());
     tokio::spawn(housekeeping::run(broker.clone()));
+    tokio::spawn(cleaner::run(broker.clone()));
     for dir in broker.replicas.dirs() {
         tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
     }

@@ -81,7 +81,7 @@ pub(crate) fn log_config(topic: &TopicConfig, config: &ServerConfig) -> LogConfi
     let bytes = |value: i32| u32::try_from(value).unwrap_or(0);
     LogConfig {
         segment_bytes: bytes(topic.segment_bytes),
-        segment_ms: topic.segment_ms,
+        segment_ms: topic.max_segment_ms(),
         segment_jitter_ms: topic.segment_jitter_ms,
         segment_index_bytes: bytes(topic.segment_index_bytes),
         index_interval_bytes: bytes(topic.index_interval_bytes),
@@ -97,6 +97,10 @@ pub(crate) fn log_config(topic: &TopicConfig, config: &ServerConfig) -> LogConfi
         file_delete_delay_ms: topic.file_delete_delay_ms,
         delete: topic.cleanup_delete,
         compact: topic.cleanup_compact,
+        delete_retention_ms: topic.delete_retention_ms,
+        min_compaction_lag_ms: topic.min_compaction_lag_ms,
+        max_compaction_lag_ms: topic.max_compaction_lag_ms,
+        min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
         producer_id_expiration_ms: i64::from(config.get(keys::PRODUCER_ID_EXPIRATION_MS)),
     }
 }

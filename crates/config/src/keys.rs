@@ -43,8 +43,17 @@ keys! {
     INTER_BROKER_LISTENER_NAME: Option<String> = "inter.broker.listener.name";
     LISTENERS: Vec<String> = "listeners";
     LISTENER_SECURITY_PROTOCOL_MAP: String = "listener.security.protocol.map";
+    LOG_CLEANER_BACKOFF_MS: i64 = "log.cleaner.backoff.ms";
     LOG_CLEANER_DEDUPE_BUFFER_SIZE: i64 = "log.cleaner.dedupe.buffer.size";
+    LOG_CLEANER_DELETE_RETENTION_MS: i64 = "log.cleaner.delete.retention.ms";
+    LOG_CLEANER_ENABLE: bool = "log.cleaner.enable";
+    LOG_CLEANER_IO_BUFFER_LOAD_FACTOR: f64 = "log.cleaner.io.buffer.load.factor";
+    LOG_CLEANER_IO_MAX_BYTES_PER_SECOND: f64 = "log.cleaner.io.max.bytes.per.second";
+    LOG_CLEANER_MAX_COMPACTION_LAG_MS: i64 = "log.cleaner.max.compaction.lag.ms";
+    LOG_CLEANER_MIN_CLEANABLE_RATIO: f64 = "log.cleaner.min.cleanable.ratio";
+    LOG_CLEANER_MIN_COMPACTION_LAG_MS: i64 = "log.cleaner.min.compaction.lag.ms";
     LOG_CLEANER_THREADS: i32 = "log.cleaner.threads";
+    LOG_CLEANUP_POLICY: Vec<String> = "log.cleanup.policy";
     LOG_DIR: Vec<String> = "log.dir";
     LOG_DIRS: Option<Vec<String>> = "log.dirs";
     LOG_FLUSH_INTERVAL_MESSAGES: i64 = "log.flush.interval.messages";

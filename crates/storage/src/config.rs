@@ -3,7 +3,7 @@
 pub use ottla_protocol::batch::TimestampType;
 
 /// The settings of one log. The broker fills it from its config table and replaces it when a config changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`
     pub segment_bytes: u32,
@@ -33,6 +33,14 @@ pub struct LogConfig {
     pub delete: bool,
     /// Whether `cleanup.policy` has `compact`.
     pub compact: bool,
+    /// `delete.retention.ms`
+    pub delete_retention_ms: i64,
+    /// `min.compaction.lag.ms`
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`
+    pub max_compaction_lag_ms: i64,
+    /// `min.cleanable.dirty.ratio`
+    pub min_cleanable_dirty_ratio: f64,
     /// `producer.id.expiration.ms`
     pub producer_id_expiration_ms: i64,
 }
@@ -56,6 +64,10 @@ impl Default for LogConfig {
             file_delete_delay_ms: 60_000,
             delete: true,
             compact: false,
+            delete_retention_ms: DAY_MS,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            min_cleanable_dirty_ratio: 0.5,
             producer_id_expiration_ms: DAY_MS,
         }
     }

@@ -209,6 +209,11 @@ impl LogReader {
             return Ok(read);
         }
         let segments = self.0.segments();
+        // Records may have been deleted since: what is left then begins above the offset.
+        let log_start_offset = self.0.log_start_offset();
+        if offset < log_start_offset {
+            return Err(Error::OffsetOutOfRange { offset, log_start_offset, log_end_offset });
+        }
         let first = segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1);
         // Compaction may have left nothing at the end of a segment: go on to the next.
         for (n, segment) in segments.iter().enumerate().skip(first) {

@@ -20,8 +20,9 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 23] = [
+const MODULES: [&str; 25] = [
     "ottla",
+    "ottla.cleaner",
     "ottla.cli",
     "ottla.commit",
     "ottla.controller",
@@ -40,6 +41,7 @@ const MODULES: [&str; 23] = [
     "ottla.replicas",
     "ottla.settings",
     "ottla.shards",
+    "ottla_storage.compaction",
     "ottla_storage.journal",
     "ottla_storage.log",
     "ottla_storage.log_dir",

@@ -171,7 +171,7 @@ impl Builder {
 
     /// Adds a record at an offset less the base offset; compaction leaves gaps, but offsets only grow.
     pub fn push_at(&mut self, offset_delta: i32, record: NewRecord<'_>) {
-        assert!(offset_delta > self.header.last_offset_delta, "the offsets of a batch grow");
+        assert!(self.takes(offset_delta), "the offsets of a batch grow");
         self.header.last_offset_delta = offset_delta;
         self.header.records_count += 1;
         if self.header.attributes.timestamp_type() == TimestampType::CreateTime {
@@ -181,6 +181,11 @@ impl Builder {
         let base_timestamp = *self.base_timestamp.get_or_insert(base_timestamp);
         let timestamp_delta = record.timestamp.wrapping_sub(base_timestamp);
         put_record(&mut self.records, timestamp_delta, offset_delta, record);
+    }
+
+    /// Whether a record may be added at this offset less the base offset: offsets only grow.
+    pub fn takes(&self, offset_delta: i32) -> bool {
+        offset_delta > self.header.last_offset_delta
     }
 
     /// Number of records added.

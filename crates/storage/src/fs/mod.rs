@@ -94,6 +94,8 @@ pub trait File: Send + Sync + Debug {
     fn sync_data(&self) -> io::Result<()>;
     /// When the content last changed, in milliseconds since the epoch.
     fn modified_ms(&self) -> io::Result<i64>;
+    /// Changes what [`File::modified_ms`] answers.
+    fn set_modified_ms(&self, modified_ms: i64) -> io::Result<()>;
     /// The descriptor for `sendfile`, where there is one.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
 }

@@ -65,6 +65,8 @@ enum Node {
 struct Inode {
     content: Vec<u8>,
     synced: Vec<u8>,
+    /// No clock runs here: 0 unless it was set.
+    modified_ms: i64,
 }
 
 /// A disk in memory. Clones share it.
@@ -154,7 +156,7 @@ impl SimFs {
     pub fn put(&self, path: &Path, content: &[u8]) {
         let mut state = self.0.lock();
         let inode = state.inodes.len();
-        state.inodes.push(Inode { content: content.to_vec(), synced: content.to_vec() });
+        state.inodes.push(Inode { content: content.to_vec(), synced: content.to_vec(), modified_ms: 0 });
         for names in [0, 1] {
             let names = if names == 0 { &mut state.live } else { &mut state.durable };
             for parent in path.ancestors().skip(1) {
@@ -398,7 +400,11 @@ impl File for SimFile {
     }
 
     fn modified_ms(&self) -> io::Result<i64> {
-        Ok(0)
+        self.with(|inode| inode.modified_ms)
+    }
+
+    fn set_modified_ms(&self, modified_ms: i64) -> io::Result<()> {
+        self.with(|inode| inode.modified_ms = modified_ms)
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -102,7 +102,7 @@ impl Log {
         if retention_ms < 0 {
             return Ok(0);
         }
-        self.deletable(|segment| Ok(now_ms.saturating_sub(largest_timestamp(segment)?) > retention_ms))
+        self.deletable(|segment| Ok(now_ms.saturating_sub(segment.largest_timestamp()?) > retention_ms))
     }
 
     /// Counts the segments from the start on that are wholly below the high watermark and of which `delete` holds.
@@ -139,6 +139,7 @@ impl Log {
         if segments.is_empty() {
             return Ok(Removal::of_segments(&self.dir, &[])?);
         }
+        self.abandon_swap()?;
         self.shared.set_segments(kept);
         let base_offsets: Vec<i64> = segments.iter().map(|segment| segment.base_offset).collect();
         self.snapshots.remove(|offset| base_offsets.contains(&offset))?;
@@ -160,13 +161,5 @@ impl Log {
         let Some(parent) = path.parent() else { return Err(io(io::ErrorKind::InvalidInput.into())) };
         self.dir.rename(&parent.join(name)).map_err(io)?;
         self.dir.fs().sync_dir(parent).map_err(io)
-    }
-}
-
-/// The largest timestamp of a segment's records, or else when its file changed.
-fn largest_timestamp(segment: &Segment) -> Result<i64, Error> {
-    match segment.max_timestamp()?.timestamp {
-        timestamp if timestamp >= 0 => Ok(timestamp),
-        _ => Ok(segment.file()?.modified_ms().map_err(|source| segment.io(source))?),
     }
 }

@@ -2,6 +2,7 @@
 
 mod append;
 mod close;
+mod compact;
 mod delete;
 mod flush;
 mod open;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use ottla_protocol::Uuid;
 
 pub use append::{AppendInfo, Error as AppendError};
+pub use compact::Swap;
 pub use delete::Error as DeleteError;
 pub use flush::{FlushTask, Flushed};
 pub(crate) use open::Files;
@@ -51,6 +53,8 @@ pub struct Log {
     recovery_point: i64,
     /// Counts truncations, so that a flush begun before one does not vouch for what was appended after it.
     truncations: u64,
+    /// A compacted segment that waits under its `.swap` names to take the place of others.
+    swap: Option<Arc<Segment>>,
     /// A write failed and what the disk holds is not known: no more appends.
     failed: bool,
     journal: Option<Box<dyn Sink>>,

@@ -153,6 +153,7 @@ impl Loaded {
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
             truncations: 0,
+            swap: None,
             failed: false,
             journal: None,
         };
@@ -260,15 +261,20 @@ impl Loader<'_> {
             let recovered =
                 segment::recover(segment, config.index_interval_bytes, self.options.recovery_point, &mut state)?;
             n += 1;
-            if recovered.truncated > 0 || self.is_hole(recovered.next_offset, n) {
+            let is_last = recovered.truncated > 0 || self.is_hole(recovered.next_offset, n) || n == self.segments.len();
+            if is_last {
+                segment.write_indexes().map(|_| ())?
+            } else {
+                segment.seal()?
+            }
+            // Nothing syncs them again below the recovery point, and an aborted transaction that a power cut takes out of its
+            // index would be read as committed.
+            segment.sync(true)?;
+            if is_last {
                 break;
             }
-            if n < self.segments.len() {
-                segment.seal()?;
-                segment.close_indexes();
-                self.snapshots.remove(|offset| offset == recovered.next_offset)?;
-                self.snapshots.take(state.producers)?;
-            }
+            self.snapshots.remove(|offset| offset == recovered.next_offset)?;
+            self.snapshots.take(state.producers)?;
         }
         self.epochs = epochs;
         self.drop_segments_from(n)?;

@@ -22,13 +22,11 @@ impl Removal {
     /// Renames the files of segments, so that opening the log would not find them.
     pub(super) fn of_segments(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
         let mut paths = Vec::new();
-        for name in segments.iter().flat_map(|segment| segment.file_names()) {
-            let path = dir.file(name);
-            let renamed = dir.file(&format!("{name}{}", names::DELETED));
-            match dir.fs().rename(&path, &renamed) {
-                Ok(()) => paths.push(renamed),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(segment::Error::Io { path, source }),
+        for file in segments.iter().flat_map(|segment| segment.files()) {
+            match file.rename(names::DELETED) {
+                Ok(true) => paths.push(file.path()),
+                Ok(false) => {}
+                Err(source) => return Err(segment::Error::Io { path: file.path(), source }),
             }
         }
         Ok(Self { fs: dir.fs_arc(), paths })

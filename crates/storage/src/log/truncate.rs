@@ -23,6 +23,7 @@ impl Log {
             self.truncate_epochs(self.log_end_offset())?;
             return Ok(false);
         }
+        self.abandon_swap()?;
         let segments = self.shared.segments();
         if segments.first().is_some_and(|first| first.base_offset > offset) {
             return self.start_at(offset, None, now_ms).map(|()| true);
@@ -57,6 +58,7 @@ impl Log {
     }
 
     fn start_at(&mut self, offset: i64, log_start_offset: Option<i64>, now_ms: i64) -> Result<(), OpenError> {
+        self.abandon_swap()?;
         self.truncations += 1;
         let removed = self.shared.segments();
         self.finish_removal(&removed)?;

@@ -88,6 +88,7 @@ pub struct LogDir {
     recovery_points: PartitionOffsets,
     log_start_offsets: PartitionOffsets,
     high_watermarks: PartitionOffsets,
+    cleaned: PartitionOffsets,
     _lock: Box<dyn FileLock>,
 }
 
@@ -107,6 +108,7 @@ impl LogDir {
             recovery_points: offsets::read_or_none(&*fs, path, Checkpoint::RecoveryPoint)?,
             log_start_offsets: offsets::read_or_none(&*fs, path, Checkpoint::LogStartOffset)?,
             high_watermarks: offsets::read_or_none(&*fs, path, Checkpoint::HighWatermark)?,
+            cleaned: offsets::read_or_none(&*fs, path, Checkpoint::Cleaner)?,
             clean_shutdown: clean_shutdown::take(&*fs, path)?,
             path: path.to_path_buf(),
             fs,
@@ -177,6 +179,7 @@ impl LogDir {
             Checkpoint::RecoveryPoint => &self.recovery_points,
             Checkpoint::LogStartOffset => &self.log_start_offsets,
             Checkpoint::HighWatermark => &self.high_watermarks,
+            Checkpoint::Cleaner => &self.cleaned,
         };
         offsets.get(&(topic.to_owned(), partition)).copied()
     }
@@ -213,6 +216,11 @@ impl LogDir {
             Log::open(Arc::clone(&self.fs), &path, &OpenOptions { config, topic_id, now_ms, ..Default::default() })?;
         self.fs.sync_dir(&self.path).map_err(|source| OpenError::Io { path: self.path.clone(), source })?;
         Ok(log)
+    }
+
+    /// Up to where compaction had been when the dir was opened.
+    pub fn cleaned(&self) -> &PartitionOffsets {
+        &self.cleaned
     }
 
     /// Replaces a checkpoint, durably.

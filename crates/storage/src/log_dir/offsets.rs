@@ -18,6 +18,8 @@ pub enum Checkpoint {
     LogStartOffset,
     /// The high watermark.
     HighWatermark,
+    /// Below it compaction has been.
+    Cleaner,
 }
 
 impl Checkpoint {
@@ -27,6 +29,7 @@ impl Checkpoint {
             Self::RecoveryPoint => "recovery-point-offset-checkpoint",
             Self::LogStartOffset => "log-start-offset-checkpoint",
             Self::HighWatermark => "replication-offset-checkpoint",
+            Self::Cleaner => "cleaner-offset-checkpoint",
         }
     }
 }

@@ -53,21 +53,51 @@ impl Dir {
 #[derive(Debug)]
 pub(crate) struct LazyFile {
     dir: Arc<Dir>,
-    name: String,
-    handle: Mutex<Option<Arc<dyn File>>>,
+    base_name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What a compaction or a removal added to the name.
+    suffix: &'static str,
+    handle: Option<Arc<dyn File>>,
 }
 
 impl LazyFile {
     pub(crate) fn new(dir: Arc<Dir>, name: String) -> Self {
-        Self { dir, name, handle: Mutex::new(None) }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+        Self { dir, base_name: name, state: Mutex::new(State { suffix: "", handle: None }) }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.file(&self.name)
+        self.path_with(self.state.lock().suffix)
+    }
+
+    /// Says that the file, which is not there yet, has this after its name.
+    pub(crate) fn set_suffix(&self, suffix: &'static str) {
+        self.state.lock().suffix = suffix;
+    }
+
+    /// Renames the file; false if it is not there. Whoever opens it later finds it under the new name, and never another
+    /// file that took the old one.
+    pub(crate) fn rename(&self, suffix: &'static str) -> io::Result<bool> {
+        let mut state = self.state.lock();
+        let renamed = self.dir.fs.rename(&self.path_with(state.suffix), &self.path_with(suffix));
+        match renamed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            renamed => {
+                state.suffix = suffix;
+                Ok(renamed.is_ok())
+            }
+        }
+    }
+
+    /// Removes the file if it is there.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match self.dir.fs.remove_file(&self.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The file, which must be there.
@@ -82,16 +112,20 @@ impl LazyFile {
 
     /// Forgets the handle; readers that hold it go on.
     pub(crate) fn close(&self) {
-        *self.handle.lock() = None;
+        self.state.lock().handle = None;
     }
 
     fn get(&self, how: Open) -> io::Result<Arc<dyn File>> {
-        let mut handle = self.handle.lock();
-        if let Some(file) = &*handle {
+        let mut state = self.state.lock();
+        if let Some(file) = &state.handle {
             return Ok(Arc::clone(file));
         }
-        let file = self.dir.fs.open(&self.dir.file(&self.name), how)?;
-        *handle = Some(Arc::clone(&file));
+        let file = self.dir.fs.open(&self.path_with(state.suffix), how)?;
+        state.handle = Some(Arc::clone(&file));
         Ok(file)
+    }
+
+    fn path_with(&self, suffix: &str) -> PathBuf {
+        self.dir.file(&format!("{}{suffix}", self.base_name))
     }
 }

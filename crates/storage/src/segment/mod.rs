@@ -142,6 +142,20 @@ impl Segment {
         }
     }
 
+    /// A new segment under names that opening the log would remove. What an interrupted compaction left there goes.
+    pub(crate) fn create_cleaned(dir: &Arc<Dir>, base_offset: i64) -> Result<Self, Error> {
+        let segment = Self::open(dir, base_offset, Lens::default(), base_offset);
+        for file in segment.files() {
+            file.set_suffix(names::CLEANED);
+        }
+        segment.remove_files().map_err(|source| segment.io(source))?;
+        let files = [&segment.log, segment.offset_index.entries.file(), segment.time_index.entries.file()];
+        for file in files {
+            file.created().map_err(|source| Error::Io { path: file.path(), source })?;
+        }
+        Ok(segment)
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)
     }
@@ -176,6 +190,14 @@ impl Segment {
         match *max {
             Some(max) => Ok(max),
             None => Ok(*max.insert(self.time_index.last().map_err(|source| self.io(source))?)),
+        }
+    }
+
+    /// The largest timestamp of the records, or else when the file changed.
+    pub(crate) fn largest_timestamp(&self) -> Result<i64, Error> {
+        match self.max_timestamp()?.timestamp {
+            timestamp if timestamp >= 0 => Ok(timestamp),
+            _ => self.file()?.modified_ms().map_err(|source| self.io(source)),
         }
     }
 
@@ -316,14 +338,21 @@ impl Segment {
         offset.checked_sub(self.base_offset).is_some_and(|relative| (0..=i64::from(i32::MAX)).contains(&relative))
     }
 
-    /// The names of its files that may be there.
-    pub(crate) fn file_names(&self) -> [&str; 4] {
-        [
-            self.offset_index.entries.file().name(),
-            self.time_index.entries.file().name(),
-            self.txn_index.entries.file().name(),
-            self.log.name(),
-        ]
+    /// Its files that may be there, the log last.
+    pub(crate) fn files(&self) -> [&LazyFile; 4] {
+        [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file(), &self.log]
+    }
+
+    /// Removes its files, the log last.
+    pub(crate) fn remove_files(&self) -> io::Result<()> {
+        self.files().into_iter().try_for_each(LazyFile::remove)
+    }
+
+    /// Bytes of the offset index and of the time index.
+    pub(crate) fn index_bytes(&self) -> (u64, u64) {
+        let offset_index = self.offset_index.entries.len() * offset_index::ENTRY_LEN;
+        let time_index = self.time_index.entries.len() * time_index::ENTRY_LEN;
+        (offset_index as u64, time_index as u64)
     }
 
     pub(crate) fn io(&self, source: io::Error) -> Error {

@@ -139,3 +139,21 @@ fn open_transactions_keep_their_producers() {
     log.remove_expired_producers(i64::MAX);
     assert!(log.producer(1).is_some());
 }
+
+#[test]
+fn an_abort_survives_a_power_cut_after_a_recovery() {
+    let mut fixture = Fixture::default();
+    fixture.fs.create_dir_all(&dir()).unwrap();
+    let mut log = fixture.open();
+    data(&mut log, 1, 0);
+    end(&mut log, 1, 0, false, 0).unwrap();
+    for _ in 0..2 {
+        log.set_high_watermark(2);
+        assert_eq!(log.reader().aborted_transactions(0, 2).unwrap().len(), 1);
+        log.flush().unwrap();
+        fixture.options.recovery_point = log.recovery_point();
+        fixture.fs.power_cut(|_, _| 0);
+        log = fixture.open();
+        log.roll(NOW).unwrap();
+    }
+}
