@@ -1,6 +1,6 @@
 //! Compaction: picks the dirtiest log, cleans it beside its owner, and writes down how far it came.
 
-use crate::{broker::Broker, clock::wall_ms, entropy, partition::Partition, replicas::Dir};
+use crate::{broker::Broker, clock::wall_ms, dir::Dir, entropy, partition::Partition};
 use ottla_config::keys;
 use ottla_protocol::Uuid;
 use ottla_storage::{

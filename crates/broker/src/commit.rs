@@ -10,7 +10,7 @@ mod committer;
 mod queue;
 mod settler;
 
-use crate::{partition::Partition, replicas::Dir};
+use crate::{dir::Dir, partition::Partition};
 use ottla_storage::journal::{self, Journal, PartitionKey, Sink};
 use parking_lot::{Condvar, Mutex};
 use std::{

@@ -12,6 +12,7 @@ mod clock;
 mod commit;
 mod config_schema;
 mod controller;
+mod dir;
 mod entropy;
 mod error_code;
 mod fetch;

@@ -3,7 +3,7 @@
 //! The metadata names the new dir only once the copy there has all. So a copy in the dir that it names is the log, and one
 //! in another dir is not; no empty log may be made where either is.
 
-use crate::replicas::Dir;
+use crate::dir::Dir;
 use ottla_metadata::image::Image;
 use ottla_protocol::Uuid;
 use ottla_storage::log_dir::{PartitionDir, names};

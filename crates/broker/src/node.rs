@@ -5,14 +5,16 @@ use crate::{
     checkpoint_file, cleaner,
     clock::{Clock, wall_ms},
     config_schema::Schema,
-    controller, entropy, format, housekeeping, http,
+    controller,
+    dir::Dir,
+    entropy, format, housekeeping, http,
     logging::Levels,
     metadata_log::{self, MetadataLog},
     network::{self, Bound},
     publisher::{Published, Publisher},
     registration::Registration,
     removals::Removals,
-    replicas::{Dir, Replicas},
+    replicas::Replicas,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ServerConfig, keys};

@@ -3,7 +3,7 @@
 //! What their files hold is left as it is, and so is what the checkpoints say of them: with the recovery point lost, the next
 //! start would take damage for a torn write and cut it off.
 
-use crate::replicas::Dir;
+use crate::dir::Dir;
 use ottla_protocol::{Str, Uuid};
 use ottla_storage::log_dir::{Checkpoint, PartitionDir, PartitionOffsets};
 use parking_lot::Mutex;

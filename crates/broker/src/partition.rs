@@ -2,10 +2,10 @@
 
 use crate::{
     commit::{Commit, Commits, Settling},
+    dir::Dir,
     entropy, error_code,
     fetch::session::Wanted,
     fetch::waiters::Waiters,
-    replicas::Dir,
 };
 use arc_swap::ArcSwap;
 use ottla_config::TopicConfig;

@@ -1,7 +1,7 @@
 //! The thread that writes groups into the journal.
 
 use super::{Commits, MAX_GROUP_BYTES, queue::Group};
-use crate::{partition::Partition, replicas::Dir};
+use crate::{dir::Dir, partition::Partition};
 use ottla_storage::journal::{Change, Error, Journal};
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! The thread that has segments written to the disk and frees the journal's files.
 
 use super::Commits;
-use crate::{partition::Partition, replicas::Dir};
+use crate::{dir::Dir, partition::Partition};
 use ottla_storage::journal::{Error, Journal};
 use parking_lot::MutexGuard;
 use std::{io, sync::Arc, time::Duration};

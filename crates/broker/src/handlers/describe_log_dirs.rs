@@ -4,7 +4,8 @@ use super::{Context, Pending, Refusal, plain_within};
 use crate::{
     offline::Offline,
     partition::Partition,
-    replicas::{Dir, Replicas},
+    dir::Dir,
+    replicas::Replicas,
 };
 use ottla_config::{ServerConfig, keys};
 use ottla_protocol::{
