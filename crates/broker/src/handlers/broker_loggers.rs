@@ -20,12 +20,13 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 25] = [
+const MODULES: [&str; 26] = [
     "ottla",
     "ottla.cleaner",
     "ottla.cli",
     "ottla.commit",
     "ottla.controller",
+    "ottla.dir",
     "ottla.groups",
     "ottla.handlers",
     "ottla.housekeeping",
