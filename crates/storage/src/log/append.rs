@@ -182,7 +182,10 @@ impl Log {
             known.clone()
         };
         if epochs.assign(epoch, start_offset) {
-            epochs.store(self.dir.fs(), &self.dir.path())?;
+            let stored = epochs.store(self.dir.fs(), &self.dir.path()).map_err(Error::from);
+            // A file whose sync failed is not to be trusted, nor what follows.
+            self.failed |= matches!(stored, Err(Error::Epochs(_)));
+            stored?;
             *self.shared.epochs.lock() = epochs;
         }
         Ok(())

@@ -139,6 +139,7 @@ impl Log {
         if segments.is_empty() {
             return Ok(Removal::of_segments(&self.dir, &[])?);
         }
+        self.names_changed += 1;
         self.shared.set_segments(kept);
         let base_offsets: Vec<i64> = segments.iter().map(|segment| segment.base_offset).collect();
         self.snapshots.remove(|offset| base_offsets.contains(&offset))?;

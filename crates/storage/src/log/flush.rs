@@ -19,7 +19,7 @@ pub struct FlushTask {
     dir: Arc<Dir>,
     complete: Vec<Arc<Segment>>,
     active: Arc<Segment>,
-    /// Names came or went since the last flush.
+    /// Names came or went: what was deleted must not come back, torn, below what is flushed now.
     sync_dir: bool,
     snapshots: Vec<PathBuf>,
     flushed: Flushed,
@@ -30,6 +30,7 @@ pub struct FlushTask {
 pub struct Flushed {
     up_to: i64,
     truncations: u64,
+    names: u64,
 }
 
 impl FlushTask {
@@ -78,24 +79,25 @@ impl Log {
         }
         let up_to = self.log_end_offset();
         let segments = self.shared.segments();
-        let first = segments.partition_point(|segment| segment.next_offset() <= self.recovery_point);
-        let new_segment = segments.iter().any(|segment| segment.base_offset >= self.recovery_point);
+        // The one that ends at the recovery point too: it may have been completed, and its indexes written, after its last flush.
+        let first = segments.partition_point(|segment| segment.next_offset() < self.recovery_point);
         let (active, unflushed) = segments.get(first.min(segments.len() - 1)..)?.split_last()?;
-        if up_to <= self.recovery_point && unflushed.is_empty() && !self.snapshots.has_unsynced() {
+        if up_to <= self.recovery_point && !self.snapshots.has_unsynced() {
             return None;
         }
         Some(FlushTask {
             dir: Arc::clone(&self.dir),
             complete: unflushed.to_vec(),
             active: Arc::clone(active),
-            sync_dir: new_segment || self.snapshots.has_unsynced(),
+            sync_dir: self.names_changed != self.names_synced,
             snapshots: self.snapshots.take_unsynced(),
-            flushed: Flushed { up_to, truncations: self.truncations },
+            flushed: Flushed { up_to, truncations: self.truncations, names: self.names_changed },
         })
     }
 
     /// Moves the recovery point to what was flushed, unless the log was truncated meanwhile.
     pub fn mark_flushed(&mut self, flushed: Flushed) {
+        self.names_synced = self.names_synced.max(flushed.names);
         if flushed.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flushed.up_to);
         }

@@ -150,6 +150,8 @@ impl Loaded {
             producers: self.producers,
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
+            names_changed: 1,
+            names_synced: 0,
             truncations: 0,
             failed: false,
         };
@@ -206,7 +208,8 @@ impl Loader<'_> {
             return Ok(None);
         }
         let recovery_point = self.options.recovery_point;
-        let after = self.segments.partition_point(|segment| segment.base_offset <= recovery_point);
+        // A segment that ends at the recovery point may have been completed after its last flush: its indexes may be torn.
+        let after = self.segments.partition_point(|segment| segment.base_offset < recovery_point);
         let first = after.saturating_sub(1);
         self.rebuild_indexes(first)?;
         self.recover_from(first).map(Some)
@@ -219,6 +222,7 @@ impl Loader<'_> {
             tracing::warn!(file = %segment.log.path().display(), "rebuilding indexes that are missing or cut");
             segment::rebuild_indexes(segment, self.options.config.index_interval_bytes)?;
             segment.seal()?;
+            segment.sync(true)?;
         }
         Ok(())
     }
@@ -227,6 +231,8 @@ impl Loader<'_> {
         let start = self.segments.get(first).map_or(0, |segment| segment.base_offset);
         let log_start_offset = self.options.log_start_offset.max(self.segments.first().map_or(0, |s| s.base_offset));
         let mut producers = self.load_producers(log_start_offset.min(start), start)?;
+        // Those above are taken anew: they may be of records that a truncation took away, and have outlived it.
+        self.snapshots.remove(|offset| offset > start)?;
         let mut epochs = std::mem::take(&mut self.epochs);
         let mut state = State { producers: &mut producers, epochs: &mut epochs };
         let mut n = first;
@@ -242,7 +248,6 @@ impl Loader<'_> {
             if n < self.segments.len() {
                 segment.seal()?;
                 segment.close_indexes();
-                self.snapshots.remove(|offset| offset == recovered.next_offset)?;
                 self.snapshots.take(state.producers)?;
             }
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::open::replay;
 use super::{Active, Log, OpenError, Removal};
-use crate::segment::{Lens, Segment};
+use crate::segment::{Lens, Place, Segment};
 
 impl Log {
-    /// Cuts the log so that it ends at `offset`, with the batch that holds it; false if it ended there or before.
+    /// Cuts the log so that it ends at `offset`; false if it ended there or before. A batch that holds `offset` and ones before
+    /// goes whole and the log ends where it began: a hole would be taken for a loss when the log is opened after a crash.
     ///
     /// The caller writes the recovery point's checkpoint before it goes on. If the disk fails, the log takes no more appends.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
@@ -34,7 +35,9 @@ impl Log {
         let with_last = |last: &Arc<Segment>| kept.iter().chain([last]).cloned().collect();
         self.shared.set_segments(with_last(last));
         self.finish_removal(removed)?;
-        let active = self.cut(last, offset)?;
+        let place = last.find(offset, last.size())?;
+        let offset = place.map_or(offset, |place| place.header.base_offset.min(offset));
+        let active = self.cut(last, place, offset)?;
         self.shared.set_segments(with_last(&active));
         self.active = Active::new(active, now_ms)?;
         self.after_truncation(offset, now_ms)?;
@@ -67,8 +70,7 @@ impl Log {
     }
 
     /// Cuts a segment. Readers of the old one keep what they have; the new one is published in its place.
-    fn cut(&self, segment: &Arc<Segment>, offset: i64) -> Result<Arc<Segment>, OpenError> {
-        let place = segment.find(offset, segment.size())?;
+    fn cut(&self, segment: &Arc<Segment>, place: Option<Place>, offset: i64) -> Result<Arc<Segment>, OpenError> {
         let len = place.map_or(segment.size(), |place| place.position);
         let cut = || {
             segment.offset_index.truncate_to(offset)?;
@@ -102,6 +104,7 @@ impl Log {
     }
 
     fn after_truncation(&mut self, offset: i64, now_ms: i64) -> Result<(), OpenError> {
+        self.names_changed += 1;
         self.truncate_epochs(offset)?;
         self.recovery_point = self.recovery_point.min(offset);
         let log_start_offset = self.log_start_offset().min(offset);

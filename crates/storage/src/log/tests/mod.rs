@@ -4,7 +4,6 @@ mod appending;
 mod crashes;
 mod faults;
 mod idempotence;
-mod model;
 mod reading;
 mod sharing;
 mod transactions;
