@@ -54,9 +54,14 @@ impl LeaderEpochs {
         true
     }
 
-    /// Notes an epoch that is above all known ones: a log that is read again says nothing new about older ones.
-    pub(crate) fn assign_if_newer(&mut self, epoch: i32, start_offset: i64) -> bool {
-        self.latest().is_none_or(|(latest, _)| epoch > latest) && self.assign(epoch, start_offset)
+    /// Notes the epoch of a batch that is read again: it may be above all known ones, or below the first that is known, if that
+    /// was cut at a log start offset that a crash took back.
+    pub(crate) fn take_in(&mut self, epoch: i32, offset: i64) {
+        match self.earliest() {
+            Some((first, start)) if (0..=first).contains(&epoch) && offset < start => _ = self.starts.insert(epoch, offset),
+            _ if self.latest().is_none_or(|(latest, _)| epoch > latest) => _ = self.assign(epoch, offset),
+            _ => {}
+        }
     }
 
     /// Whether [`LeaderEpochs::assign`] would change anything.

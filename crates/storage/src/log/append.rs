@@ -183,7 +183,6 @@ impl Log {
         };
         if epochs.assign(epoch, start_offset) {
             let stored = epochs.store(self.dir.fs(), &self.dir.path()).map_err(Error::from);
-            // A file whose sync failed is not to be trusted, nor what follows.
             self.failed |= matches!(stored, Err(Error::Epochs(_)));
             stored?;
             *self.shared.epochs.lock() = epochs;
@@ -247,6 +246,13 @@ impl Log {
     }
 
     fn append(&mut self, batches: &[CheckedBatch], now_ms: i64, origin: Origin) -> Result<AppendInfo, Error> {
+        let appended = self.try_append(batches, now_ms, origin);
+        // What the disk holds is not known then: only opening the log again tells.
+        self.failed |= matches!(appended, Err(Error::Segment(_) | Error::Epochs(_)));
+        appended
+    }
+
+    fn try_append(&mut self, batches: &[CheckedBatch], now_ms: i64, origin: Origin) -> Result<AppendInfo, Error> {
         if self.failed {
             return Err(Error::Failed);
         }
@@ -304,7 +310,6 @@ impl Log {
         if is_full(&error) && file.truncate(position).is_ok() {
             return Err(Error::DiskFull(error));
         }
-        self.failed = true;
         Err(Error::Segment(segment.io(error)))
     }
 
@@ -329,8 +334,7 @@ impl Log {
             self.active.segment.publish(next_offset, size);
             Ok(())
         });
-        // The batches are in the file but the state is not whole: only opening the log again tells what it is.
-        self.failed |= taken.is_err();
+        // Even for want of room: the batches are in the file but the state is not whole.
         taken.map_err(Error::Segment)
     }
 

@@ -180,7 +180,12 @@ impl World {
     fn adopt(&mut self, power: bool, doubt: &Doubt) {
         let files = self.files();
         let (start, end) = (self.log().log_start_offset(), self.log().log_end_offset());
-        self.say(|_| format!("  opened: [{start}, {end}), segments {:?}", files.iter().map(|f| f.0).collect::<Vec<_>>()));
+        self.say(|_| {
+            let base = |bytes: &Vec<u8>| i64::from_be_bytes(*bytes.first_chunk().unwrap());
+            let files: Vec<(i64, Vec<i64>)> =
+                files.iter().map(|file| (file.0, file.1.iter().map(base).collect())).collect();
+            format!("  opened: [{start}, {end}), {files:?}")
+        });
         let at_least = self.starts.iter().copied().min().unwrap();
         let at_most = self.starts.iter().copied().max().unwrap().max(files[0].0);
         assert!((at_least..=at_most).contains(&start) || doubt.anew, "log start {start}, not in {at_least}..={at_most}");
@@ -188,11 +193,19 @@ impl World {
         let natural = files.iter().rev().find(|file| !file.1.is_empty());
         let _ = natural;
         self.adopt_end(start, end);
-        if doubt.epochs {
+        if doubt.epochs || start < self.model.deleted || start == end {
             self.read_epochs();
+            let latest = self.model.epochs.latest();
+            let last = self.model.batches().next_back().map(|batch| batch.epoch);
+            assert!(last <= latest, "the last batch has epoch {last:?}, the latest known is {latest:?}");
         } else {
             self.model.epochs.end_at(end);
             self.model.epochs.start_at(start);
+            // What was read again may tell of an epoch before the first.
+            let expected = self.model.epochs.clone();
+            self.read_epochs();
+            let more = self.model.epochs.0.len() == expected.0.len() + 1 && self.model.epochs.0.ends_with(&expected.0);
+            assert!(more || self.model.epochs == expected, "{:?}, not {expected:?}", self.model.epochs);
         }
         let high_watermark = self.log().high_watermark();
         let possible = self.high_watermarks.iter().any(|offset| (*offset).min(end).max(start) == high_watermark);
@@ -252,8 +265,8 @@ impl World {
             self.model.epochs.assign(batch.epoch, batch.base);
         }
         self.model.segments = segments;
-        let first = self.model.batches().next().map_or(start, |batch| batch.base);
-        self.model.graveyard = candidates.iter().filter(|batch| batch.last < first).cloned().collect();
+        let buried = candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch));
+        self.model.graveyard = buried.cloned().collect();
         if power {
             let lost = |batch: &Rc<Batch>| candidates.contains(batch) && !kept.contains(batch) && batch.last >= deleted;
             self.model.history.retain(|batch| !lost(batch));
