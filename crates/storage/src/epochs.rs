@@ -54,13 +54,15 @@ impl LeaderEpochs {
         true
     }
 
-    /// Notes the epoch of a batch that is read again: it may be above all known ones, or below the first that is known, if that
-    /// was cut at a log start offset that a crash took back.
+    /// Notes the epoch of a batch that is read again: it may be above all known ones, or start before what is known, if that was
+    /// cut at a log start offset that a crash took back.
     pub(crate) fn take_in(&mut self, epoch: i32, offset: i64) {
-        match self.earliest() {
-            Some((first, start)) if (0..=first).contains(&epoch) && offset < start => _ = self.starts.insert(epoch, offset),
-            _ if self.latest().is_none_or(|(latest, _)| epoch > latest) => _ = self.assign(epoch, offset),
-            _ => {}
+        let known = self.starts.get(&epoch).is_some_and(|start| offset < *start);
+        let before_all = self.earliest().is_some_and(|(first, start)| epoch < first && offset < start);
+        if epoch >= 0 && (known || before_all) {
+            self.starts.insert(epoch, offset);
+        } else if self.latest().is_none_or(|(latest, _)| epoch > latest) {
+            self.assign(epoch, offset);
         }
     }
 

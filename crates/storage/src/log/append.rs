@@ -155,7 +155,8 @@ impl Log {
     /// Appends batches that a leader elsewhere gave their offsets, epochs and times.
     ///
     /// As in Kafka, a batch of a leader epoch above the leader's own `leader_epoch` and all after it are left out; none is
-    /// answered when no batch is left.
+    /// answered when no batch is left. So is a batch that one segment cannot hold together with the first, after a hole that
+    /// compaction left on the leader: what is left out is to be fetched again.
     pub fn append_as_follower(
         &mut self,
         batches: CheckedBatches,
@@ -163,8 +164,11 @@ impl Log {
         now_ms: i64,
     ) -> Result<Option<AppendInfo>, Error> {
         let batches = batches.iter().as_slice();
-        let unknown = |batch: &CheckedBatch| batch.header().partition_leader_epoch > leader_epoch;
-        let known = batches.iter().position(unknown).and_then(|n| batches.get(..n)).unwrap_or(batches);
+        let reach = batches.first().map_or(0, |batch| batch.header().base_offset).saturating_add(i64::from(i32::MAX));
+        let left_out = |batch: &CheckedBatch| {
+            batch.header().partition_leader_epoch > leader_epoch || batch.header().last_offset() > reach
+        };
+        let known = batches.iter().position(left_out).and_then(|n| batches.get(..n)).unwrap_or(batches);
         if known.is_empty() {
             return Ok(None);
         }

@@ -34,6 +34,19 @@ impl Removal {
         Ok(Self { fs: dir.fs_arc(), paths })
     }
 
+    /// The same for the first segments of a log, one after the other: if a power cut brought one back and not the next, the hole
+    /// would be taken for a loss and all after it be dropped.
+    pub(super) fn of_first_segments(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
+        let mut removal = Self::of_segments(dir, &[])?;
+        for (n, segment) in segments.iter().enumerate() {
+            if n > 0 {
+                dir.sync().map_err(|source| segment::Error::Io { path: dir.path(), source })?;
+            }
+            removal.paths.extend(Self::of_segments(dir, std::slice::from_ref(segment))?.paths);
+        }
+        Ok(removal)
+    }
+
     /// A whole folder.
     pub(crate) fn of_dir(fs: Arc<dyn Fs>, dir: &Path) -> Self {
         Self { fs, paths: vec![dir.to_path_buf()] }

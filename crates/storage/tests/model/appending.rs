@@ -204,13 +204,16 @@ impl World {
 
     fn follow(&mut self, drafts: Vec<CheckedBatch>, leader_epoch: i32) {
         let bytes: Vec<u8> = drafts.iter().flat_map(|batch| batch.to_bytes()).collect();
-        let known = drafts.iter().take_while(|batch| batch.header().partition_leader_epoch <= leader_epoch);
+        let reach = drafts[0].header().base_offset + i64::from(i32::MAX);
+        let known = drafts.iter().take_while(|batch| {
+            batch.header().partition_leader_epoch <= leader_epoch && batch.header().last_offset() <= reach
+        });
         let batches: Vec<Batch> = known.map(|batch| Batch::of(batch, None)).collect();
         self.say(|_| {
             let places: Vec<_> = batches.iter().map(|b| (b.base, b.last, b.epoch, b.size())).collect();
             format!("append as follower of epoch {leader_epoch}: {places:?} of {}", drafts.len())
         });
-        if batches.len() < drafts.len() {
+        if drafts.iter().any(|batch| batch.header().partition_leader_epoch > leader_epoch) {
             mark("follower left out an unknown epoch");
         }
         let (now, segments) = (self.now, self.log().segment_count());

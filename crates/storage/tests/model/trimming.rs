@@ -243,6 +243,9 @@ impl World {
                 assert_eq!(cut, offset < self.model.end);
                 if cut {
                     self.note_truncation(offset);
+                    if offset < first {
+                        self.model.start = offset;
+                    }
                     let holds = |batch: &&std::rc::Rc<super::batch::Batch>| batch.base <= offset && offset <= batch.last;
                     let end = self.model.batches().find(holds).map_or(offset, |batch| batch.base);
                     self.truncated(end, offset < first);
