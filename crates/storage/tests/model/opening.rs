@@ -267,6 +267,9 @@ impl World {
         self.model.segments = segments;
         let buried = candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch));
         self.model.graveyard = buried.cloned().collect();
+        for batch in candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch)) {
+            self.model.producers.may_forget(batch);
+        }
         if power {
             let lost = |batch: &Rc<Batch>| candidates.contains(batch) && !kept.contains(batch) && batch.last >= deleted;
             self.model.history.retain(|batch| !lost(batch));

@@ -98,6 +98,14 @@ impl Producers {
         Self { known, forgotten: BTreeMap::new() }
     }
 
+    /// The batch is gone, and nobody knows whether it was deleted or lost.
+    pub fn may_forget(&mut self, batch: &Batch) {
+        if let Some(sequence) = batch.producer {
+            let below = self.forgotten.entry(sequence.id).or_default();
+            *below = (*below).max(batch.last + 1);
+        }
+    }
+
     pub fn expire(&mut self, end: i64, now: i64, expiration_ms: i64) {
         let expired = self.known.iter().filter(|(_, entry)| entry.is_expired(now, expiration_ms));
         let expired: Vec<i64> = expired.map(|(id, _)| *id).collect();
