@@ -101,6 +101,9 @@ impl Log {
             options,
         };
         let loaded = loader.load()?;
+        if !options.clean_shutdown {
+            loader.settle()?;
+        }
         loaded.into_log(loader, topic_id)
     }
 
@@ -298,6 +301,15 @@ impl Loader<'_> {
         self.drop_segments_from(0)?;
         self.snapshots.remove(|_| true)?;
         self.segments = vec![Arc::new(Segment::create(&self.dir, offset)?)];
+        self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })
+    }
+
+    /// Makes durable what was cut or removed here or by a process that died over it: what is appended now must not meet it again
+    /// after a power cut.
+    fn settle(&self) -> Result<(), Error> {
+        if let Some(active) = self.segments.last() {
+            active.sync(false)?;
+        }
         self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })
     }
 
