@@ -16,6 +16,7 @@ mod error;
 mod header;
 mod produced;
 mod record;
+mod recompress;
 mod records;
 #[cfg(test)]
 mod tests;

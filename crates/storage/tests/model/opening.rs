@@ -196,15 +196,17 @@ impl World {
         if doubt.epochs || start < self.model.deleted || start == end {
             self.read_epochs();
             let latest = self.model.epochs.latest();
-            let last = self.model.batches().next_back().map(|batch| batch.epoch);
+            let last = self.model.batches().rfind(|batch| batch.last >= start).map(|batch| batch.epoch);
             assert!(last <= latest, "the last batch has epoch {last:?}, the latest known is {latest:?}");
         } else {
             self.model.epochs.end_at(end);
             self.model.epochs.start_at(start);
-            // What was read again may tell of an epoch before the first.
+            // What was read again may tell where the first began before it was cut, and of one before it.
             let expected = self.model.epochs.clone();
             self.read_epochs();
-            let more = self.model.epochs.0.len() == expected.0.len() + 1 && self.model.epochs.0.ends_with(&expected.0);
+            let more = self.model.epochs.0.len() <= expected.0.len() + 1
+                && self.model.epochs.0.ends_with(expected.0.get(1..).unwrap_or_default())
+                && self.model.epochs.0.first().map(|first| first.1) <= expected.0.first().map(|first| first.1);
             assert!(more || self.model.epochs == expected, "{:?}, not {expected:?}", self.model.epochs);
         }
         let high_watermark = self.log().high_watermark();
@@ -222,6 +224,7 @@ impl World {
         self.model.start = start;
         self.model.end = end;
         self.model.flushed = self.model.flushed.min(end);
+        self.model.deleted = self.model.deleted.min(end);
         self.model.history.retain(|batch| batch.last < end);
         self.model.active().created = self.now;
     }
@@ -265,8 +268,8 @@ impl World {
             self.model.epochs.assign(batch.epoch, batch.base);
         }
         self.model.segments = segments;
-        let buried = candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch));
-        self.model.graveyard = buried.cloned().collect();
+        // An opened log has made durable what is there.
+        self.model.graveyard.clear();
         for batch in candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch)) {
             self.model.producers.may_forget(batch);
         }

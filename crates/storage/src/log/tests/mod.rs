@@ -4,6 +4,7 @@ mod appending;
 mod crashes;
 mod faults;
 mod idempotence;
+mod power_cuts;
 mod reading;
 mod sharing;
 mod transactions;
