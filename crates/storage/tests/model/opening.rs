@@ -25,11 +25,13 @@ pub struct Doubt {
     pub epochs: bool,
     /// The log may begin anew elsewhere.
     pub anew: bool,
+    /// A file was damaged while the log was closed.
+    pub damaged: bool,
 }
 
 impl Default for Doubt {
     fn default() -> Self {
-        Self { appended: Vec::new(), kept_below: i64::MAX, epochs: false, anew: false }
+        Self { appended: Vec::new(), kept_below: i64::MAX, epochs: false, anew: false, damaged: false }
     }
 }
 
@@ -89,10 +91,12 @@ impl World {
         let power = self.rng.percent(30);
         if power {
             self.tear();
-        } else if self.rng.percent(40) {
+        }
+        let damaged = !power && self.rng.percent(40);
+        if damaged {
             self.damage();
         }
-        self.reopen(power, Doubt::default());
+        self.reopen(power, Doubt { damaged, ..Doubt::default() });
     }
 
     /// Takes away or cuts an index, or spoils a snapshot: a log that was closed must not need them.
@@ -127,7 +131,8 @@ impl World {
         self.removals.clear();
         self.fs.kill();
         self.now += self.rng.pick(&[0, 100, 100, 10_000]);
-        while self.rng.percent(12) {
+        // One misfortune at a time: damage comes alone.
+        while !doubt.damaged && self.rng.percent(12) {
             let kind = if self.rng.percent(70) { Kind::Power } else { Kind::Io };
             let at = self.rng.below(25);
             self.set_fault(kind, at);
@@ -269,12 +274,17 @@ impl World {
         }
         self.model.segments = segments;
         // An opened log has made durable what is there.
-        self.model.graveyard.clear();
+        let buried = std::mem::take(&mut self.model.graveyard);
         for batch in candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch)) {
             self.model.producers.may_forget(batch);
         }
         if power {
-            let lost = |batch: &Rc<Batch>| candidates.contains(batch) && !kept.contains(batch) && batch.last >= deleted;
+            // Unless a step that failed may have deleted them, they were lost.
+            let first = self.model.segments[0].base;
+            let there = |batch: &Rc<Batch>| {
+                batch.last >= deleted || (batch.base >= first && !doubt.epochs && !buried.contains(batch))
+            };
+            let lost = |batch: &Rc<Batch>| candidates.contains(batch) && !kept.contains(batch) && there(batch);
             self.model.history.retain(|batch| !lost(batch));
         }
     }
