@@ -37,9 +37,9 @@ impl FlushTask {
     /// Syncs the files.
     pub fn run(self) -> Result<Flushed, segment::Error> {
         for segment in &self.complete {
-            segment.sync(true)?;
+            Self::sync_segment(segment, true)?;
         }
-        self.active.sync(false)?;
+        Self::sync_segment(&self.active, false)?;
         for path in &self.snapshots {
             self.sync_snapshot(path)?;
         }
@@ -52,6 +52,14 @@ impl FlushTask {
             }
         }
         Ok(self.flushed)
+    }
+
+    fn sync_segment(segment: &Segment, with_indexes: bool) -> Result<(), segment::Error> {
+        match segment.sync(with_indexes) {
+            // Truncations and deletions remove segments; what a truncation overtook is not vouched for.
+            Err(segment::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
     }
 
     fn sync_snapshot(&self, path: &Path) -> Result<(), segment::Error> {

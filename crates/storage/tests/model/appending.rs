@@ -284,7 +284,9 @@ impl World {
         if self.log().segment_count() > segments {
             mark("disk full in a roll");
             let (first, last) = (batches[0].base, batches[batches.len() - 1].last);
-            self.model.roll(self.roll_base(first, last), self.now);
+            let base = self.roll_base(first, last);
+            self.model.roll(base, self.now);
+            self.model.end = base;
         }
     }
 }

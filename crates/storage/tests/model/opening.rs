@@ -112,11 +112,11 @@ impl World {
         self.say(|_| format!("  damage to {}", file.name));
         let path = self.path(&file.name);
         let mut content = self.fs.content(&path).unwrap();
-        if spoil {
+        if spoil && !content.is_empty() {
             let at = self.rng.below(content.len());
             content[at] ^= 0x20;
             self.fs.put(&path, &content);
-        } else if content.is_empty() || self.rng.percent(50) {
+        } else if spoil || content.is_empty() || self.rng.percent(50) {
             self.fs.remove_file(&path).unwrap();
         } else {
             content.truncate(content.len() - 3);

@@ -164,8 +164,8 @@ impl Producers {
             let fits = wholes.find(|(from, whole)| {
                 let from = *from;
                 let expired = |entry: &Option<Entry>| entry.as_ref().is_none_or(|e| e.is_expired(now, expiration_ms));
-                let once = from > 0 && batches[from - 1].base < forgotten;
-                let may_forget = from <= kept || once || expired(&replay(&batches[..from]));
+                let gone = |from: usize| from <= kept || batches[from - 1].base < forgotten;
+                let may_forget = (0..=from).any(|first| gone(first) && expired(&replay(&batches[first..from])));
                 may_forget && match (found, &whole) {
                     (None, None) => true,
                     (Some(found), Some(whole)) => found.is_rest_of(whole),

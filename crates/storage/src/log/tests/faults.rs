@@ -152,3 +152,14 @@ fn a_roll_or_an_epoch_that_fails_ends_appends() {
         assert!(matches!(again, AppendError::Failed), "{failing:?}: {again}");
     }
 }
+
+#[test]
+fn a_flush_that_a_truncation_overtook_does_not_fail() {
+    let mut log = Fixture::default().open();
+    fill(&mut log, 3);
+    log.roll(NOW).unwrap();
+    let task = log.flush_task().unwrap();
+    log.truncate_to(1, NOW).unwrap();
+    log.mark_flushed(task.run().unwrap());
+    assert_eq!(log.recovery_point(), 0);
+}
