@@ -15,8 +15,8 @@ pub mod control;
 mod error;
 mod header;
 mod produced;
-mod record;
 mod recompress;
+mod record;
 mod records;
 #[cfg(test)]
 mod tests;

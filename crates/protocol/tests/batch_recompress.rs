@@ -8,7 +8,8 @@ const CODECS: [Compression; 5] =
     [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
 fn produced(codec: Compression) -> CheckedBatch {
-    let mut builder = Builder::new().compression(codec, Level::Default).producer(7, 3, i32::MAX - 1).transactional(true);
+    let mut builder =
+        Builder::new().compression(codec, Level::Default).producer(7, 3, i32::MAX - 1).transactional(true);
     let long = [b'x'; 3000];
     let headers: &[(&[u8], Option<&[u8]>)] = &[(b"h", Some(b"1")), (b"h", None), (b"h", Some(b"1"))];
     for (timestamp, key, value, headers) in [

@@ -59,7 +59,8 @@ impl LeaderEpochs {
     pub(crate) fn take_in(&mut self, epoch: i32, offset: i64) {
         let known = self.starts.get(&epoch).is_some_and(|start| offset < *start);
         let before_all = self.earliest().is_some_and(|(first, start)| epoch < first && offset < start);
-        if epoch >= 0 && (known || before_all) {
+        let in_order = self.starts.iter().all(|(known, start)| *known == epoch || known.cmp(&epoch) == start.cmp(&offset));
+        if epoch >= 0 && in_order && (known || before_all) {
             self.starts.insert(epoch, offset);
         } else if self.latest().is_none_or(|(latest, _)| epoch > latest) {
             self.assign(epoch, offset);

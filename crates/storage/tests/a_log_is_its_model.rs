@@ -1,5 +1,9 @@
 //! A log does what its model does, whatever happens to the disk. The example `model` runs more of the same.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test: settings and the fresh seed come from outside")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test: settings and the fresh seed come from outside"
+)]
 
 mod model;
 

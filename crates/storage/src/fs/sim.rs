@@ -173,7 +173,9 @@ impl Fs for SimFs {
             Some(Node::File(inode)) => *inode,
             Some(Node::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
             None if how == Open::Existing => return Err(not_found()),
-            None if !path.parent().is_some_and(|parent| state.names.live.contains_key(parent)) => return Err(not_found()),
+            None if !path.parent().is_some_and(|parent| state.names.live.contains_key(parent)) => {
+                return Err(not_found());
+            }
             None => {
                 let inode = state.inodes.len();
                 state.inodes.push(Inode::default());

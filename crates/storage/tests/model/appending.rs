@@ -107,7 +107,9 @@ impl World {
         });
         let (now, segments) = (self.now, self.log().segment_count());
         let appended = self.log().append_as_leader(CheckedBatches::from(checked), epoch, now, origin);
-        if let Err(error) = &appended && self.failed(error, segments, std::slice::from_ref(&batch)) {
+        if let Err(error) = &appended
+            && self.failed(error, segments, std::slice::from_ref(&batch))
+        {
             return;
         }
         if batch.size() > self.config.max_message_bytes as usize {
@@ -219,7 +221,9 @@ impl World {
         let (now, segments) = (self.now, self.log().segment_count());
         let checked = CheckedBatches::parse(bytes.into()).unwrap();
         let appended = self.log().append_as_follower(checked, leader_epoch, now);
-        if let Err(error) = &appended && self.failed(error, segments, &batches) {
+        if let Err(error) = &appended
+            && self.failed(error, segments, &batches)
+        {
             return;
         }
         let size: usize = batches.iter().map(Batch::size).sum();

@@ -149,7 +149,8 @@ impl World {
             len += batch.size();
             len <= bytes.len() + batch.size()
         };
-        let to = self.model.batches().filter(|batch| batch.last >= offset).take_while(fits).map(|batch| batch.base).max();
+        let to =
+            self.model.batches().filter(|batch| batch.last >= offset).take_while(fits).map(|batch| batch.base).max();
         let expected = self.aborted(offset, to.unwrap_or(offset));
         for txn in &expected {
             let told = found.iter().any(|f| (f.producer_id, f.last_offset) == (txn.0, txn.2));

@@ -193,7 +193,10 @@ impl World {
         });
         let at_least = self.starts.iter().copied().min().unwrap();
         let at_most = self.starts.iter().copied().max().unwrap().max(files[0].0);
-        assert!((at_least..=at_most).contains(&start) || doubt.anew, "log start {start}, not in {at_least}..={at_most}");
+        assert!(
+            (at_least..=at_most).contains(&start) || doubt.anew,
+            "log start {start}, not in {at_least}..={at_most}"
+        );
         self.adopt_batches(power, doubt, &files, start);
         let natural = files.iter().rev().find(|file| !file.1.is_empty());
         let _ = natural;
@@ -237,8 +240,10 @@ impl World {
     /// Takes what is in the files over into the model; all of it was appended, and nothing is missing that must be there.
     fn adopt_batches(&mut self, power: bool, doubt: &Doubt, files: &[(i64, Vec<Vec<u8>>)], start: i64) {
         let appended = doubt.appended.iter().cloned().map(Rc::new);
-        let candidates: Vec<Rc<Batch>> = self.model.graveyard.iter().chain(self.model.batches()).cloned().chain(appended).collect();
-        let durable = if power { self.model.flushed.min(doubt.kept_below) } else { doubt.kept_below.min(self.model.end) };
+        let candidates: Vec<Rc<Batch>> =
+            self.model.graveyard.iter().chain(self.model.batches()).cloned().chain(appended).collect();
+        let durable =
+            if power { self.model.flushed.min(doubt.kept_below) } else { doubt.kept_below.min(self.model.end) };
         let deleted = self.model.deleted;
         let must = |batch: &Batch| batch.last < durable && batch.last >= deleted;
         let mut segments: Vec<Segment> = Vec::new();
@@ -254,7 +259,9 @@ impl World {
                     }
                     n += 1;
                 }
-                let batch = candidates.get(n).unwrap_or_else(|| panic!("a batch in segment {base} that was not appended there"));
+                let batch = candidates
+                    .get(n)
+                    .unwrap_or_else(|| panic!("a batch in segment {base} that was not appended there"));
                 n += 1;
                 let hole = gone.is_some() && !self.config.compact;
                 assert!(!hole, "the batch at {} is there, the one before at {gone:?} is not", batch.base);
@@ -274,16 +281,14 @@ impl World {
         }
         self.model.segments = segments;
         // An opened log has made durable what is there.
-        let buried = std::mem::take(&mut self.model.graveyard);
+        self.model.graveyard.clear();
         for batch in candidates.iter().filter(|batch| batch.last < deleted && !kept.contains(batch)) {
             self.model.producers.may_forget(batch);
         }
         if power {
-            // Unless a step that failed may have deleted them, they were lost.
+            // Segments go from the first on: what is missing behind the first that is there was lost, not deleted.
             let first = self.model.segments[0].base;
-            let there = |batch: &Rc<Batch>| {
-                batch.last >= deleted || (batch.base >= first && !doubt.epochs && !buried.contains(batch))
-            };
+            let there = |batch: &Rc<Batch>| batch.last >= deleted || batch.base >= first;
             let lost = |batch: &Rc<Batch>| candidates.contains(batch) && !kept.contains(batch) && there(batch);
             self.model.history.retain(|batch| !lost(batch));
         }

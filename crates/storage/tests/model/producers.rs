@@ -60,9 +60,8 @@ impl Entry {
     }
 
     pub fn of(entry: &ProducerEntry) -> Self {
-        let batch = |b: &ottla_storage::BatchMetadata| {
-            (b.first_sequence(), b.last_sequence, b.first_offset(), b.last_offset)
-        };
+        let batch =
+            |b: &ottla_storage::BatchMetadata| (b.first_sequence(), b.last_sequence, b.first_offset(), b.last_offset);
         Self {
             epoch: entry.epoch,
             coordinator_epoch: entry.coordinator_epoch,
@@ -166,11 +165,12 @@ impl Producers {
                 let expired = |entry: &Option<Entry>| entry.as_ref().is_none_or(|e| e.is_expired(now, expiration_ms));
                 let gone = |from: usize| from <= kept || batches[from - 1].base < forgotten;
                 let may_forget = (0..=from).any(|first| gone(first) && expired(&replay(&batches[first..from])));
-                may_forget && match (found, &whole) {
-                    (None, None) => true,
-                    (Some(found), Some(whole)) => found.is_rest_of(whole),
-                    _ => false,
-                }
+                may_forget
+                    && match (found, &whole) {
+                        (None, None) => true,
+                        (Some(found), Some(whole)) => found.is_rest_of(whole),
+                        _ => false,
+                    }
             });
             if found.is_none() && kept < batches.len() {
                 mark("producer expired");
@@ -196,7 +196,8 @@ fn replay(batches: &[&Rc<Batch>]) -> Option<Entry> {
 }
 
 fn duplicate(entry: &Entry, sequence: Sequence) -> Option<Verdict> {
-    let same = |b: &&(i32, i32, i64, i64)| sequence.epoch == entry.epoch && (b.0, b.1) == (sequence.first, sequence.last);
+    let same =
+        |b: &&(i32, i32, i64, i64)| sequence.epoch == entry.epoch && (b.0, b.1) == (sequence.first, sequence.last);
     entry.batches.iter().find(same).map(|b| Verdict::Duplicate(b.2, b.3))
 }
 

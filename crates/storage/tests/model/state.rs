@@ -187,7 +187,14 @@ impl Model {
     }
 
     /// Whether a new segment begins before these bytes, and why. None if the log has room in it, unless in its indexes.
-    pub fn roll_reason(&self, size: usize, max_timestamp: i64, last: i64, now: i64, config: &LogConfig) -> Option<&'static str> {
+    pub fn roll_reason(
+        &self,
+        size: usize,
+        max_timestamp: i64,
+        last: i64,
+        now: i64,
+        config: &LogConfig,
+    ) -> Option<&'static str> {
         let active = self.segments.last().unwrap();
         let first = active.batches.first().map(|batch| batch.max_timestamp).filter(|first| *first >= 0);
         let waited = first.map_or(now - active.created, |first| max_timestamp.saturating_sub(first));

@@ -246,7 +246,8 @@ impl World {
                     if offset < first {
                         self.model.start = offset;
                     }
-                    let holds = |batch: &&std::rc::Rc<super::batch::Batch>| batch.base <= offset && offset <= batch.last;
+                    let holds =
+                        |batch: &&std::rc::Rc<super::batch::Batch>| batch.base <= offset && offset <= batch.last;
                     let end = self.model.batches().find(holds).map_or(offset, |batch| batch.base);
                     self.truncated(end, offset < first);
                 } else {

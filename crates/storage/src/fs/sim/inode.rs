@@ -95,8 +95,7 @@ impl Inode {
         let lens: Vec<usize> =
             [self.synced.len()].into_iter().chain(self.changes.iter().map(|change| change.len)).collect();
         let longest = lens.iter().copied().max().unwrap_or(0);
-        let reached: Vec<usize> =
-            (0..longest.div_ceil(SECTOR)).map(|_| pick(self.changes.len() + 1)).collect();
+        let reached: Vec<usize> = (0..longest.div_ceil(SECTOR)).map(|_| pick(self.changes.len() + 1)).collect();
         let mut disk = self.synced.clone();
         disk.resize(longest, 0);
         for (n, change) in self.changes.iter().enumerate() {
