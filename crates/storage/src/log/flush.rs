@@ -87,8 +87,10 @@ impl Log {
         }
         let up_to = self.log_end_offset();
         let segments = self.shared.segments();
-        // The one that ends at the recovery point too: it may have been completed, and its indexes written, after its last flush.
-        let first = segments.partition_point(|segment| segment.next_offset() < self.recovery_point);
+        // From where recovery would begin: the one that ends at the recovery point may have been completed, and its indexes
+        // written, after its last flush.
+        let after = segments.partition_point(|segment| segment.base_offset < self.recovery_point);
+        let first = after.saturating_sub(1);
         let (active, unflushed) = segments.get(first.min(segments.len() - 1)..)?.split_last()?;
         if up_to <= self.recovery_point && !self.snapshots.has_unsynced() {
             return None;

@@ -197,9 +197,10 @@ impl World {
             (at_least..=at_most).contains(&start) || doubt.anew,
             "log start {start}, not in {at_least}..={at_most}"
         );
+        if doubt.anew {
+            self.model.deleted = self.model.deleted.max(files[0].0);
+        }
         self.adopt_batches(power, doubt, &files, start);
-        let natural = files.iter().rev().find(|file| !file.1.is_empty());
-        let _ = natural;
         self.adopt_end(start, end);
         if doubt.epochs || start < self.model.deleted || start == end {
             self.read_epochs();

@@ -234,10 +234,15 @@ impl World {
     }
 
     pub fn truncate(&mut self) {
-        let offset = self.rng.within((self.model.start - 5).max(0), self.model.end + 1);
+        let first = self.model.segments[0].base;
+        let anywhere = self.rng.within(self.model.start, self.model.end + 1);
+        let offset = if first > 0 && self.rng.percent(10) { self.rng.within(0, first - 1) } else { anywhere };
+        // A batch that began below the log start is not there to be cut: what it says of its producer may be forgotten.
+        if self.model.batches().any(|batch| batch.base < self.model.start && offset <= batch.last) && offset >= first {
+            return;
+        }
         self.say(|_| format!("truncate to {offset}"));
         let now = self.now;
-        let first = self.model.segments[0].base;
         match self.log().truncate_to(offset, now) {
             Ok(cut) => {
                 assert_eq!(cut, offset < self.model.end);

@@ -74,10 +74,8 @@ impl World {
     }
 
     pub fn say(&mut self, text: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
-            let text = text(self);
-            self.trace.as_mut().unwrap().push(text);
-        }
+        let text = self.trace.is_some().then(|| text(self));
+        self.trace.as_mut().into_iter().for_each(|trace| trace.extend(text.clone()));
     }
 
     /// Takes the step that a seed stands for and compares.
