@@ -143,7 +143,7 @@ impl Log {
         self.shared.set_segments(kept);
         let base_offsets: Vec<i64> = segments.iter().map(|segment| segment.base_offset).collect();
         self.snapshots.remove(|offset| base_offsets.contains(&offset))?;
-        let removal = Removal::of_first_segments(&self.dir, &segments);
+        let removal = Removal::one_by_one(&self.dir, &segments);
         // Not all of them may be marked: only opening the log again tells.
         self.failed |= removal.is_err();
         Ok(removal?)

@@ -19,7 +19,6 @@ use crate::fs::Fs;
 use crate::partition_metadata;
 use crate::producers::Producers;
 use crate::segment::file::Dir;
-use crate::segment::scan::Headers;
 use crate::segment::{self, Segment, State};
 use crate::shared::Shared;
 
@@ -207,7 +206,7 @@ impl Loader<'_> {
         }
         if self.options.clean_shutdown {
             self.rebuild_indexes(self.segments.len())?;
-            self.find_end()?;
+            self.segments.last().map_or(Ok(()), |active| active.find_end())?;
             return Ok(None);
         }
         let recovery_point = self.options.recovery_point;
@@ -275,21 +274,6 @@ impl Loader<'_> {
             let removed = super::Removal::of_segments(&self.dir, &dropped)?.run().and_then(|()| self.dir.sync());
             removed.map_err(|source| Error::Io { path: self.dir.path(), source })?;
         }
-        Ok(())
-    }
-
-    /// After a clean stop the end is where the last batch ends; an index entry says where to look.
-    fn find_end(&mut self) -> Result<(), Error> {
-        let Some(active) = self.segments.last() else { return Ok(()) };
-        let size = active.size();
-        let start = active.offset_index.last().map_err(|source| active.io(source))?;
-        let start = start.filter(|entry| entry.position < size).map_or(0, |entry| entry.position);
-        let mut headers = Headers::new(active.file()?, start, size);
-        let mut next_offset = active.base_offset;
-        while let Some((_, header)) = headers.next().map_err(|error| active.scan(error))? {
-            next_offset = header.next_offset();
-        }
-        active.publish(next_offset, size);
         Ok(())
     }
 

@@ -34,9 +34,9 @@ impl Removal {
         Ok(Self { fs: dir.fs_arc(), paths })
     }
 
-    /// The same for the first segments of a log, one after the other: if a power cut brought one back and not the next, the hole
-    /// would be taken for a loss and all after it be dropped.
-    pub(super) fn of_first_segments(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
+    /// The same, each durably before the next, from an end of the log on: if a power cut brought back one and not its neighbour,
+    /// there would be a hole in the log.
+    pub(super) fn one_by_one(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
         let mut removal = Self::of_segments(dir, &[])?;
         for (n, segment) in segments.iter().enumerate() {
             if n > 0 {

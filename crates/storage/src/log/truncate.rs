@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::open::replay;
 use super::{Active, Log, OpenError, Removal};
-use crate::segment::{Lens, Place, Segment};
+use crate::segment::{Lens, Segment};
 
 impl Log {
-    /// Cuts the log so that it ends at `offset`; false if it ended there or before. A batch that holds `offset` and ones before
-    /// goes whole and the log ends where it began: a hole would be taken for a loss when the log is opened after a crash.
+    /// Cuts the log so that no batch holds `offset` or ones above; false if it ended there or before.
+    ///
+    /// It ends where its last batch does. Kafka lets it end at `offset`, with a hole before it if that was within a batch or where
+    /// compaction took records; the hole would be taken for a loss when the log is opened after a crash.
     ///
     /// The caller writes the recovery point's checkpoint before it goes on. If the disk fails, the log takes no more appends.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
@@ -35,9 +37,8 @@ impl Log {
         let with_last = |last: &Arc<Segment>| kept.iter().chain([last]).cloned().collect();
         self.shared.set_segments(with_last(last));
         self.finish_removal(removed)?;
-        let place = last.find(offset, last.size())?;
-        let offset = place.map_or(offset, |place| place.header.base_offset.min(offset));
-        let active = self.cut(last, place, offset)?;
+        let active = self.cut(last, offset)?;
+        let offset = active.next_offset();
         self.shared.set_segments(with_last(&active));
         self.active = Active::new(active, now_ms)?;
         self.after_truncation(offset, now_ms)?;
@@ -70,7 +71,8 @@ impl Log {
     }
 
     /// Cuts a segment. Readers of the old one keep what they have; the new one is published in its place.
-    fn cut(&self, segment: &Arc<Segment>, place: Option<Place>, offset: i64) -> Result<Arc<Segment>, OpenError> {
+    fn cut(&self, segment: &Arc<Segment>, offset: i64) -> Result<Arc<Segment>, OpenError> {
+        let place = segment.find(offset, segment.size())?;
         let len = place.map_or(segment.size(), |place| place.position);
         let cut = || {
             segment.offset_index.truncate_to(offset)?;
@@ -82,6 +84,7 @@ impl Log {
         let file = segment.file()?;
         file.truncate(len).and_then(|()| file.sync_data()).map_err(|source| segment.io(source))?;
         let new = Segment::open(&self.dir, segment.base_offset, Lens { log: len, ..lens }, offset);
+        new.find_end()?;
         new.find_max_timestamp()?;
         Ok(Arc::new(new))
     }
@@ -89,7 +92,7 @@ impl Log {
     /// Removes segments, durably: after a power cut they must not stand beside what is appended in their place.
     fn finish_removal(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
         let from_the_end: Vec<Arc<Segment>> = segments.iter().rev().cloned().collect();
-        let removal = Removal::of_segments(&self.dir, &from_the_end)?;
+        let removal = Removal::one_by_one(&self.dir, &from_the_end)?;
         let removed = removal.run().and_then(|()| if segments.is_empty() { Ok(()) } else { self.dir.sync() });
         removed.map_err(|source| OpenError::Io { path: self.dir.path(), source })
     }

@@ -251,10 +251,7 @@ impl World {
                     if offset < first {
                         self.model.start = offset;
                     }
-                    let holds =
-                        |batch: &&std::rc::Rc<super::batch::Batch>| batch.base <= offset && offset <= batch.last;
-                    let end = self.model.batches().find(holds).map_or(offset, |batch| batch.base);
-                    self.truncated(end, offset < first);
+                    self.truncated(offset, offset < first);
                 } else {
                     self.model.epochs.end_at(self.model.end);
                 }
@@ -309,6 +306,9 @@ impl World {
             self.model.history.clear();
             self.model.graveyard.clear();
         }
+        self.model.cut(offset);
+        let active = self.model.segments.last().unwrap();
+        let offset = active.batches.last().map_or(active.base, |batch| batch.last + 1);
         self.model.cut(offset);
         self.model.active().created = now;
         self.model.start = self.model.start.min(offset);
