@@ -12,7 +12,9 @@ impl Log {
     /// It ends where its last batch does. Kafka lets it end at `offset`, with a hole before it if that was within a batch or where
     /// compaction took records; the hole would be taken for a loss when the log is opened after a crash.
     ///
-    /// The caller writes the recovery point's checkpoint before it goes on. If the disk fails, the log takes no more appends.
+    /// The caller writes the recovery point's checkpoint, lowered to where the log will end, before it calls: when the power is cut
+    /// meanwhile, what is cut off may be zeros, which below a recovery point are damage. If the disk fails, the log takes no more
+    /// appends.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
         let truncated = self.try_truncate_to(offset, now_ms);
         self.failed |= truncated.is_err();

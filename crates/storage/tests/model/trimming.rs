@@ -242,6 +242,10 @@ impl World {
             return;
         }
         self.say(|_| format!("truncate to {offset}"));
+        let held = self.model.batches().find(|batch| offset <= batch.last).map_or(offset, |batch| batch.base);
+        if !self.lower_recovery_point(held.min(offset)) {
+            return;
+        }
         let now = self.now;
         match self.log().truncate_to(offset, now) {
             Ok(cut) => {
@@ -283,6 +287,9 @@ impl World {
         let offset = self.rng.within((self.model.start - 5).max(0), self.model.end + 50);
         let start = self.rng.percent(30).then(|| (offset - 2).max(0));
         self.say(|_| format!("truncate fully and start at {offset}, log start {start:?}"));
+        if !self.lower_recovery_point(0) {
+            return;
+        }
         let now = self.now;
         match self.log().truncate_fully_and_start_at(offset, start, now) {
             Ok(()) => {

@@ -155,6 +155,12 @@ impl World {
         let _written = self.write(Checkpoint::RecoveryPoint, point);
     }
 
+    /// False if the disk failed over it.
+    pub fn lower_recovery_point(&mut self, to: i64) -> bool {
+        let point = self.log().recovery_point().min(to);
+        self.write(Checkpoint::RecoveryPoint, point)
+    }
+
     pub fn write_start(&mut self) {
         let start = self.model.start;
         self.starts.push(start);
