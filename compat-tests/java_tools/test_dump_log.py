@@ -3,6 +3,9 @@
 import json
 import re
 
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
 from harness.tools import Tools, run_tool
 
 _VALUE_BYTES = 1_000
@@ -69,6 +72,50 @@ def test_compressed_batches(start_broker, fresh):
     used = [batch["compresscodec"] for batch in batches(shown)]
     assert list(dict.fromkeys(used)) == codecs
     assert payloads(shown) == [f"{codec} {number}" for codec in codecs for number in range(20)]
+
+
+@pytest.mark.parametrize("target", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def test_recompressed_batches(start_broker, fresh, target):
+    """With compression.type the broker stores every batch under that codec, and each record as it was sent."""
+    broker = start_broker()
+    tools, topic = Tools(broker), fresh()
+    tools.create(topic, compression_type=target)
+    codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
+    sent = []
+    for codec in codecs:
+        settings = {"bootstrap.servers": broker.bootstrap, "compression.type": codec, "enable.idempotence": True}
+        producer = Producer(settings | {"linger.ms": 200})
+        for number in range(20):
+            key, value = f"{codec} {number}", f"value {number} " * 20
+            headers = [("h", b"1"), ("h", None), ("h", b"2")]
+            timestamp = 1_700_000_000_000 + number
+            producer.produce(topic, value, key, timestamp=timestamp, headers=headers)
+            sent.append((timestamp, key, value))
+        assert producer.flush(30) == 0
+    assert [record[:3] for record in consumed(broker, topic, len(sent))] == sent
+    assert all(record[3] == headers for record in consumed(broker, topic, len(sent)))
+    broker.stop()
+    shown = dump(broker.partition_folder(topic) / f"{0:020d}.log", arguments=["--print-data-log"]).out
+    found = batches(shown)
+    assert {batch["compresscodec"] for batch in found} == {"none" if target == "uncompressed" else target}
+    assert all(batch["isvalid"] == "true" for batch in found)
+    assert all(int(batch["producerId"]) >= 0 and int(batch["baseSequence"]) >= 0 for batch in found)
+    assert payloads(shown) == [value for _, _, value in sent]
+
+
+def consumed(broker, topic, count):
+    """Timestamp, key, value and headers of the first records."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "none", "enable.auto.commit": False})
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        records = []
+        while len(records) < count:
+            polled = consumer.consume(count - len(records), 20)
+            assert polled, f"{len(records)} of {count} records"
+            records += polled
+        return [(r.timestamp()[1], r.key().decode(), r.value().decode(), r.headers()) for r in records]
+    finally:
+        consumer.close()
 
 
 def test_group_offsets(start_broker, fresh):

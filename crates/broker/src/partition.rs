@@ -8,12 +8,12 @@ use crate::{
     fetch::waiters::Waiters,
 };
 use arc_swap::ArcSwap;
-use ottla_config::TopicConfig;
+use ottla_config::{CompressionType, TopicConfig};
 use ottla_metadata::topic_name;
 use ottla_protocol::{
     ErrorCode, Str, Uuid,
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
-    compression::Limits,
+    compression::{Compression, Level, Limits},
 };
 use ottla_storage::{
     AppendInfo, Isolation, Log, LogReader, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
@@ -233,7 +233,15 @@ impl Partition {
         if batch.header().attributes.is_transactional() {
             return Err(AppendError::Transactional);
         }
-        batch.validate_records(&rules((&self.topic, self.index), &config, now_ms))?;
+        let produced = batch.clone();
+        let rules = rules((&self.topic, self.index), &config, now_ms);
+        let validated = batch.validate_records(&rules)?;
+        // A batch that is too large as it came is refused by the log, whatever it would be under another codec.
+        let fits = i64::from(config.max_message_bytes) >= batch.size_in_bytes() as i64;
+        if let Some((codec, level)) = stored_codec(&config).filter(|(codec, _)| *codec != batch.compression() && fits) {
+            batch = produced.recompressed(codec, level, &rules.limits).map_err(Rejected::from)?;
+            batch.set_max_timestamp(rules.timestamp_type, validated.max_timestamp);
+        }
         if let Some(commits) = self.dir.commits().filter(|commits| commits.is_crowded()) {
             tokio::task::block_in_place(|| commits.wait_for_room());
         }
@@ -455,6 +463,18 @@ impl Partition {
 
 /// Bytes of log that a replay holds at a time.
 const REPLAY_BYTES: usize = 1 << 20;
+
+/// The codec that batches are stored with, and its level; none if the producer's stands.
+fn stored_codec(config: &TopicConfig) -> Option<(Compression, Level)> {
+    match config.compression_type {
+        CompressionType::Producer => None,
+        CompressionType::Uncompressed => Some((Compression::None, Level::Default)),
+        CompressionType::Gzip => Some((Compression::Gzip, Level::Of(config.compression_gzip_level))),
+        CompressionType::Snappy => Some((Compression::Snappy, Level::Default)),
+        CompressionType::Lz4 => Some((Compression::Lz4, Level::Of(config.compression_lz4_level))),
+        CompressionType::Zstd => Some((Compression::Zstd, Level::Of(config.compression_zstd_level))),
+    }
+}
 
 fn rules<'a>(partition: (&'a str, i32), config: &TopicConfig, now_ms: i64) -> Rules<'a> {
     Rules {

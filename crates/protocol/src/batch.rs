@@ -15,6 +15,7 @@ pub mod control;
 mod error;
 mod header;
 mod produced;
+mod recompress;
 mod record;
 mod records;
 #[cfg(test)]

@@ -54,9 +54,18 @@ impl LeaderEpochs {
         true
     }
 
-    /// Notes an epoch that is above all known ones: a log that is read again says nothing new about older ones.
-    pub(crate) fn assign_if_newer(&mut self, epoch: i32, start_offset: i64) -> bool {
-        self.latest().is_none_or(|(latest, _)| epoch > latest) && self.assign(epoch, start_offset)
+    /// Notes the epoch of a batch that is read again: it may be above all known ones, or start before what is known, if that was
+    /// cut at a log start offset that a crash took back.
+    pub(crate) fn take_in(&mut self, epoch: i32, offset: i64) {
+        let known = self.starts.get(&epoch).is_some_and(|start| offset < *start);
+        let before_all = self.earliest().is_some_and(|(first, start)| epoch < first && offset < start);
+        let in_order =
+            self.starts.iter().all(|(known, start)| *known == epoch || known.cmp(&epoch) == start.cmp(&offset));
+        if epoch >= 0 && in_order && (known || before_all) {
+            self.starts.insert(epoch, offset);
+        } else if self.latest().is_none_or(|(latest, _)| epoch > latest) {
+            self.assign(epoch, offset);
+        }
     }
 
     /// Whether [`LeaderEpochs::assign`] would change anything.

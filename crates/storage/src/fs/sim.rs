@@ -1,6 +1,8 @@
 //! [`Fs`] in memory, for tests: it fails calls on demand and forgets what was not synced when it crashes.
 
-use std::collections::BTreeMap;
+mod inode;
+mod names;
+
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Entry, File, FileLock, Fs, Open, Space};
+use inode::Inode;
+use names::{Names, Node};
 
 /// What a call does, for [`SimFs::inject`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,26 +51,10 @@ type Injector = Box<dyn FnMut(Call, &Path) -> Option<Fault> + Send>;
 #[derive(Default)]
 struct State {
     inodes: Vec<Inode>,
-    /// Names as running processes see them, and as they are after a power cut.
-    live: BTreeMap<PathBuf, Node>,
-    durable: BTreeMap<PathBuf, Node>,
+    names: Names,
     locks: Vec<PathBuf>,
     injector: Option<Injector>,
     boots: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Node {
-    Dir,
-    File(usize),
-}
-
-#[derive(Default)]
-struct Inode {
-    content: Vec<u8>,
-    synced: Vec<u8>,
-    /// No clock runs here: 0 unless it was set.
-    modified_ms: i64,
 }
 
 /// A disk in memory. Clones share it.
@@ -127,26 +115,30 @@ impl SimFs {
     /// Cuts the power: only what was synced stays. Of unsynced bytes at the end of a file, `keep(path, bytes)`
     /// says how many reached the disk all the same.
     pub fn power_cut(&self, mut keep: impl FnMut(&Path, usize) -> usize) {
-        let mut state = self.0.lock();
-        state.boots += 1;
-        state.locks.clear();
-        let names = state.durable.clone();
-        for (path, node) in &names {
+        self.kill();
+        let state = &mut *self.0.lock();
+        state.names.cut();
+        for (path, node) in &state.names.live {
             let Node::File(inode) = *node else { continue };
-            let Some(inode) = state.inodes.get_mut(inode) else { continue };
-            let unsynced = inode.content.len().saturating_sub(inode.synced.len());
-            let kept = inode.synced.len() + keep(path, unsynced).min(unsynced);
-            let tail = inode.content.get(inode.synced.len()..kept).unwrap_or_default().to_vec();
-            inode.synced.extend_from_slice(&tail);
-            inode.content.clone_from(&inode.synced);
+            if let Some(inode) = state.inodes.get_mut(inode) {
+                inode.cut(|unsynced| keep(path, unsynced));
+            }
         }
-        state.live = names;
+    }
+
+    /// Cuts the power on a disk that keeps no order: what was synced stays; of what was not, any sectors of files and any
+    /// changes of names reached the disk. `pick(n)` draws a number below `n`.
+    pub fn tear(&self, mut pick: impl FnMut(usize) -> usize) {
+        self.kill();
+        let state = &mut *self.0.lock();
+        state.names.tear(&mut pick);
+        state.inodes.iter_mut().for_each(|inode| inode.tear(&mut pick));
     }
 
     /// The content of a file, past all injection.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.0.lock();
-        match state.live.get(path)? {
+        match state.names.live.get(path)? {
             Node::File(inode) => state.inodes.get(*inode).map(|inode| inode.content.clone()),
             Node::Dir => None,
         }
@@ -156,14 +148,9 @@ impl SimFs {
     pub fn put(&self, path: &Path, content: &[u8]) {
         let mut state = self.0.lock();
         let inode = state.inodes.len();
-        state.inodes.push(Inode { content: content.to_vec(), synced: content.to_vec(), modified_ms: 0 });
-        for names in [0, 1] {
-            let names = if names == 0 { &mut state.live } else { &mut state.durable };
-            for parent in path.ancestors().skip(1) {
-                names.insert(parent.to_path_buf(), Node::Dir);
-            }
-            names.insert(path.to_path_buf(), Node::File(inode));
-        }
+        state.inodes.push(Inode::synced(content));
+        path.ancestors().skip(1).for_each(|parent| state.names.add_dirs(parent));
+        state.names.put_durably(path, inode);
     }
 
     fn call(&self, call: Call, path: &Path) -> io::Result<Option<Fault>> {
@@ -184,42 +171,39 @@ impl Fs for SimFs {
         self.call(Call::Open, path)?;
         let mut state = self.0.lock();
         let boots = state.boots;
-        let inode = match state.live.get(path) {
+        let inode = match state.names.live.get(path) {
             Some(Node::File(inode)) => *inode,
             Some(Node::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
             None if how == Open::Existing => return Err(not_found()),
-            None if !path.parent().is_some_and(|parent| state.live.contains_key(parent)) => return Err(not_found()),
+            None if !path.parent().is_some_and(|parent| state.names.live.contains_key(parent)) => {
+                return Err(not_found());
+            }
             None => {
                 let inode = state.inodes.len();
                 state.inodes.push(Inode::default());
-                state.live.insert(path.to_path_buf(), Node::File(inode));
+                state.names.link(path, inode);
                 inode
             }
         };
         if how == Open::Truncate
             && let Some(inode) = state.inodes.get_mut(inode)
         {
-            inode.content.clear();
+            inode.resize(0);
         }
         Ok(Arc::new(SimFile { fs: self.clone(), path: path.to_path_buf(), inode, boots }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock();
-        for folder in path.ancestors() {
-            state.live.entry(folder.to_path_buf()).or_insert(Node::Dir);
-            // Strict about files, lenient about folders: a log dir is made once, before anything is promised.
-            state.durable.entry(folder.to_path_buf()).or_insert(Node::Dir);
-        }
+        self.0.lock().names.add_dirs(path);
         Ok(())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let state = self.0.lock();
-        if state.live.get(path) != Some(&Node::Dir) {
+        if state.names.live.get(path) != Some(&Node::Dir) {
             return Err(not_found());
         }
-        let children = state.live.iter().filter(|(child, _)| child.parent() == Some(path));
+        let children = state.names.live.iter().filter(|(child, _)| child.parent() == Some(path));
         Ok(children
             .map(|(child, node)| Entry {
                 name: child.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -233,55 +217,47 @@ impl Fs for SimFs {
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        Ok(self.0.lock().live.contains_key(path))
+        Ok(self.0.lock().names.live.contains_key(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.call(Call::Rename, from)?;
         let mut state = self.0.lock();
-        let node = state.live.remove(from).ok_or_else(not_found)?;
-        state.live.insert(to.to_path_buf(), node);
-        if node == Node::Dir {
-            // A folder moves with its durable content; only its own name waits for the sync of its parent,
-            // which this disk grants at once.
-            let state = &mut *state;
-            move_children(&mut state.live, from, to);
-            move_children(&mut state.durable, from, to);
-            state.durable.remove(from);
-            state.durable.insert(to.to_path_buf(), Node::Dir);
-        }
+        let node = *state.names.live.get(from).ok_or_else(not_found)?;
+        state.names.rename(from, to, node);
         Ok(())
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.call(Call::Remove, path)?;
         let mut state = self.0.lock();
-        if state.live.get(path) == Some(&Node::Dir) {
-            return Err(io::ErrorKind::IsADirectory.into());
+        match state.names.live.get(path) {
+            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            Some(Node::File(_)) => {
+                state.names.unlink(path);
+                Ok(())
+            }
+            None => Err(not_found()),
         }
-        state.live.remove(path).map(|_| ()).ok_or_else(not_found)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         self.call(Call::Remove, path)?;
         let mut state = self.0.lock();
-        if !state.live.contains_key(path) {
+        if !state.names.live.contains_key(path) {
             return Err(not_found());
         }
-        state.live.retain(|child, _| !child.starts_with(path));
+        state.names.unlink_all(path);
         Ok(())
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.call(Call::SyncDir, path)?;
         let mut state = self.0.lock();
-        let state = &mut *state;
-        if state.live.get(path) != Some(&Node::Dir) {
+        if state.names.live.get(path) != Some(&Node::Dir) {
             return Err(not_found());
         }
-        state.durable.retain(|child, _| child.parent() != Some(path) || state.live.contains_key(child));
-        let children = state.live.iter().filter(|(child, _)| child.parent() == Some(path));
-        state.durable.extend(children.map(|(child, node)| (child.clone(), *node)));
+        state.names.sync(path);
         Ok(())
     }
 
@@ -289,10 +265,8 @@ impl Fs for SimFs {
         self.call(Call::SyncAll, path)?;
         let mut state = self.0.lock();
         let state = &mut *state;
-        state.durable = state.live.clone();
-        for inode in &mut state.inodes {
-            inode.synced.clone_from(&inode.content);
-        }
+        state.names.sync_all();
+        state.inodes.iter_mut().for_each(Inode::sync);
         Ok(())
     }
 
@@ -302,10 +276,10 @@ impl Fs for SimFs {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         state.locks.push(path.to_path_buf());
-        if !state.live.contains_key(path) {
+        if !state.names.live.contains_key(path) {
             let inode = state.inodes.len();
             state.inodes.push(Inode::default());
-            state.live.insert(path.to_path_buf(), Node::File(inode));
+            state.names.link(path, inode);
         }
         Ok(Box::new(SimLock(self.clone(), path.to_path_buf(), state.boots)))
     }
@@ -314,15 +288,6 @@ impl Fs for SimFs {
         let used: usize = self.0.lock().inodes.iter().map(|inode| inode.content.len()).sum();
         let total_bytes = 1 << 40;
         Ok(Space { total_bytes, usable_bytes: total_bytes - used as u64 })
-    }
-}
-
-fn move_children(names: &mut BTreeMap<PathBuf, Node>, from: &Path, to: &Path) {
-    let moved: Vec<PathBuf> = names.keys().filter(|child| child.starts_with(from) && *child != from).cloned().collect();
-    for child in moved {
-        if let (Some(node), Ok(rest)) = (names.remove(&child), child.strip_prefix(from)) {
-            names.insert(to.join(rest), node);
-        }
     }
 }
 
@@ -354,19 +319,7 @@ impl File for SimFile {
         if let Some(Fault::Partly(count, _)) = fault {
             bytes.truncate(count);
         }
-        self.with(|inode| {
-            let start = position as usize;
-            let end = start + bytes.len();
-            if inode.content.len() < end {
-                inode.content.resize(end, 0);
-            }
-            inode.content[start..end].copy_from_slice(&bytes);
-            // Bytes that replace synced ones count as synced: logs only ever overwrite what they have cut before.
-            let overlap = inode.synced.len().min(end);
-            if start < overlap {
-                inode.synced[start..overlap].copy_from_slice(&bytes[..overlap - start]);
-            }
-        })?;
+        self.with(|inode| inode.write(position as usize, bytes))?;
         match fault {
             Some(Fault::Partly(_, kind)) => Err(kind.into()),
             _ => Ok(()),
@@ -379,15 +332,12 @@ impl File for SimFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.fs.call(Call::Truncate, &self.path)?;
-        self.with(|inode| {
-            inode.content.resize(len as usize, 0);
-            inode.synced.truncate(len as usize);
-        })
+        self.with(|inode| inode.resize(len as usize))
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.fs.call(Call::Truncate, &self.path)?;
-        self.with(|inode| inode.content.resize(len as usize, 0))
+        self.with(|inode| inode.resize((len as usize).max(inode.content.len())))
     }
 
     fn write_back(&self, _position: u64, _len: u64) -> io::Result<()> {
@@ -396,7 +346,7 @@ impl File for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.fs.call(Call::Sync, &self.path)?;
-        self.with(|inode| inode.synced.clone_from(&inode.content))
+        self.with(Inode::sync)
     }
 
     fn modified_ms(&self) -> io::Result<i64> {

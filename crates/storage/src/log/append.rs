@@ -156,7 +156,8 @@ impl Log {
     /// Appends batches that a leader elsewhere gave their offsets, epochs and times.
     ///
     /// As in Kafka, a batch of a leader epoch above the leader's own `leader_epoch` and all after it are left out; none is
-    /// answered when no batch is left.
+    /// answered when no batch is left. So is a batch that one segment cannot hold together with the first, after a hole that
+    /// compaction left on the leader: what is left out is to be fetched again.
     pub fn append_as_follower(
         &mut self,
         batches: CheckedBatches,
@@ -164,8 +165,11 @@ impl Log {
         now_ms: i64,
     ) -> Result<Option<AppendInfo>, Error> {
         let batches = batches.iter().as_slice();
-        let unknown = |batch: &CheckedBatch| batch.header().partition_leader_epoch > leader_epoch;
-        let known = batches.iter().position(unknown).and_then(|n| batches.get(..n)).unwrap_or(batches);
+        let reach = batches.first().map_or(0, |batch| batch.header().base_offset).saturating_add(i64::from(i32::MAX));
+        let left_out = |batch: &CheckedBatch| {
+            batch.header().partition_leader_epoch > leader_epoch || batch.header().last_offset() > reach
+        };
+        let known = batches.iter().position(left_out).and_then(|n| batches.get(..n)).unwrap_or(batches);
         if known.is_empty() {
             return Ok(None);
         }
@@ -183,7 +187,9 @@ impl Log {
             known.clone()
         };
         if epochs.assign(epoch, start_offset) {
-            epochs.store(self.dir.fs(), &self.dir.path())?;
+            let stored = epochs.store(self.dir.fs(), &self.dir.path()).map_err(Error::from);
+            self.failed |= matches!(stored, Err(Error::Epochs(_)));
+            stored?;
             *self.shared.epochs.lock() = epochs;
         }
         Ok(())
@@ -245,6 +251,13 @@ impl Log {
     }
 
     fn append(&mut self, batches: &[CheckedBatch], now_ms: i64, origin: Origin) -> Result<AppendInfo, Error> {
+        let appended = self.try_append(batches, now_ms, origin);
+        // What the disk holds is not known then: only opening the log again tells.
+        self.failed |= matches!(appended, Err(Error::Segment(_) | Error::Epochs(_)));
+        appended
+    }
+
+    fn try_append(&mut self, batches: &[CheckedBatch], now_ms: i64, origin: Origin) -> Result<AppendInfo, Error> {
         if self.failed {
             return Err(Error::Failed);
         }
@@ -307,7 +320,6 @@ impl Log {
         if is_full(&error) && file.truncate(position).is_ok() {
             return Err(Error::DiskFull(error));
         }
-        self.failed = true;
         Err(Error::Segment(segment.io(error)))
     }
 
@@ -332,8 +344,7 @@ impl Log {
             self.active.segment.publish(next_offset, size);
             Ok(())
         });
-        // The batches are in the file but the state is not whole: only opening the log again tells what it is.
-        self.failed |= taken.is_err();
+        // Even for want of room: the batches are in the file but the state is not whole.
         taken.map_err(Error::Segment)
     }
 

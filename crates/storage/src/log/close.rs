@@ -23,6 +23,7 @@ impl Log {
         }
         segment.seal()?;
         self.snapshots.take(&self.producers)?;
+        self.names_changed += 1;
         self.flush()?;
         segment.sync(true)?;
         Ok(())

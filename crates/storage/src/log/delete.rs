@@ -140,10 +140,14 @@ impl Log {
             return Ok(Removal::of_segments(&self.dir, &[])?);
         }
         self.abandon_swap()?;
+        self.names_changed += 1;
         self.shared.set_segments(kept);
         let base_offsets: Vec<i64> = segments.iter().map(|segment| segment.base_offset).collect();
         self.snapshots.remove(|offset| base_offsets.contains(&offset))?;
-        Ok(Removal::of_segments(&self.dir, &segments)?)
+        let removal = Removal::one_by_one(&self.dir, &segments);
+        // Not all of them may be marked: only opening the log again tells.
+        self.failed |= removal.is_err();
+        Ok(removal?)
     }
 
     /// Renames the folder, so that the log is found as one to be deleted, and gives what is to be removed.

@@ -19,7 +19,7 @@ pub struct FlushTask {
     dir: Arc<Dir>,
     complete: Vec<Arc<Segment>>,
     active: Arc<Segment>,
-    /// Names came or went since the last flush.
+    /// Names came or went: what was deleted must not come back, torn, below what is flushed now.
     sync_dir: bool,
     snapshots: Vec<PathBuf>,
     flushed: Flushed,
@@ -30,15 +30,16 @@ pub struct FlushTask {
 pub struct Flushed {
     up_to: i64,
     truncations: u64,
+    names: u64,
 }
 
 impl FlushTask {
     /// Syncs the files.
     pub fn run(self) -> Result<Flushed, segment::Error> {
         for segment in &self.complete {
-            segment.sync(true)?;
+            Self::sync_segment(segment, true)?;
         }
-        self.active.sync(false)?;
+        Self::sync_segment(&self.active, false)?;
         for path in &self.snapshots {
             self.sync_snapshot(path)?;
         }
@@ -51,6 +52,14 @@ impl FlushTask {
             }
         }
         Ok(self.flushed)
+    }
+
+    fn sync_segment(segment: &Segment, with_indexes: bool) -> Result<(), segment::Error> {
+        match segment.sync(with_indexes) {
+            // Truncations and deletions remove segments; what a truncation overtook is not vouched for.
+            Err(segment::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
     }
 
     fn sync_snapshot(&self, path: &Path) -> Result<(), segment::Error> {
@@ -78,29 +87,32 @@ impl Log {
         }
         let up_to = self.log_end_offset();
         let segments = self.shared.segments();
-        let first = segments.partition_point(|segment| segment.next_offset() <= self.recovery_point);
-        let new_segment = segments.iter().any(|segment| segment.base_offset >= self.recovery_point);
+        // From where recovery would begin: the one that ends at the recovery point may have been completed, and its indexes
+        // written, after its last flush.
+        let after = segments.partition_point(|segment| segment.base_offset < self.recovery_point);
+        let first = after.saturating_sub(1);
         let (active, unflushed) = segments.get(first.min(segments.len() - 1)..)?.split_last()?;
-        if up_to <= self.recovery_point && unflushed.is_empty() && !self.snapshots.has_unsynced() {
+        if up_to <= self.recovery_point && !self.snapshots.has_unsynced() {
             return None;
         }
         Some(FlushTask {
             dir: Arc::clone(&self.dir),
             complete: unflushed.to_vec(),
             active: Arc::clone(active),
-            sync_dir: new_segment || self.snapshots.has_unsynced(),
+            sync_dir: self.names_changed != self.names_synced,
             snapshots: self.snapshots.take_unsynced(),
-            flushed: Flushed { up_to, truncations: self.truncations },
+            flushed: Flushed { up_to, truncations: self.truncations, names: self.names_changed },
         })
     }
 
     /// A proof that everything appended so far is durable, to be taken before the whole disk is synced and used after.
     pub fn synced_with_disk(&self) -> Flushed {
-        Flushed { up_to: self.log_end_offset(), truncations: self.truncations }
+        Flushed { up_to: self.log_end_offset(), truncations: self.truncations, names: self.names_changed }
     }
 
     /// Moves the recovery point to what was flushed, unless the log was truncated meanwhile.
     pub fn mark_flushed(&mut self, flushed: Flushed) {
+        self.names_synced = self.names_synced.max(flushed.names);
         if flushed.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flushed.up_to);
         }

@@ -51,6 +51,9 @@ pub struct Log {
     snapshots: Snapshots,
     /// Below it everything is durable.
     recovery_point: i64,
+    /// Counts the times that names came or went in the folder, and how many of these are durable.
+    names_changed: u64,
+    names_synced: u64,
     /// Counts truncations, so that a flush begun before one does not vouch for what was appended after it.
     truncations: u64,
     /// A compacted segment that waits under its `.swap` names to take the place of others.

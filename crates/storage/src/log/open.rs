@@ -21,7 +21,6 @@ use crate::fs::Fs;
 use crate::partition_metadata;
 use crate::producers::Producers;
 use crate::segment::file::Dir;
-use crate::segment::scan::Headers;
 use crate::segment::{self, Segment, State};
 use crate::shared::Shared;
 
@@ -103,6 +102,9 @@ impl Log {
             options,
         };
         let loaded = loader.load()?;
+        if !options.clean_shutdown {
+            loader.settle()?;
+        }
         loaded.into_log(loader, topic_id)
     }
 
@@ -152,6 +154,8 @@ impl Loaded {
             producers: self.producers,
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
+            names_changed: 1,
+            names_synced: 0,
             truncations: 0,
             swap: None,
             failed: false,
@@ -206,14 +210,17 @@ impl Loader<'_> {
         let recovery_point = self.options.recovery_point;
         if self.options.clean_shutdown {
             self.rebuild_indexes(self.segments.len())?;
-            let log_end_offset = self.find_end()?;
+            let Some(active) = self.segments.last() else { return Ok(None) };
+            active.find_end()?;
+            let log_end_offset = active.next_offset();
             if log_end_offset <= recovery_point {
                 return Ok(None);
             }
             // A log that could not be opened, or not be closed, was none of those that were cleanly stopped.
             tracing::warn!(dir = %self.dir.path().display(), recovery_point, log_end_offset, "was not closed: recovering");
         }
-        let after = self.segments.partition_point(|segment| segment.base_offset <= recovery_point);
+        // A segment that ends at the recovery point may have been completed after its last flush: its indexes may be torn.
+        let after = self.segments.partition_point(|segment| segment.base_offset < recovery_point);
         let first = after.saturating_sub(1);
         self.rebuild_indexes(first)?;
         self.recover_from(first).map(Some)
@@ -227,6 +234,7 @@ impl Loader<'_> {
                 tracing::warn!(file = %segment.log.path().display(), "rebuilding indexes that are missing, cut or wrong");
                 segment::rebuild_indexes(segment, self.options.config.index_interval_bytes)?;
                 segment.seal()?;
+                segment.sync(true)?;
             }
         }
         for segment in self.segments.iter().take(end).cloned().collect::<Vec<_>>() {
@@ -250,7 +258,7 @@ impl Loader<'_> {
         let start = self.segments.get(first).map_or(0, |segment| segment.base_offset);
         let log_start_offset = self.options.log_start_offset.max(self.segments.first().map_or(0, |s| s.base_offset));
         let mut producers = self.load_producers(log_start_offset.min(start), start)?;
-        // As in Kafka: what is proven again gets its snapshots again.
+        // Those above are taken anew: they may be of records that a truncation took away, and have outlived it.
         self.snapshots.remove(|offset| offset > start)?;
         let mut epochs = std::mem::take(&mut self.epochs);
         let mut state = State { producers: &mut producers, epochs: &mut epochs };
@@ -273,7 +281,6 @@ impl Loader<'_> {
             if is_last {
                 break;
             }
-            self.snapshots.remove(|offset| offset == recovered.next_offset)?;
             self.snapshots.take(state.producers)?;
         }
         self.epochs = epochs;
@@ -300,21 +307,6 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// After a clean stop the end is where the last batch ends; an index entry says where to look.
-    fn find_end(&mut self) -> Result<i64, Error> {
-        let Some(active) = self.segments.last() else { return Ok(0) };
-        let size = active.size();
-        let start = active.offset_index.last().map_err(|source| active.io(source))?;
-        let start = start.filter(|entry| entry.position < size).map_or(0, |entry| entry.position);
-        let mut headers = Headers::new(active.file()?, start, size);
-        let mut next_offset = active.base_offset;
-        while let Some((_, header)) = headers.next().map_err(|error| active.scan(error))? {
-            next_offset = header.next_offset();
-        }
-        active.publish(next_offset, size);
-        Ok(next_offset)
-    }
-
     /// Begins the log anew at an offset that it does not reach: its segments were removed from outside.
     fn start_empty(&mut self, offset: i64) -> Result<(), Error> {
         if !self.segments.is_empty() {
@@ -323,6 +315,15 @@ impl Loader<'_> {
         self.drop_segments_from(0)?;
         self.snapshots.remove(|_| true)?;
         self.segments = vec![Arc::new(Segment::create(&self.dir, offset)?)];
+        self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })
+    }
+
+    /// Makes durable what was cut or removed here or by a process that died over it: what is appended now must not meet it again
+    /// after a power cut.
+    fn settle(&self) -> Result<(), Error> {
+        if let Some(active) = self.segments.last() {
+            active.sync(false)?;
+        }
         self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })
     }
 

@@ -32,6 +32,19 @@ impl Removal {
         Ok(Self { fs: dir.fs_arc(), paths })
     }
 
+    /// The same, each durably before the next, from an end of the log on: if a power cut brought back one and not its neighbour,
+    /// there would be a hole in the log.
+    pub(super) fn one_by_one(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
+        let mut removal = Self::of_segments(dir, &[])?;
+        for (n, segment) in segments.iter().enumerate() {
+            if n > 0 {
+                dir.sync().map_err(|source| segment::Error::Io { path: dir.path(), source })?;
+            }
+            removal.paths.extend(Self::of_segments(dir, std::slice::from_ref(segment))?.paths);
+        }
+        Ok(removal)
+    }
+
     /// A whole folder.
     pub(crate) fn of_dir(fs: Arc<dyn Fs>, dir: &Path) -> Self {
         Self { fs, paths: vec![dir.to_path_buf()] }

@@ -71,11 +71,20 @@ impl Log {
     }
 
     fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<bool, segment::Error> {
+        let rolled = self.try_roll_at(base_offset, now_ms);
+        // A full disk leaves the active segment as it was.
+        let is_full = |error: &segment::Error| matches!(error, segment::Error::Io { source, .. } if is_full(source));
+        self.failed |= rolled.as_ref().is_err_and(|error| !is_full(error));
+        rolled
+    }
+
+    fn try_roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<bool, segment::Error> {
         let complete = Arc::clone(&self.active.segment);
         if complete.size() == 0 && complete.base_offset == base_offset {
             return Ok(false);
         }
         complete.seal()?;
+        self.names_changed += 1;
         let segment = Arc::new(Segment::create(&self.dir, base_offset)?);
         self.active = Active::new(Arc::clone(&segment), now_ms)?;
         let mut segments = self.shared.segments().to_vec();

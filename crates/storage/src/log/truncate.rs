@@ -8,9 +8,14 @@ use crate::journal::Change;
 use crate::segment::{Lens, Segment};
 
 impl Log {
-    /// Cuts the log so that it ends at `offset`, with the batch that holds it; false if it ended there or before.
+    /// Cuts the log so that no batch holds `offset` or ones above; false if it ended there or before.
     ///
-    /// The caller writes the recovery point's checkpoint before it goes on. If the disk fails, the log takes no more appends.
+    /// It ends where its last batch does. Kafka lets it end at `offset`, with a hole before it if that was within a batch or where
+    /// compaction took records; the hole would be taken for a loss when the log is opened after a crash.
+    ///
+    /// The caller writes the recovery point's checkpoint, lowered to where the log will end, before it calls: when the power is cut
+    /// meanwhile, what is cut off may be zeros, which below a recovery point are damage. If the disk fails, the log takes no more
+    /// appends.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
         let truncated = self.try_truncate_to(offset, now_ms);
         self.failed |= truncated.is_err();
@@ -37,6 +42,7 @@ impl Log {
         self.shared.set_segments(with_last(last));
         self.finish_removal(removed)?;
         let active = self.cut(last, offset)?;
+        let offset = active.next_offset();
         self.shared.set_segments(with_last(&active));
         self.active = Active::new(active, now_ms)?;
         self.after_truncation(offset, now_ms)?;
@@ -87,6 +93,7 @@ impl Log {
         let file = segment.file()?;
         file.truncate(len).and_then(|()| file.sync_data()).map_err(|source| segment.io(source))?;
         let new = Segment::open(&self.dir, segment.base_offset, Lens { log: len, ..lens }, offset);
+        new.find_end()?;
         new.find_max_timestamp()?;
         Ok(Arc::new(new))
     }
@@ -94,7 +101,7 @@ impl Log {
     /// Removes segments, durably: after a power cut they must not stand beside what is appended in their place.
     fn finish_removal(&self, segments: &[Arc<Segment>]) -> Result<(), OpenError> {
         let from_the_end: Vec<Arc<Segment>> = segments.iter().rev().cloned().collect();
-        let removal = Removal::of_segments(&self.dir, &from_the_end)?;
+        let removal = Removal::one_by_one(&self.dir, &from_the_end)?;
         let removed = removal.run().and_then(|()| if segments.is_empty() { Ok(()) } else { self.dir.sync() });
         removed.map_err(|source| OpenError::Io { path: self.dir.path(), source })
     }
@@ -109,6 +116,7 @@ impl Log {
     }
 
     fn after_truncation(&mut self, offset: i64, now_ms: i64) -> Result<(), OpenError> {
+        self.names_changed += 1;
         self.truncate_epochs(offset)?;
         self.recovery_point = self.recovery_point.min(offset);
         let log_start_offset = self.log_start_offset().min(offset);

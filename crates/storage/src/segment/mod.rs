@@ -275,6 +275,20 @@ impl Segment {
         })
     }
 
+    /// Finds where the last batch ends, with an index entry that says where to look.
+    pub(crate) fn find_end(&self) -> Result<(), Error> {
+        let size = self.size();
+        let start = self.offset_index.last().map_err(|source| self.io(source))?;
+        let start = start.filter(|entry| entry.position < size).map_or(0, |entry| entry.position);
+        let mut headers = Headers::new(self.file()?, start, size);
+        let mut next_offset = self.base_offset;
+        while let Some((_, header)) = headers.next().map_err(|error| self.scan(error))? {
+            next_offset = header.next_offset();
+        }
+        self.publish(next_offset, size);
+        Ok(())
+    }
+
     /// Finds the largest timestamp, which the time index may not have yet.
     pub(crate) fn find_max_timestamp(&self) -> Result<(), Error> {
         let mut max = self.time_index.last().map_err(|source| self.io(source))?;

@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
 /// Takes a batch of the log into the state of producers and leader epochs.
 fn take_in(segment: &Segment, position: u64, batch: &CheckedBatch, state: &mut State<'_>) -> Result<(), Error> {
     let header = batch.header();
-    state.epochs.assign_if_newer(header.partition_leader_epoch, header.base_offset);
+    state.epochs.take_in(header.partition_leader_epoch, header.base_offset);
     if header.has_producer_id() {
         let corrupt = |source| Error::Corrupt { path: segment.log.path(), position, source };
         for txn in replay(state.producers, batch).map_err(corrupt)? {

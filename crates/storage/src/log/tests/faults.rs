@@ -136,3 +136,30 @@ fn a_flush_begun_before_a_truncation_does_not_vouch_for_what_came_after() {
     log.mark_flushed(flushed);
     assert_eq!(log.recovery_point(), 0);
 }
+
+#[test]
+fn a_roll_or_an_epoch_that_fails_ends_appends() {
+    for failing in [Call::Open, Call::Rename, Call::SyncDir, Call::Sync] {
+        let mut fixture = Fixture::default();
+        fixture.options.config.segment_bytes = 100;
+        let mut log = fixture.open();
+        fill(&mut log, 2);
+        fixture.fs.inject(move |call, _| (call == failing).then_some(Fault::Error(ErrorKind::Other)));
+        let newer = batch(&["lost"], NOW);
+        log.append_as_leader(built(newer), EPOCH + 1, NOW, crate::Origin::Client).unwrap_err();
+        fixture.fs.heal();
+        let again = append(&mut log, batch(&["lost"], NOW)).unwrap_err();
+        assert!(matches!(again, AppendError::Failed), "{failing:?}: {again}");
+    }
+}
+
+#[test]
+fn a_flush_that_a_truncation_overtook_does_not_fail() {
+    let mut log = Fixture::default().open();
+    fill(&mut log, 3);
+    log.roll(NOW).unwrap();
+    let task = log.flush_task().unwrap();
+    log.truncate_to(1, NOW).unwrap();
+    log.mark_flushed(task.run().unwrap());
+    assert_eq!(log.recovery_point(), 0);
+}

@@ -5,7 +5,7 @@ mod crashes;
 mod damage;
 mod faults;
 mod idempotence;
-mod model;
+mod power_cuts;
 mod reading;
 mod sharing;
 mod transactions;
