@@ -131,8 +131,9 @@ impl World {
         self.removals.clear();
         self.fs.kill();
         self.now += self.rng.pick(&[0, 100, 100, 10_000]);
-        // One misfortune at a time: damage comes alone.
-        while !doubt.damaged && self.rng.percent(12) {
+        // One misfortune at a time: an opening that repairs damage is not disturbed.
+        self.damaged |= doubt.damaged;
+        while !self.damaged && self.rng.percent(12) {
             let kind = if self.rng.percent(70) { Kind::Power } else { Kind::Io };
             let at = self.rng.below(25);
             self.set_fault(kind, at);
@@ -214,7 +215,8 @@ impl World {
             let expected = self.model.epochs.clone();
             self.read_epochs();
             let more = self.model.epochs.0.ends_with(expected.0.get(1..).unwrap_or_default())
-                && self.model.epochs.0.first().map(|first| first.1) <= expected.0.first().map(|first| first.1).or(Some(i64::MAX));
+                && self.model.epochs.0.first().map(|first| first.1)
+                    <= expected.0.first().map(|first| first.1).or(Some(i64::MAX));
             assert!(more || self.model.epochs == expected, "{:?}, not {expected:?}", self.model.epochs);
         }
         let high_watermark = self.log().high_watermark();
