@@ -26,6 +26,9 @@ keys! {
     BROKER_ID: i32 = "broker.id";
     BROKER_RACK: Option<String> = "broker.rack";
     BROKER_SESSION_TIMEOUT_MS: i32 = "broker.session.timeout.ms";
+    COMPRESSION_GZIP_LEVEL: i32 = "compression.gzip.level";
+    COMPRESSION_TYPE: String = "compression.type";
+    COMPRESSION_ZSTD_LEVEL: i32 = "compression.zstd.level";
     CONNECTIONS_MAX_IDLE_MS: i64 = "connections.max.idle.ms";
     CONNECTION_FAILED_AUTHENTICATION_DELAY_MS: i32 = "connection.failed.authentication.delay.ms";
     CONTROLLER_LISTENER_NAMES: Vec<String> = "controller.listener.names";

@@ -54,14 +54,13 @@ impl LeaderEpochs {
         true
     }
 
-    /// Notes the epoch of a batch that is read again: it may be above all known ones, or start before what is known, if that was
-    /// cut at a log start offset that a crash took back.
+    /// Notes the epoch of a batch that is read again. Mostly it is known; but what is known was cut at the log start offset, and a
+    /// crash may have taken that back.
     pub(crate) fn take_in(&mut self, epoch: i32, offset: i64) {
-        let known = self.starts.get(&epoch).is_some_and(|start| offset < *start);
-        let before_all = self.earliest().is_some_and(|(first, start)| epoch < first && offset < start);
+        let is_news = self.starts.get(&epoch).is_none_or(|start| offset < *start);
         let in_order =
             self.starts.iter().all(|(known, start)| *known == epoch || known.cmp(&epoch) == start.cmp(&offset));
-        if epoch >= 0 && in_order && (known || before_all) {
+        if epoch >= 0 && is_news && in_order {
             self.starts.insert(epoch, offset);
         } else if self.latest().is_none_or(|(latest, _)| epoch > latest) {
             self.assign(epoch, offset);

@@ -131,8 +131,9 @@ impl World {
         self.removals.clear();
         self.fs.kill();
         self.now += self.rng.pick(&[0, 100, 100, 10_000]);
-        // One misfortune at a time: damage comes alone.
-        while !doubt.damaged && self.rng.percent(12) {
+        // One misfortune at a time: an opening that repairs damage is not disturbed.
+        self.damaged |= doubt.damaged;
+        while !self.damaged && self.rng.percent(12) {
             let kind = if self.rng.percent(70) { Kind::Power } else { Kind::Io };
             let at = self.rng.below(25);
             self.set_fault(kind, at);

@@ -33,6 +33,8 @@ pub struct World {
     pub high_watermarks: Vec<i64>,
     /// What befalls the disk in this step.
     pub fault: Option<Fault>,
+    /// An index or a snapshot was damaged once.
+    pub damaged: bool,
     pub trace: Option<Vec<String>>,
 }
 
@@ -57,6 +59,7 @@ impl World {
             starts: vec![0],
             high_watermarks: vec![0],
             fault: None,
+            damaged: false,
             trace: None,
         }
     }
