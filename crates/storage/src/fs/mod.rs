@@ -86,8 +86,6 @@ pub trait File: Send + Sync + Debug {
     }
     /// Cuts or extends the file.
     fn truncate(&self, len: u64) -> io::Result<()>;
-    /// Takes room for `len` bytes, which are zero where nothing was written.
-    fn allocate(&self, len: u64) -> io::Result<()>;
     /// Has a range written to the disk and waits for it, so that a later sync has less to do. It promises nothing.
     fn write_back(&self, position: u64, len: u64) -> io::Result<()>;
     /// Makes content and length durable (fdatasync).

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock, flock, statvfs, syncfs};
-use rustix::io::{Errno, pwritev};
+use rustix::fs::{FlockOperation, fcntl_lock, flock, statvfs, syncfs};
+use rustix::io::pwritev;
 
 use super::{Entry, File, FileLock, Fs, Open, Space};
 
@@ -123,14 +123,6 @@ impl File for RealFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
-            // Where the file system cannot, writing takes the room.
-            Err(Errno::OPNOTSUPP) => self.0.set_len(len),
-            result => Ok(result?),
-        }
     }
 
     #[expect(unsafe_code, reason = "no safe binding has this call")]

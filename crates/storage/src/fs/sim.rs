@@ -335,11 +335,6 @@ impl File for SimFile {
         self.with(|inode| inode.resize(len as usize))
     }
 
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.fs.call(Call::Truncate, &self.path)?;
-        self.with(|inode| inode.resize((len as usize).max(inode.content.len())))
-    }
-
     fn write_back(&self, _position: u64, _len: u64) -> io::Result<()> {
         self.with(|_| ())
     }

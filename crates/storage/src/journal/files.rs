@@ -14,11 +14,15 @@ use crate::fs::{File, Fs, Open};
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".ottla";
+/// Bytes by which a file grows. Frames overwrite what is there: then a sync has no metadata to write, and none to lose.
+const GROWTH: u64 = 8 << 20;
 
 #[derive(Debug)]
 struct JournalFile {
     path: PathBuf,
     file: Arc<dyn File>,
+    /// Bytes that were written before, if only as zeros.
+    len: u64,
     /// The last frame in it; 0 when nothing in it is needed.
     last_seq: u64,
 }
@@ -39,6 +43,26 @@ pub(super) struct Files {
 pub(super) struct Place {
     number: u32,
     position: u64,
+}
+
+impl JournalFile {
+    /// Writes zeros as far as a frame is to go, and durably.
+    fn grow(&mut self, end: u64, most: u64) -> io::Result<()> {
+        if self.len >= end {
+            return Ok(());
+        }
+        let zeros = vec![0; usize::try_from(GROWTH.min(most)).map_err(io::Error::other)?];
+        while self.len < end {
+            self.file.write_at(&[IoSlice::new(&zeros)], self.len)?;
+            self.len += zeros.len() as u64;
+        }
+        self.file.sync_data()
+    }
+
+    fn overwrite(&self, position: u64, buffers: &[IoSlice<'_>]) -> io::Result<()> {
+        self.file.write_at(buffers, position)?;
+        self.file.sync_data()
+    }
 }
 
 impl Files {
@@ -127,30 +151,28 @@ impl Files {
     fn create(&mut self) -> Result<u32, Error> {
         let number = self.files.last_key_value().map_or(0, |(last, _)| last + 1);
         self.open(number, Open::Truncate)?;
-        let Some(created) = self.files.get(&number) else { return Err(Error::Full) };
-        let io = |source| Error::Io { path: created.path.clone(), source };
-        created.file.allocate(self.limits.file_bytes).map_err(io)?;
-        created.file.sync_data().map_err(io)?;
-        self.fs.sync_dir(&self.dir).map_err(io)?;
+        self.fs.sync_dir(&self.dir).map_err(|source| Error::Io { path: self.dir.clone(), source })?;
         Ok(number)
     }
 
     fn open(&mut self, number: u32, how: Open) -> Result<(), Error> {
         let path = path(&self.dir, number);
         let file = self.fs.open(&path, how).map_err(|source| Error::Io { path: path.clone(), source })?;
-        self.files.insert(number, JournalFile { path, file, last_seq: 0 });
+        let len = file.len().map_err(|source| Error::Io { path: path.clone(), source })?;
+        self.files.insert(number, JournalFile { path, file, len, last_seq: 0 });
         Ok(())
     }
 
     /// Writes a frame where [`Files::place`] said, and syncs it.
     pub(super) fn write(&mut self, place: Place, seq: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
         let Some(file) = self.files.get_mut(&place.number) else { return Err(Error::Full) };
-        let io = |source| Error::Io { path: file.path.clone(), source };
-        file.file.write_at(buffers, place.position).map_err(io)?;
-        file.file.sync_data().map_err(io)?;
-        file.last_seq = seq;
         let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-        self.current = Some((place.number, place.position + len as u64));
+        let end = place.position + len as u64;
+        file.grow(end, self.limits.file_bytes)
+            .and_then(|()| file.overwrite(place.position, buffers))
+            .map_err(|source| Error::Io { path: file.path.clone(), source })?;
+        file.last_seq = seq;
+        self.current = Some((place.number, end));
         Ok(())
     }
 
