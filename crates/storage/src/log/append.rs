@@ -317,7 +317,8 @@ impl Log {
         let position = segment.size();
         debug_assert_eq!(buffers.iter().map(|buffer| buffer.len() as u64).sum::<u64>(), size);
         let Err(error) = file.write_at(&buffers, position) else { return Ok(()) };
-        if is_full(&error) && file.truncate(position).is_ok() {
+        // Durably: a power cut must not bring back what is refused here, in place of what is appended next.
+        if is_full(&error) && file.truncate(position).and_then(|()| file.sync_data()).is_ok() {
             return Err(Error::DiskFull(error));
         }
         Err(Error::Segment(segment.io(error)))

@@ -124,7 +124,8 @@ impl Log {
         self.snapshots.remove(|snapshot| snapshot > offset)?;
         let expiration_ms = self.config.producer_id_expiration_ms;
         let segments = self.shared.segments();
-        let start = segments.first().map_or(log_start_offset, |first| first.base_offset.max(log_start_offset));
+        // With what is below the log start offset and still there, as after a crash: a transaction may have begun there.
+        let start = segments.first().map_or(log_start_offset, |first| first.base_offset);
         self.producers = self.snapshots.load(start, offset, now_ms, expiration_ms);
         replay(&segments, offset, &mut self.producers)?;
         self.set_high_watermark(self.high_watermark());

@@ -11,8 +11,10 @@ use super::producers::Verdict;
 use super::world::World;
 
 impl World {
-    fn epoch(&self) -> i32 {
-        self.model.epochs.latest().unwrap_or(0)
+    /// Leader epochs never go back, also when the log knows of none.
+    pub fn epoch(&mut self) -> i32 {
+        self.leader_epoch = self.leader_epoch.max(self.model.epochs.latest().unwrap_or(0));
+        self.leader_epoch
     }
 
     fn builder(&mut self) -> Builder {

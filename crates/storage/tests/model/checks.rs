@@ -17,6 +17,9 @@ const ISOLATIONS: [Isolation; 3] = [Isolation::LogEnd, Isolation::HighWatermark,
 impl World {
     /// What is cheap, and some reads.
     pub fn check_some(&mut self) {
+        if self.over {
+            return;
+        }
         self.check_offsets();
         self.check_epochs();
         self.check_producers();
@@ -45,6 +48,9 @@ impl World {
     /// Every offset, every transaction, all special timestamps.
     pub fn check_all(&mut self) {
         self.check_some();
+        if self.over {
+            return;
+        }
         let mut offset = self.model.start;
         let bases: Vec<i64> = self.model.batches().map(|batch| batch.base).collect();
         for base in bases.into_iter().filter(|base| *base >= offset) {

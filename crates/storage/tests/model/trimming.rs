@@ -9,7 +9,7 @@ use super::world::World;
 
 impl World {
     pub fn start_leader_epoch(&mut self) {
-        let epoch = self.model.epochs.latest().unwrap_or(0) + 1;
+        let epoch = self.epoch() + 1;
         self.say(|_| format!("start leader epoch {epoch}"));
         match self.log().start_leader_epoch(epoch) {
             Ok(()) => self.model.epochs.assign(epoch, self.model.end),

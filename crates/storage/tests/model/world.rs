@@ -33,6 +33,9 @@ pub struct World {
     pub high_watermarks: Vec<i64>,
     /// What befalls the disk in this step.
     pub fault: Option<Fault>,
+    pub leader_epoch: i32,
+    /// The log has a hole that the model cannot follow.
+    pub over: bool,
     /// An index or a snapshot was damaged once.
     pub damaged: bool,
     pub trace: Option<Vec<String>>,
@@ -59,6 +62,8 @@ impl World {
             starts: vec![0],
             high_watermarks: vec![0],
             fault: None,
+            leader_epoch: 0,
+            over: false,
             damaged: false,
             trace: None,
         }
@@ -83,6 +88,9 @@ impl World {
 
     /// Takes the step that a seed stands for and compares.
     pub fn step(&mut self, seed: u64) {
+        if self.over {
+            return;
+        }
         self.rng = Rng::new(seed);
         self.now += self.rng.pick(&[0, 1, 10, 200, 2_000]);
         self.draw_fault();

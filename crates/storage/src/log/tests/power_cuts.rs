@@ -157,3 +157,27 @@ fn a_follower_leaves_out_what_one_segment_cannot_hold() {
     }
     assert_eq!(read_all(&log, 0).len(), 3);
 }
+
+#[test]
+fn what_was_refused_for_want_of_room_does_not_come_back() {
+    use crate::fs::sim::{Call, Fault};
+    for seed in 0..60_usize {
+        let fixture = fixture();
+        let mut log = fixture.open();
+        fill(&mut log, 2);
+        log.flush().unwrap();
+        let full =
+            |call, _: &Path| (call == Call::Write).then_some(Fault::Partly(1000, std::io::ErrorKind::StorageFull));
+        fixture.fs.inject(full);
+        append(&mut log, batch(&["refused"], NOW)).unwrap_err();
+        fixture.fs.heal();
+        append(&mut log, batch(&["taken, and longer"], NOW)).unwrap();
+        drop(log);
+        let mut drawn = seed;
+        fixture.fs.tear(|bound| {
+            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (drawn >> 33) % bound
+        });
+        assert!(values(&fixture.open()).iter().all(|(_, value)| value != "refused"), "seed {seed}");
+    }
+}

@@ -157,3 +157,13 @@ fn an_abort_survives_a_power_cut_after_a_recovery() {
         log.roll(NOW).unwrap();
     }
 }
+
+#[test]
+fn a_truncation_forgets_no_transaction_that_began_below_the_log_start_offset() {
+    let mut log = Fixture::default().open();
+    append(&mut log, batch(&["a"], NOW).producer(7, 0, 0).transactional(true)).unwrap();
+    fill(&mut log, 3);
+    drop(log.delete_records(2).unwrap());
+    log.truncate_to(3, NOW).unwrap();
+    assert_eq!(log.producer(7).unwrap().current_txn_first_offset, Some(0));
+}
