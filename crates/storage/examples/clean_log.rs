@@ -50,7 +50,9 @@ impl Settings {
 }
 
 fn clean(dir: &Path, now_ms: i64, settings: &Settings) {
-    let options = OpenOptions { config: settings.log.clone(), clean_shutdown: true, now_ms, ..OpenOptions::default() };
+    let config = settings.log.clone();
+    let recovery_point = i64::MAX;
+    let options = OpenOptions { config, clean_shutdown: true, recovery_point, now_ms, ..OpenOptions::default() };
     let mut log = Log::open(Arc::new(RealFs), dir, &options).unwrap();
     log.set_high_watermark(log.log_end_offset());
     let mut first_dirty = settings.first_dirty;
