@@ -123,7 +123,7 @@ impl Broker {
             (
                 "ottla_offline_partitions",
                 "Partitions whose logs could not be opened.",
-                gauge(self.replicas.offline().count()),
+                gauge(self.replicas.failed_count()),
             ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),

@@ -1,6 +1,6 @@
 //! Compaction: picks the dirtiest log, cleans it beside its owner, and writes down how far it came.
 
-use crate::{broker::Broker, clock::wall_ms, dir::Dir, entropy, partition::Partition};
+use crate::{broker::Broker, clock::wall_ms, dir::Dir, entropy, partition::Partition, replica::Replica};
 use ottla_config::keys;
 use ottla_protocol::Uuid;
 use ottla_storage::{
@@ -53,9 +53,9 @@ struct Cleaner {
 impl Cleaner {
     fn new(broker: &Broker) -> Self {
         let mut checkpoints = BTreeMap::new();
-        for partition in broker.replicas.all() {
-            let key = (partition.topic.to_string(), partition.index);
-            checkpoints.extend(partition.dir.log_dir.cleaned().get(&key).map(|offset| (id(&partition), *offset)));
+        for replica in broker.replicas.all() {
+            let key = (replica.topic.to_string(), replica.index);
+            checkpoints.extend(replica.dir.log_dir.cleaned().get(&key).map(|offset| (id(&replica), *offset)));
         }
         let (high, low) = (entropy::u64().to_be_bytes(), entropy::u64().to_be_bytes());
         let mut hash_key = [0; 16];
@@ -77,7 +77,7 @@ impl Cleaner {
                     bytes_read = stats.bytes_read, bytes_written = stats.bytes_written, map_full = stats.map_full,
                     "compacted");
                 broker.metrics.compacted(stats);
-                self.checkpoints.insert(id(&partition), cleaned.next_dirty_offset);
+                self.checkpoints.insert((partition.topic_id, partition.index), cleaned.next_dirty_offset);
                 self.write_checkpoint(broker, &partition.dir);
                 true
             }
@@ -99,7 +99,12 @@ impl Cleaner {
         let known: HashSet<PartitionId> = all.iter().map(id).collect();
         self.checkpoints.retain(|id, _| known.contains(id));
         let mut dirtiest: Option<(Arc<Partition>, Cleanable)> = None;
-        for partition in all {
+        for replica in all.iter().filter(|replica| replica.settings().topic.cleanup_compact) {
+            // A log without records has nothing to clean. Why one cannot be opened was logged.
+            if replica.opened().is_none() && replica.size() == 0 {
+                continue;
+            }
+            let Ok(partition) = replica.open() else { continue };
             let Some(cleanable) = self.cleanable(&partition, now_ms) else { continue };
             let ratio = |cleanable: &Cleanable| cleanable.dirty_ratio();
             if dirtiest.as_ref().is_none_or(|(_, other)| ratio(other) < ratio(&cleanable)) {
@@ -185,9 +190,9 @@ impl Cleaner {
     /// Writes down up to where the logs of a dir are clean.
     fn write_checkpoint(&self, broker: &Broker, dir: &Dir) {
         let mut offsets = PartitionOffsets::new();
-        for partition in broker.replicas.all().iter().filter(|partition| partition.dir.id == dir.id) {
-            let offset = self.checkpoints.get(&id(partition));
-            offsets.extend(offset.map(|offset| ((partition.topic.to_string(), partition.index), *offset)));
+        for replica in broker.replicas.all().iter().filter(|replica| replica.dir.id == dir.id) {
+            let offset = self.checkpoints.get(&id(replica));
+            offsets.extend(offset.map(|offset| ((replica.topic.to_string(), replica.index), *offset)));
         }
         if let Err(error) = dir.log_dir.write_checkpoint(Checkpoint::Cleaner, &offsets) {
             error!(%error, "cannot write down what was compacted");
@@ -195,8 +200,8 @@ impl Cleaner {
     }
 }
 
-fn id(partition: &Arc<Partition>) -> PartitionId {
-    (partition.topic_id, partition.index)
+fn id(replica: &Arc<Replica>) -> PartitionId {
+    (replica.topic_id, replica.index)
 }
 
 /// Tells where there were too many bytes for a rate.

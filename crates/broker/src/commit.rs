@@ -101,11 +101,14 @@ pub(crate) struct Commits {
     worked: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// The process before did not stop cleanly: what it left in the page cache is made durable before anything on top of it.
+    sync_first: bool,
 }
 
 impl Commits {
-    pub(crate) fn new(journal: Journal) -> Arc<Self> {
+    pub(crate) fn new(journal: Journal, sync_first: bool) -> Arc<Self> {
         Arc::new(Self {
+            sync_first,
             queue: Mutex::default(),
             queued: Condvar::new(),
             taken: Condvar::new(),
@@ -118,20 +121,30 @@ impl Commits {
         })
     }
 
-    /// Starts the two threads of a log dir. `write_checkpoints` is called after each sync of the disk, `on_failure` when
-    /// nothing more will be durable.
+    /// Starts to commit. `on_failure` is called when nothing more will be durable.
     pub(crate) fn start(
         self: &Arc<Self>,
         dir: &Arc<Dir>,
-        write_checkpoints: impl Fn() -> Result<(), String> + Send + 'static,
         on_failure: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<()> {
         assert!(self.on_failure.set(Box::new(on_failure)).is_ok(), "commits are started once");
-        let (commits, its_dir) = (self.clone(), dir.clone());
-        let committer = spawn("committer", move || commits.run_committer(&its_dir))?;
-        let (commits, its_dir) = (self.clone(), dir.clone());
-        let settler = spawn("settler", move || commits.run_settler(&its_dir, write_checkpoints))?;
-        *self.threads.lock() = vec![committer, settler];
+        let (commits, dir) = (self.clone(), dir.clone());
+        self.spawn("committer", move || commits.run_committer(&dir))
+    }
+
+    /// Starts to have segments written, so that the journal's files are free again: once all logs have what it held at the
+    /// start. `write_checkpoints` is called after each sync of the disk.
+    pub(crate) fn start_settler(
+        self: &Arc<Self>,
+        dir: &Arc<Dir>,
+        write_checkpoints: impl Fn() -> Result<(), String> + Send + 'static,
+    ) -> io::Result<()> {
+        let (commits, dir) = (self.clone(), dir.clone());
+        self.spawn("settler", move || commits.run_settler(&dir, write_checkpoints))
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.threads.lock().push(std::thread::Builder::new().name(name.to_owned()).spawn(work)?);
         Ok(())
     }
 
@@ -193,10 +206,6 @@ impl Commits {
             on_failure();
         }
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 struct PartitionSink {

@@ -4,7 +4,7 @@ use crate::{clock::wall_ms, commit::Commits, removals::Removals};
 use ottla_protocol::Uuid;
 use ottla_storage::{
     Log,
-    journal::{Journal, PartitionKey, Recovered},
+    journal::{Entries, Journal, PartitionKey, Recovered},
     log_dir::{LogDir, PartitionDir},
 };
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 /// In the folder of a log that could not be opened: batches that only the journal had, as they would stand in a segment.
 const UNRESTORED: &str = "unrestored.batches";
@@ -31,6 +31,7 @@ pub(crate) struct Dir {
     commits: Option<Arc<Commits>>,
     /// What the journal held at the start.
     recovered: Mutex<Recovered>,
+    is_recovered: AtomicBool,
     /// A journal that is not used any more.
     unused: Mutex<Option<Journal>>,
 }
@@ -52,24 +53,24 @@ impl Dir {
     ) -> Arc<Self> {
         let (journal, unused) = if journaled { (Some(journal), None) } else { (None, Some(journal)) };
         Arc::new(Self {
+            commits: journal.map(|journal| Commits::new(journal, log_dir.clean_shutdown().is_none())),
             log_dir,
             id,
             removals,
             offline: AtomicBool::new(false),
-            commits: journal.map(Commits::new),
             recovered: Mutex::new(recovered),
+            is_recovered: AtomicBool::new(false),
             unused: Mutex::new(unused),
         })
     }
 
-    /// Keeps what the journal has of a log that cannot be opened, in the log's folder: the journal goes on without it.
-    pub(crate) fn save_recovered(&self, key: PartitionKey, found: &PartitionDir) {
-        let path = found.path.join(UNRESTORED);
-        match self.recovered.lock().save(&key, &**self.log_dir.fs(), &path) {
-            Ok(0) => {}
-            Ok(batches) => warn!(file = %path.display(), batches, "kept what the journal has of a log that is offline"),
-            Err(error) => error!(file = %path.display(), %error, "cannot keep what the journal has of a log"),
-        }
+    /// The logs of which the journal held something, and that were not opened since.
+    pub(crate) fn to_restore(&self) -> Vec<PartitionKey> {
+        self.recovered.lock().keys().copied().collect()
+    }
+
+    pub(crate) fn forget_recovered(&self, key: PartitionKey) {
+        self.recovered.lock().take(&key);
     }
 
     /// Forgets what the journal held, for all logs have it; a journal that is not used any more goes. Blocks.
@@ -79,24 +80,53 @@ impl Dir {
             self.log_dir.fs().sync_all(self.log_dir.path())?;
             journal.remove()?;
         }
+        self.is_recovered.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether all logs have what the journal held.
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.is_recovered.load(Ordering::Acquire)
     }
 
     pub(crate) fn commits(&self) -> Option<&Arc<Commits>> {
         self.commits.as_ref()
     }
 
-    /// Puts back into a log what only the journal has. Blocks.
-    pub(crate) fn restore(&self, key: PartitionKey, log: &mut Log) -> anyhow::Result<()> {
-        let restored = self.recovered.lock().restore(&key, log, wall_ms())?;
-        if restored.batches > 0 {
-            info!(log = %log.dir().display(), batches = restored.batches, "restored from the journal");
+    /// Puts back into a log what only the journal has; true if there was anything. Blocks.
+    ///
+    /// If that fails, what the journal has is kept in the log's folder: the journal goes on without it.
+    pub(crate) fn restore(&self, key: PartitionKey, found: &PartitionDir, log: &mut Log) -> anyhow::Result<bool> {
+        let Some(entries) = self.recovered.lock().take(&key) else { return Ok(false) };
+        match entries.restore(log, wall_ms()) {
+            Ok(restored) => {
+                if restored.batches > 0 {
+                    debug!(log = %log.dir().display(), batches = restored.batches, "restored from the journal");
+                }
+                Ok(restored.batches > 0)
+            }
+            Err(error) => {
+                self.save(&entries, found);
+                Err(error.into())
+            }
         }
-        // What a crash left behind that is not in the journal: nothing may be appended on top of it.
-        if log.log_end_offset() > restored.end.max(log.recovery_point()) {
-            log.flush()?;
+    }
+
+    /// Keeps what the journal has of a log that cannot be opened. Blocks.
+    pub(crate) fn save_recovered(&self, key: PartitionKey, found: &PartitionDir) {
+        if let Some(entries) = self.recovered.lock().take(&key) {
+            self.save(&entries, found);
         }
-        Ok(())
+    }
+
+    fn save(&self, entries: &Entries, found: &PartitionDir) {
+        let path = found.path.join(UNRESTORED);
+        match entries.save(&**self.log_dir.fs(), &path) {
+            Ok(0) => {}
+            Ok(batches) => warn!(file = %path.display(), batches, "kept what the journal has of a log that is offline"),
+            // The journal is not written over then, and the next start finds it again.
+            Err(error) => self.fail(&format!("cannot keep what the journal has of {}: {error}", found.path.display())),
+        }
     }
 
     /// Whether a disk error took the dir out of service; only a restart brings it back.

@@ -52,11 +52,9 @@ impl Groups {
 
     /// Begins and ends to coordinate as partitions come and go, and forgets the offsets of topics that are gone.
     pub(crate) fn follow(&self, changes: &Changes, delta: &Delta) {
-        let ours = |partition: &&Arc<Partition>| partition.topic == GROUP_METADATA_TOPIC_NAME;
-        for partition in changes.removed.iter().filter(ours) {
-            self.remove(partition);
-        }
-        for partition in changes.added.iter().filter(ours) {
+        let removed = changes.removed.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
+        removed.filter_map(|replica| replica.opened()).for_each(|partition| self.remove(partition));
+        for partition in changes.added.iter().filter(|partition| partition.topic == GROUP_METADATA_TOPIC_NAME) {
             self.add(partition.clone());
         }
         let deleted = delta.topics_deleted.values();

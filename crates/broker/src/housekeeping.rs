@@ -31,8 +31,12 @@ pub(crate) async fn run(broker: Arc<Broker>) {
 
 fn clean_up(broker: &Broker) {
     let now_ms = wall_ms();
-    for partition in broker.replicas.all() {
-        partition.clean_up(now_ms);
+    for replica in broker.replicas.all() {
+        // A log without records has nothing to delete, so it is not opened for that.
+        if replica.opened().is_some() || replica.size() > 0 {
+            // Why one cannot be opened was logged.
+            let _ = replica.open().map(|partition| partition.clean_up(now_ms));
+        }
     }
 }
 
@@ -42,7 +46,7 @@ fn write_checkpoints(broker: &Broker) {
             commits.checkpoint();
         }
     }
-    for partition in broker.replicas.all().into_iter().filter(|partition| partition.dir.commits().is_none()) {
+    for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir.commits().is_none()) {
         partition.flush();
     }
     if let Err(error) = broker.replicas.write_checkpoints() {

@@ -122,6 +122,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let bound = bind(&config)?;
     let changes = broker.replicas.load(&recovered.image)?;
     broker.replicas.start_commits()?;
+    broker.replicas.start_restoring()?;
     broker.take_config(broker.replicas.config());
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
     let Recovered { shard, mut log, image, voters, bootstrap, .. } = recovered;

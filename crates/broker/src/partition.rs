@@ -27,7 +27,7 @@ use std::{
     },
     time::Duration,
 };
-use tracing::error;
+use tracing::{error, warn};
 
 /// What a read found.
 #[derive(Debug, Default)]
@@ -320,7 +320,12 @@ impl Partition {
 
     /// Makes everything appended durable. Blocks.
     pub(crate) fn flush(&self) {
-        let Ok(Some(task)) = self.with_log(Log::flush_task) else { return };
+        let task = match self.with_log(Log::flush_task) {
+            Ok(Ok(Some(task))) => task,
+            Ok(Err(error)) if error.is_full() => return warn!(partition = %self, %error, "not flushed"),
+            Ok(Err(error)) => return self.dir.fail(&error),
+            Ok(Ok(None)) | Err(Gone) => return,
+        };
         match task.run() {
             Ok(flushed) => {
                 let _ = self.with_log(|log| log.mark_flushed(flushed));
@@ -359,10 +364,10 @@ impl Partition {
         });
     }
 
-    /// Closes the log as a clean stop must, and answers its end. Blocks.
+    /// Closes the log as a clean stop must, but for syncing its disk, and answers its end. Blocks.
     pub(crate) fn close(&self) -> Result<i64, String> {
         let log = self.log.lock().take().ok_or_else(|| Gone.to_string())?;
-        log.close().map_err(|error| error.to_string())
+        log.close_unsynced().map_err(|error| error.to_string())
     }
 
     /// Takes the log out of service and lets its files be removed. Blocks.

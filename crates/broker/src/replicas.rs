@@ -1,11 +1,13 @@
-//! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
+//! The partitions this broker has: found at the start, made and removed as the metadata says, closed at the end.
+
+mod checkpoints;
+mod load;
 
 use crate::{
-    clock::wall_ms,
     dir::Dir,
-    entropy, moves,
-    offline::{Offline, OfflinePartitions},
+    entropy,
     partition::Partition,
+    replica::{LogSettings, Replica},
     settings,
 };
 use arc_swap::ArcSwap;
@@ -13,40 +15,44 @@ use ottla_config::ServerConfig;
 use ottla_metadata::{
     ConfigResource, Delta,
     image::{Image, Topic},
+    topic_name,
 };
 use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::{
-    Log,
-    journal::PartitionKey,
-    log_dir::{Checkpoint, PartitionDir, PartitionOffsets, names},
-};
+use ottla_storage::log_dir::{PartitionDir, names};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap},
     io,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
+    thread::JoinHandle,
 };
 use tracing::{error, info, warn};
 
-type Partitions = HashMap<i32, Arc<Partition>>;
+/// How many logs are opened or closed at a time: the work waits for the disk as much as for the processor.
+const THREADS: usize = 4;
+
+type ByIndex = HashMap<i32, Arc<Replica>>;
 
 /// All partitions of this broker.
 pub(crate) struct Replicas {
     node_id: i32,
     dirs: Vec<Arc<Dir>>,
     config: ArcSwap<ServerConfig>,
-    topics: ArcSwap<HashMap<Str, Arc<Partitions>>>,
-    offline: OfflinePartitions,
+    topics: ArcSwap<HashMap<Str, Arc<ByIndex>>>,
     /// Held while checkpoints are written: they replace their files by way of one temporary file each.
     checkpoints: Mutex<()>,
+    /// Put back into logs what only the journals have.
+    restorers: Mutex<Vec<JoinHandle<()>>>,
+    closing: AtomicBool,
 }
 
 /// What the coordinators must hear of.
 #[derive(Default)]
 pub(crate) struct Changes {
+    /// Of internal topics.
     pub(crate) added: Vec<Arc<Partition>>,
-    pub(crate) removed: Vec<Arc<Partition>>,
+    pub(crate) removed: Vec<Arc<Replica>>,
 }
 
 impl Replicas {
@@ -56,24 +62,23 @@ impl Replicas {
             dirs,
             config: ArcSwap::new(config),
             topics: ArcSwap::default(),
-            offline: OfflinePartitions::default(),
             checkpoints: Mutex::default(),
+            restorers: Mutex::default(),
+            closing: AtomicBool::new(false),
         })
     }
 
-    /// A partition that this broker leads.
+    /// A partition that this broker leads. Its log is opened if it is not yet, which may block.
     pub(crate) fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
-        let topics = self.topics.load();
-        let found = topics.get(topic).and_then(|partitions| partitions.get(&index)).cloned();
-        found.ok_or_else(|| match self.offline.has(topic, index) {
-            true => ErrorCode::KafkaStorageError,
-            false => ErrorCode::UnknownTopicOrPartition,
-        })
+        let replica = self.replica(topic, index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        match replica.opened() {
+            Some(partition) => Ok(partition.clone()),
+            None => tokio::task::block_in_place(|| replica.open()),
+        }
     }
 
-    /// The partitions whose logs could not be opened.
-    pub(crate) fn offline(&self) -> &OfflinePartitions {
-        &self.offline
+    fn replica(&self, topic: &str, index: i32) -> Option<Arc<Replica>> {
+        self.topics.load().get(topic).and_then(|partitions| partitions.get(&index)).cloned()
     }
 
     pub(crate) fn dirs(&self) -> &[Arc<Dir>] {
@@ -81,16 +86,26 @@ impl Replicas {
     }
 
     /// Every partition, in no particular order.
-    pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Replica>> {
         self.topics.load().values().flat_map(|partitions| partitions.values().cloned()).collect()
+    }
+
+    /// The partitions whose logs are open, in no particular order.
+    pub(crate) fn opened(&self) -> Vec<Arc<Partition>> {
+        self.all().iter().filter_map(|replica| replica.opened().cloned()).collect()
     }
 
     pub(crate) fn count(&self) -> usize {
         self.topics.load().values().map(|partitions| partitions.len()).sum()
     }
 
+    /// How many logs could not be opened.
+    pub(crate) fn failed_count(&self) -> usize {
+        self.all().iter().filter(|replica| replica.is_failed()).count()
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
-        self.all().iter().map(|partition| partition.reader().size()).sum()
+        self.all().iter().map(|replica| replica.size()).sum()
     }
 
     /// Which disk failed, if one did.
@@ -99,196 +114,120 @@ impl Replicas {
         Some(format!("log dir {} is offline", dir.log_dir.path().display()))
     }
 
-    /// Opens what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
-    pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
-        self.reconfigure_broker(image);
-        moves::end(&self.dirs, self.node_id, image)?;
-        let mut changes = Changes::default();
-        let mut topics: HashMap<Str, Partitions> = HashMap::new();
-        for dir in &self.dirs {
-            let contents = dir.log_dir.contents()?;
-            for removal in contents.removals {
-                removal.run()?;
-            }
-            for found in contents.partitions {
-                if found.path.ends_with(crate::metadata_log::FOLDER) {
-                    continue;
-                }
-                let Some((topic, leader_epoch)) = self.assigned(image, &found) else {
-                    set_aside(dir, &found, "the cluster does not have it")?;
-                    continue;
-                };
-                if moves::is_left_behind(&self.dirs, self.node_id, image, dir, &found)? {
-                    set_aside(dir, &found, "it has moved to another log dir")?;
-                    continue;
-                }
-                match self.open(dir, &topic, &found, leader_epoch, image) {
-                    Ok(Some(partition)) => {
-                        changes.added.push(partition.clone());
-                        topics.entry(topic.name.clone()).or_default().insert(found.partition, partition);
-                    }
-                    Ok(None) => set_aside(dir, &found, "it is of an earlier topic of that name")?,
-                    Err(error) => {
-                        dir.save_recovered(PartitionKey { topic_id: topic.id, partition: found.partition }, &found);
-                        let offline = Offline { topic_id: topic.id, dir: dir.clone(), found };
-                        self.offline.add(topic.name.clone(), offline, &error);
-                    }
-                }
-            }
-        }
-        self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
-        // What the image has and the disks have not is made: it was decided, and the process died before it was done.
-        let mut everything = Delta::default();
-        for topic in image.topics().iter() {
-            everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
-        }
-        changes.added.extend(self.apply(image, &everything).added);
-        self.dirs.iter().try_for_each(|dir| dir.end_recovery())?;
-        Ok(changes)
-    }
-
     /// Starts to commit what is appended.
     pub(crate) fn start_commits(self: &Arc<Self>) -> io::Result<()> {
         for dir in &self.dirs {
             let Some(commits) = dir.commits() else { continue };
-            let replicas = Arc::downgrade(self);
-            let write_checkpoints = move || match replicas.upgrade() {
-                Some(replicas) => replicas.write_checkpoints().map_err(|error| error.to_string()),
-                None => Ok(()),
-            };
             let (replicas, id) = (Arc::downgrade(self), dir.id);
             let on_failure = move || {
-                let partitions = replicas.upgrade().map(|replicas| replicas.all()).unwrap_or_default();
-                partitions.iter().filter(|partition| partition.dir.id == id).for_each(|p| p.commits_failed());
+                let opened = replicas.upgrade().map(|replicas| replicas.opened()).unwrap_or_default();
+                opened.iter().filter(|partition| partition.dir.id == id).for_each(|p| p.commits_failed());
             };
-            commits.start(dir, write_checkpoints, on_failure)?;
+            commits.start(dir, on_failure)?;
         }
         Ok(())
-    }
-
-    /// The topic of a folder if the image says that this broker has the partition.
-    fn assigned(&self, image: &Image, found: &PartitionDir) -> Option<(Arc<Topic>, i32)> {
-        let topic = image.topics().by_name(&found.topic)?;
-        let partition = topic.partitions.get(&found.partition)?;
-        partition.replicas.contains(&self.node_id).then(|| (topic.clone(), partition.leader_epoch))
-    }
-
-    fn log_config(&self, image: &Image, topic: &Str) -> ottla_storage::LogConfig {
-        let config = self.config.load();
-        settings::log_config(&config.topic_config(&overrides(image, topic)), &config)
-    }
-
-    /// Opens a log that was found; none if it is of another topic.
-    fn open(
-        &self,
-        dir: &Arc<Dir>,
-        topic: &Topic,
-        found: &PartitionDir,
-        leader_epoch: i32,
-        image: &Image,
-    ) -> anyhow::Result<Option<Arc<Partition>>> {
-        let mut log = dir.log_dir.open_log(found, self.log_config(image, &topic.name), wall_ms())?;
-        if log.topic_id().is_some_and(|id| id != topic.id) {
-            return Ok(None);
-        }
-        dir.restore(PartitionKey { topic_id: topic.id, partition: found.partition }, &mut log)?;
-        self.serve(dir, topic, found.partition, leader_epoch, log, image).map(Some)
-    }
-
-    fn serve(
-        &self,
-        dir: &Arc<Dir>,
-        topic: &Topic,
-        index: i32,
-        leader_epoch: i32,
-        mut log: Log,
-        image: &Image,
-    ) -> anyhow::Result<Arc<Partition>> {
-        log.assign_topic_id(topic.id)?;
-        let config = self.config.load().topic_config(&overrides(image, &topic.name));
-        Ok(Partition::new(topic.name.clone(), topic.id, index, dir.clone(), leader_epoch, config, log)?)
     }
 
     /// Does what a change of the metadata asks of this broker. Blocks.
     pub(crate) fn apply(&self, image: &Image, delta: &Delta) -> Changes {
         let mut changes = Changes::default();
-        let mut topics: HashMap<Str, Arc<Partitions>> = HashMap::clone(&self.topics.load());
+        let mut topics: HashMap<Str, Arc<ByIndex>> = HashMap::clone(&self.topics.load());
         for topic in delta.topics_deleted.values() {
-            let same = |partitions: &Arc<Partitions>| partitions.values().any(|p| p.topic_id == topic.id);
+            let same = |partitions: &Arc<ByIndex>| partitions.values().any(|p| p.topic_id == topic.id);
             if topics.get(&topic.name).is_some_and(same) {
                 let removed = topics.remove(&topic.name).unwrap_or_default();
                 changes.removed.extend(removed.values().cloned());
             }
-            self.offline.take_topic(topic.id).iter().for_each(delete_offline);
         }
+        // Folders first: a topic of the same name may come next.
+        self.delete(&changes.removed);
+        let mut made = Vec::new();
         for (id, indexes) in &delta.partitions_changed {
             let Some(topic) = image.topics().by_id(id) else { continue };
             let partitions = Arc::make_mut(topics.entry(topic.name.clone()).or_default());
+            let settings = self.log_settings(image, &topic.name);
             for index in indexes {
-                match self.follow(image, topic, *index, partitions) {
-                    Ok(Some(partition)) => changes.added.push(partition),
-                    Ok(None) => {}
+                match self.follow(topic, *index, partitions, &settings) {
+                    Ok(new) => made.extend(new),
                     Err(error) => {
-                        error!(topic = %topic.name, partition = index, "cannot open the partition: {error:#}")
+                        error!(topic = %topic.name, partition = index, "cannot make the partition: {error:#}")
                     }
                 }
             }
         }
+        self.sync_new(&made);
         self.topics.store(Arc::new(topics));
-        for partition in &changes.removed {
-            info!(%partition, "deleted");
-            if let Err(error) = partition.delete() {
-                error!(%partition, %error, "cannot delete the log; it is set aside at the next start");
-            }
-        }
         // A topic of the same name must not be taken for flushed up to where this one was.
         if !changes.removed.is_empty()
             && let Err(error) = self.write_checkpoints()
         {
             error!(%error, "cannot write checkpoints");
         }
+        changes.added = open_internal(&made);
         self.reconfigure(image, delta);
         changes
     }
 
+    fn delete(&self, replicas: &[Arc<Replica>]) {
+        for replica in replicas {
+            info!(partition = %replica, "deleted");
+            if let Err(error) = replica.delete() {
+                error!(partition = %replica, %error, "cannot delete the log; it is set aside at the next start");
+            }
+        }
+    }
+
+    /// Makes the folders of new logs durable, all at once.
+    fn sync_new(&self, made: &[Arc<Replica>]) {
+        for dir in self.dirs.iter().filter(|dir| made.iter().any(|replica| replica.dir.id == dir.id)) {
+            if let Err(error) = dir.log_dir.sync_all() {
+                dir.fail(&error);
+            }
+        }
+    }
+
+    /// Notes what the metadata says of a partition; answers it if it is new here.
     fn follow(
         &self,
-        image: &Image,
         topic: &Topic,
         index: i32,
-        partitions: &mut Partitions,
-    ) -> anyhow::Result<Option<Arc<Partition>>> {
+        partitions: &mut ByIndex,
+        settings: &Arc<LogSettings>,
+    ) -> anyhow::Result<Option<Arc<Replica>>> {
         let Some(wanted) = topic.partitions.get(&index).filter(|p| p.replicas.contains(&self.node_id)) else {
             return Ok(None);
         };
-        if let Some(partition) = partitions.get(&index) {
-            partition.set_leader_epoch(wanted.leader_epoch)?;
-            return Ok(None);
-        }
-        if self.offline.has(&topic.name, index) {
+        if let Some(replica) = partitions.get(&index) {
+            replica.set_leader_epoch(wanted.leader_epoch)?;
             return Ok(None);
         }
         let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
-        let log =
-            dir.log_dir.create_log(&topic.name, index, topic.id, self.log_config(image, &topic.name), wall_ms())?;
-        let partition = self.serve(&dir, topic, index, wanted.leader_epoch, log, image)?;
-        partitions.insert(index, partition.clone());
-        Ok(Some(partition))
+        let replica = Replica::new(topic, index, dir, wanted.leader_epoch, settings.clone());
+        // Made now, for tools to find, and closed again: it is opened when it is used.
+        drop(replica.create(settings)?);
+        partitions.insert(index, replica.clone());
+        Ok(Some(replica))
     }
 
     /// The dir that the metadata names, else the one with the fewest partitions, as in Kafka.
-    fn choose_dir(&self, assigned: Option<Uuid>, beside: &Partitions) -> Arc<Dir> {
+    fn choose_dir(&self, assigned: Option<Uuid>, beside: &ByIndex) -> Arc<Dir> {
         if let Some(dir) = self.dirs.iter().find(|dir| Some(dir.id) == assigned) {
             return dir.clone();
         }
         let mut counts: HashMap<Uuid, usize> = HashMap::new();
         let topics = self.topics.load();
-        for partition in topics.values().flat_map(|p| p.values()).chain(beside.values()) {
-            *counts.entry(partition.dir.id).or_default() += 1;
+        for replica in topics.values().flat_map(|p| p.values()).chain(beside.values()) {
+            *counts.entry(replica.dir.id).or_default() += 1;
         }
         let online = self.dirs.iter().filter(|dir| !dir.is_offline());
         let fewest = online.min_by_key(|dir| counts.get(&dir.id).copied().unwrap_or(0));
         fewest.or(self.dirs.first()).expect("a broker has a log dir").clone()
+    }
+
+    fn log_settings(&self, image: &Image, topic: &Str) -> Arc<LogSettings> {
+        let config = self.config.load();
+        let topic = config.topic_config(&overrides(image, topic));
+        Arc::new(LogSettings { log: settings::log_config(&topic, &config), topic })
     }
 
     fn reconfigure(&self, image: &Image, delta: &Delta) {
@@ -297,14 +236,10 @@ impl Replicas {
         if all {
             self.reconfigure_broker(image);
         }
-        let topics = self.topics.load();
-        for (name, partitions) in topics.iter() {
+        for (name, partitions) in self.topics.load().iter() {
             if all || delta.configs_changed.contains(&ConfigResource::topic(name.clone())) {
-                let config = self.config.load().topic_config(&overrides(image, name));
-                let log_config = settings::log_config(&config, &self.config.load());
-                for partition in partitions.values() {
-                    partition.set_config(config.clone(), log_config.clone());
-                }
+                let settings = self.log_settings(image, name);
+                partitions.values().for_each(|replica| replica.set_settings(&settings));
             }
         }
     }
@@ -324,100 +259,35 @@ impl Replicas {
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.config.load_full()
     }
-
-    /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
-    pub(crate) fn write_checkpoints(&self) -> Result<(), ottla_storage::log_dir::Error> {
-        let _one_at_a_time = self.checkpoints.lock();
-        let all = self.all();
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let mut recovery_points = PartitionOffsets::new();
-            let mut starts = PartitionOffsets::new();
-            let mut high_watermarks = PartitionOffsets::new();
-            for partition in all.iter().filter(|partition| partition.dir.id == dir.id) {
-                let key = || (partition.topic.to_string(), partition.index);
-                let offsets = partition.reader().offsets();
-                if let Ok(recovery_point) = partition.with_log(|log| log.recovery_point()) {
-                    recovery_points.insert(key(), recovery_point);
-                }
-                if offsets.log_start_offset > 0 {
-                    starts.insert(key(), offsets.log_start_offset);
-                }
-                high_watermarks.insert(key(), offsets.high_watermark);
-            }
-            self.offline.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
-            self.offline.keep(dir, Checkpoint::LogStartOffset, &mut starts);
-            self.offline.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
-            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
-            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
-            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
-        }
-        Ok(())
-    }
-
-    /// Ends the commits: what is appended later is durable when its log is closed. Blocks.
-    fn stop_commits(&self) {
-        self.dirs.iter().filter_map(|dir| dir.commits()).for_each(|commits| commits.stop());
-    }
-
-    /// Closes every log and marks the dirs as cleanly stopped. Blocks.
-    pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
-        self.stop_commits();
-        let _one_at_a_time = self.checkpoints.lock();
-        let all = self.all();
-        let mut ends: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
-        let mut starts: BTreeMap<Uuid, PartitionOffsets> = BTreeMap::new();
-        let mut failed = false;
-        for partition in &all {
-            let start = partition.reader().offsets().log_start_offset;
-            let key = (partition.topic.to_string(), partition.index);
-            if start > 0 {
-                // Also of a log that does not close: deleted records must not come back.
-                starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
-            }
-            let flushed = partition.with_log(|log| log.recovery_point());
-            match partition.close() {
-                Ok(end) => {
-                    ends.entry(partition.dir.id).or_default().insert(key, end);
-                }
-                Err(reason) => {
-                    failed = true;
-                    ends.entry(partition.dir.id).or_default().extend(flushed.map(|flushed| (key, flushed)));
-                    error!(%partition, "cannot close the log: {reason}");
-                }
-            }
-        }
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let write = |which, offsets: &BTreeMap<Uuid, PartitionOffsets>| {
-                let mut offsets = offsets.get(&dir.id).cloned().unwrap_or_default();
-                self.offline.keep(dir, which, &mut offsets);
-                dir.log_dir.write_checkpoint(which, &offsets)
-            };
-            write(Checkpoint::RecoveryPoint, &ends)?;
-            write(Checkpoint::HighWatermark, &ends)?;
-            write(Checkpoint::LogStartOffset, &starts)?;
-            if !failed {
-                if let Some(commits) = dir.commits() {
-                    commits.remove_journal()?;
-                }
-                dir.log_dir.mark_clean_shutdown(broker_epoch)?;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Has the log of a deleted topic removed though it could not be opened: what is in it was not to be kept.
-fn delete_offline(offline: &Offline) {
-    let PartitionDir { topic, partition, path } = &offline.found;
-    let fs = offline.dir.log_dir.fs();
-    let to = offline.dir.log_dir.path().join(names::to_delete(topic, *partition, *entropy::uuid().as_bytes()));
-    if let Err(error) = fs.rename(path, &to).and_then(|()| fs.remove_dir_all(&to)) {
-        error!(topic, partition, %error, "cannot delete the log; it is set aside at the next start");
-    }
+/// Opens those of internal topics, for their coordinators.
+fn open_internal(replicas: &[Arc<Replica>]) -> Vec<Arc<Partition>> {
+    let internal = replicas.iter().filter(|replica| topic_name::is_internal(&replica.topic)).cloned().collect();
+    // Why one cannot be opened was logged.
+    in_parallel(internal, THREADS, |replica: &Arc<Replica>| replica.open()).into_iter().filter_map(Result::ok).collect()
+}
+
+/// Does the same work on many things with some threads; the outcomes have no order.
+fn in_parallel<T: Send, R: Send>(things: Vec<T>, threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (things, outcomes) = (Mutex::new(things.into_iter()), Mutex::new(Vec::new()));
+    let one = || {
+        while let Some(thing) = { things.lock().next() } {
+            let outcome = work(&thing);
+            outcomes.lock().push(outcome);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(one);
+        }
+        one();
+    });
+    outcomes.into_inner()
 }
 
 /// Keeps a folder that belongs to no partition under a name that says so: nothing is deleted on an inference.
-fn set_aside(dir: &Dir, found: &PartitionDir, why: &str) -> anyhow::Result<()> {
+pub(crate) fn set_aside(dir: &Dir, found: &PartitionDir, why: &str) -> anyhow::Result<()> {
     let name = names::to_stray(&found.topic, found.partition, *entropy::uuid().as_bytes());
     let path: PathBuf = dir.log_dir.path().join(name);
     warn!(from = %found.path.display(), to = %path.display(), "set aside a log, {why}");

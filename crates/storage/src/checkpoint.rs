@@ -49,13 +49,24 @@ pub(crate) fn read<T>(fs: &dyn Fs, path: &Path, parse: impl Fn(&str) -> Option<T
 
 /// Replaces a checkpoint, durably.
 pub(crate) fn write(fs: &dyn Fs, path: &Path, entries: impl Iterator<Item = String>) -> Result<(), Error> {
+    let text = encode(entries);
+    fs::replace(fs, path, text.as_bytes()).map_err(|source| Error::Io { path: path.to_path_buf(), source })
+}
+
+/// Replaces a checkpoint, which a power cut may leave without sense until it is synced.
+pub(crate) fn put(fs: &dyn Fs, path: &Path, entries: impl Iterator<Item = String>) -> Result<(), Error> {
+    let text = encode(entries);
+    fs::put(fs, path, text.as_bytes()).map_err(|source| Error::Io { path: path.to_path_buf(), source })
+}
+
+fn encode(entries: impl Iterator<Item = String>) -> String {
     let entries: Vec<String> = entries.collect();
     let mut text = format!("{VERSION}\n{}\n", entries.len());
     for entry in entries {
         text.push_str(&entry);
         text.push('\n');
     }
-    fs::replace(fs, path, text.as_bytes()).map_err(|source| Error::Io { path: path.to_path_buf(), source })
+    text
 }
 
 /// The entries, or the number of the line that is wrong, counted from 0.
@@ -67,5 +78,6 @@ fn decode<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, us
     let count: usize = lines.next().and_then(|line| line.trim().parse().ok()).ok_or(1_usize)?;
     let entries: Vec<T> =
         lines.enumerate().map(|(n, line)| parse(line.trim()).ok_or(n + 2)).collect::<Result<_, _>>()?;
-    if entries.len() == count { Ok(entries) } else { Err(1) }
+    // The end of the last line tells that it is whole.
+    if entries.len() == count && text.ends_with('\n') { Ok(entries) } else { Err(1) }
 }

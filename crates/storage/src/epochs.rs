@@ -34,9 +34,24 @@ impl LeaderEpochs {
         Ok(epochs)
     }
 
-    /// Writes the file in a log's folder.
+    /// Writes the file in a log's folder, durably: an epoch that was taken out must not come back beside other records.
     pub(crate) fn store(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
-        checkpoint::write(fs, &dir.join(FILE), self.starts.iter().map(|(epoch, start)| format!("{epoch} {start}")))
+        checkpoint::write(fs, &dir.join(FILE), self.lines())
+    }
+
+    /// Writes the file in a log's folder. It is durable when the log is flushed; epochs that are lost with it until then are
+    /// in the batches.
+    pub(crate) fn put(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
+        checkpoint::put(fs, &dir.join(FILE), self.lines())
+    }
+
+    fn lines(&self) -> impl Iterator<Item = String> {
+        self.starts().map(|(epoch, start)| format!("{epoch} {start}"))
+    }
+
+    /// Each epoch with the offset where it starts.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.starts.iter().map(|(epoch, start)| (*epoch, *start))
     }
 
     /// Notes that `epoch` starts at `start_offset`; true if that was new. Entries in its way are wrong and go.

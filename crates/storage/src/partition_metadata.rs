@@ -24,9 +24,9 @@ pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> io::Result<Option<Uuid>> {
     }
 }
 
-/// Writes the topic id into a log's folder, durably.
-pub(crate) fn write(fs: &dyn Fs, dir: &Path, topic_id: Uuid) -> io::Result<()> {
-    fs::replace(fs, &dir.join(FILE), format!("version: 0\ntopic_id: {topic_id}").as_bytes())
+/// Writes the topic id into a log's folder. It is durable when the log is flushed.
+pub(crate) fn put(fs: &dyn Fs, dir: &Path, topic_id: Uuid) -> io::Result<()> {
+    fs::put(fs, &dir.join(FILE), format!("version: 0\ntopic_id: {topic_id}").as_bytes())
 }
 
 fn parse(text: &str) -> Option<Uuid> {

@@ -2,10 +2,13 @@
 
 use super::Commits;
 use crate::{dir::Dir, partition::Partition};
-use ottla_storage::journal::{Error, Journal};
+use ottla_storage::{
+    SegmentError,
+    journal::{Error, Journal},
+};
 use parking_lot::MutexGuard;
 use std::{io, sync::Arc, time::Duration};
-use tracing::error;
+use tracing::{error, warn};
 
 /// How long segments wait to be written back: small writes of one page come together meanwhile.
 const GATHER: Duration = Duration::from_millis(50);
@@ -31,7 +34,7 @@ impl Work {
 
 impl Commits {
     /// Hands partitions over to be written back.
-    pub(super) fn to_settle(&self, partitions: impl Iterator<Item = Arc<Partition>>) {
+    pub(crate) fn to_settle(&self, partitions: impl Iterator<Item = Arc<Partition>>) {
         let new: Vec<_> = partitions.filter(|partition| partition.settling.mark_dirty()).collect();
         if !new.is_empty() {
             self.work.lock().dirty.extend(new);
@@ -130,14 +133,17 @@ impl Commits {
     /// Syncs the disk: what is in the journal up to now is not needed any more.
     fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), Error> {
         let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
-        let proofs: Vec<_> = unsynced
-            .drain(..)
-            .filter_map(|partition| {
-                partition.settling.clear_unsynced();
-                let proof = partition.with_log(|log| log.synced_with_disk()).ok()?;
-                Some((partition, proof))
-            })
-            .collect();
+        let mut proofs = Vec::with_capacity(unsynced.len());
+        for partition in unsynced.drain(..) {
+            partition.settling.clear_unsynced();
+            match partition.with_log(|log| log.synced_with_disk()) {
+                Ok(Ok(proof)) => proofs.push((partition, proof)),
+                // Its recovery point stays: recovery has more to read.
+                Ok(Err(error)) if error.is_full() => warn!(%partition, %error, "no room to note what is flushed"),
+                Ok(Err(error)) => return Err(to_io(error, dir)),
+                Err(_gone) => {}
+            }
+        }
         let path = dir.log_dir.path();
         dir.log_dir.fs().sync_all(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
         for (partition, proof) in proofs {
@@ -156,12 +162,19 @@ impl Commits {
     }
 }
 
+fn to_io(error: SegmentError, dir: &Dir) -> Error {
+    match error {
+        SegmentError::Io { path, source } => Error::Io { path, source },
+        error => Error::Io { path: dir.log_dir.path().to_path_buf(), source: io::Error::other(error) },
+    }
+}
+
 fn written_back(partition: &Partition) -> io::Result<()> {
     match partition.reader().write_back() {
         Ok(_) => Ok(()),
         // The segment was deleted meanwhile.
-        Err(ottla_storage::SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(ottla_storage::SegmentError::Io { source, .. }) => Err(source),
+        Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(SegmentError::Io { source, .. }) => Err(source),
         Err(error) => Err(io::Error::other(error)),
     }
 }

@@ -1,12 +1,7 @@
 //! DescribeLogDirs (35): what lies in each log dir, and how much room is left (KIP-113, KIP-827).
 
 use super::{Context, Pending, Refusal, plain_within};
-use crate::{
-    offline::Offline,
-    partition::Partition,
-    dir::Dir,
-    replicas::Replicas,
-};
+use crate::{dir::Dir, replica::Replica, replicas::Replicas};
 use ottla_config::{ServerConfig, keys};
 use ottla_protocol::{
     ErrorCode, Str,
@@ -101,34 +96,25 @@ fn is_cordoned(config: &ServerConfig, dir: &Dir) -> bool {
 fn found(replicas: &Replicas, dir: &Dir, wanted: Option<&BTreeSet<(&Str, i32)>>) -> Found {
     let mut found = Found::new();
     let is_wanted = |topic: &Str, index: i32| wanted.is_none_or(|wanted| wanted.contains(&(topic, index)));
-    let here = replicas.all().into_iter().filter(|partition| partition.dir.id == dir.id);
-    for partition in here.filter(|partition| is_wanted(&partition.topic, partition.index)) {
-        found.entry(partition.topic.clone()).or_default().insert(partition.index, served(&partition));
-    }
-    let offline = replicas.offline().in_dir(dir.id).into_iter();
-    for ((topic, index), partition) in offline.filter(|((topic, index), _)| is_wanted(topic, *index)) {
-        found.entry(topic).or_default().insert(index, unserved(index, &partition));
+    let here = replicas.all().into_iter().filter(|replica| replica.dir.id == dir.id);
+    for replica in here.filter(|replica| is_wanted(&replica.topic, replica.index)) {
+        found.entry(replica.topic.clone()).or_default().insert(replica.index, described(&replica));
     }
     found
 }
 
-fn served(partition: &Partition) -> DescribeLogDirsPartition {
-    let offsets = partition.reader().offsets();
+fn described(replica: &Replica) -> DescribeLogDirsPartition {
+    // How far the replica is behind what is committed; none that moves to another dir is kept yet.
+    let offset_lag = match replica.opened().map(|partition| partition.reader().offsets()) {
+        Some(offsets) => (offsets.high_watermark - offsets.log_end_offset).max(0),
+        None if replica.is_failed() => UNKNOWN_LAG,
+        None => 0,
+    };
     DescribeLogDirsPartition {
-        partition_index: partition.index,
-        partition_size: i64::try_from(partition.reader().size()).unwrap_or(i64::MAX),
-        // How far the replica is behind what is committed; none that moves to another dir is kept yet.
-        offset_lag: (offsets.high_watermark - offsets.log_end_offset).max(0),
+        partition_index: replica.index,
+        partition_size: i64::try_from(replica.size()).unwrap_or(i64::MAX),
+        offset_lag,
         is_future_key: false,
-        ..Default::default()
-    }
-}
-
-fn unserved(index: i32, partition: &Offline) -> DescribeLogDirsPartition {
-    DescribeLogDirsPartition {
-        partition_index: index,
-        partition_size: i64::try_from(partition.size()).unwrap_or(i64::MAX),
-        offset_lag: UNKNOWN_LAG,
         ..Default::default()
     }
 }

@@ -76,7 +76,7 @@ impl Output {
         self.segment.seal()?;
         let file = self.segment.file()?;
         file.set_modified_ms(modified_ms).map_err(|source| self.segment.io(source))?;
-        self.segment.sync(true)?;
+        self.segment.sync()?;
         self.segment.log.close();
         self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })?;
         Ok(self.segment)

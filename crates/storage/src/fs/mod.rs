@@ -6,7 +6,7 @@ pub mod sim;
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use real::RealFs;
@@ -118,15 +118,27 @@ pub(crate) fn read_to_end(file: &dyn File, limit: u64) -> io::Result<Vec<u8>> {
 /// Replaces a small file so that after a crash either the old or the new content is there, whole:
 /// temp file, fsync, rename, fsync of the folder.
 pub(crate) fn replace(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temp = path.as_os_str().to_owned();
-    temp.push(".tmp");
-    let temp = Path::new(&temp);
-    let file = fs.open(temp, Open::Truncate)?;
-    file.write_at(&[IoSlice::new(content)], 0)?;
+    let (temp, file) = write_temp(fs, path, content)?;
     file.sync_data()?;
-    fs.rename(temp, path)?;
+    fs.rename(&temp, path)?;
     match path.parent() {
         Some(parent) => fs.sync_dir(parent),
         None => Ok(()),
     }
+}
+
+/// Replaces a small file so that after the death of the process either the old or the new content is there, whole. After a power
+/// cut it may have none of them, until it was synced.
+pub(crate) fn put(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()> {
+    let (temp, _) = write_temp(fs, path, content)?;
+    fs.rename(&temp, path)
+}
+
+fn write_temp(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<(PathBuf, Arc<dyn File>)> {
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(".tmp");
+    let temp = PathBuf::from(temp);
+    let file = fs.open(&temp, Open::Truncate)?;
+    file.write_at(&[IoSlice::new(content)], 0)?;
+    Ok((temp, file))
 }

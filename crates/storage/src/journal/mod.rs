@@ -3,7 +3,7 @@
 //! Segments are written in the page cache; the journal takes the same batches in frames, one a commit, and is synced. So an
 //! append is durable after one sync whatever the number of logs. When the segments have been synced too ([`Journal::settle`])
 //! the files of the journal are written over. After a crash [`Journal::open`] finds what the segments may lack, and
-//! [`Recovered::restore`] puts it back.
+//! [`Entries::restore`] puts it back.
 
 mod files;
 mod frame;
@@ -23,7 +23,7 @@ use crate::fs::Fs;
 use files::{Files, Place};
 pub use frame::PartitionKey;
 use frame::{ALIGNMENT, Header, Kind, Row};
-pub use recovered::{Recovered, RestoreError, Restored};
+pub use recovered::{Entries, Recovered, RestoreError, Restored};
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -53,7 +53,7 @@ struct Source {
 
 #[derive(Debug)]
 struct Placed {
-    source: usize,
+    source: Arc<Source>,
     row: Row,
     position: u64,
 }
@@ -61,28 +61,28 @@ struct Placed {
 /// The entries that may be missing in segments, by log.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    sources: Vec<Source>,
     entries: BTreeMap<PartitionKey, Vec<Placed>>,
 }
 
 impl Recovered {
     pub(super) fn new(found: Found) -> Self {
         let mut this = Self::default();
+        let mut source: Option<Arc<Source>> = None;
         for frame in &found.frames {
-            this.add(frame);
+            let known = source.take().filter(|source| source.path == frame.path);
+            let known =
+                known.unwrap_or_else(|| Arc::new(Source { path: frame.path.clone(), file: Arc::clone(&frame.file) }));
+            this.add(frame, &known);
+            source = Some(known);
         }
         this
     }
 
-    fn add(&mut self, frame: &Frame) {
-        if self.sources.last().is_none_or(|last| last.path != frame.path) {
-            self.sources.push(Source { path: frame.path.clone(), file: Arc::clone(&frame.file) });
-        }
-        let source = self.sources.len() - 1;
+    fn add(&mut self, frame: &Frame, source: &Arc<Source>) {
         for (row, position) in frame.placed_rows() {
             let entries = self.entries.entry(row.key).or_default();
             match row.kind {
-                Kind::Append => entries.push(Placed { source, row, position }),
+                Kind::Append => entries.push(Placed { source: Arc::clone(source), row, position }),
                 // A log is cut durably at once; what is cut off must not come back.
                 Kind::Truncate => entries.retain(|placed| placed.row.offset < row.offset),
                 Kind::StartAt => entries.clear(),
@@ -95,52 +95,56 @@ impl Recovered {
         self.entries.keys()
     }
 
-    /// Puts back what a log lacks. Afterwards its entries are forgotten, unless that failed.
-    ///
-    /// If the log goes beyond both [`Restored::end`] and its recovery point it must be flushed before anything is appended:
-    /// what a crash left there is not in the journal.
-    pub fn restore(&mut self, key: &PartitionKey, log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
-        let Some(entries) = self.entries.get(key) else { return Ok(Restored::default()) };
-        let restored = self.restore_entries(entries, log, now_ms)?;
-        self.entries.remove(key);
-        Ok(restored)
+    /// Takes out what there is of a log.
+    pub fn take(&mut self, key: &PartitionKey) -> Option<Entries> {
+        self.entries.remove(key).map(Entries)
     }
+}
 
-    fn restore_entries(&self, entries: &[Placed], log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
+/// What the journal has of one log.
+#[derive(Debug)]
+pub struct Entries(Vec<Placed>);
+
+impl Entries {
+    /// Puts back what a log lacks.
+    ///
+    /// If the log goes beyond both [`Restored::end`] and its recovery point, what is there must be synced before anything
+    /// that is appended on top of it counts as durable: it is not in the journal.
+    pub fn restore(&self, log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
         let mut restored = Restored::default();
-        for Placed { source, row, position } in entries {
-            if row.offset >= log.log_end_offset() {
-                check_reaches(log, row.before)?;
-                log.append_as_follower(self.read(*source, *row, *position)?, ANY_EPOCH, now_ms)?;
+        for placed in &self.0 {
+            if placed.row.offset >= log.log_end_offset() {
+                check_reaches(log, placed.row.before)?;
+                log.append_as_follower(placed.read()?, ANY_EPOCH, now_ms)?;
                 restored.batches += 1;
             }
-            restored.end = row.end;
+            restored.end = placed.row.end;
         }
         Ok(restored)
     }
 
     /// Writes what the journal has of a log into a file, durably, and answers how many batches that were; none, no file.
-    pub fn save(&mut self, key: &PartitionKey, fs: &dyn Fs, path: &Path) -> Result<u64, Error> {
+    pub fn save(&self, fs: &dyn Fs, path: &Path) -> Result<usize, Error> {
         let io = |source| Error::Io { path: path.to_path_buf(), source };
-        let entries = self.entries.remove(key).unwrap_or_default();
         let mut content = Vec::new();
-        for Placed { source, row, position } in &entries {
-            let batches = self.read(*source, *row, *position)?;
-            batches.iter().for_each(|batch| content.extend_from_slice(&batch.to_bytes()));
+        for placed in &self.0 {
+            placed.read()?.iter().for_each(|batch| content.extend_from_slice(&batch.to_bytes()));
         }
         if !content.is_empty() {
             crate::fs::replace(fs, path, &content).map_err(io)?;
         }
-        Ok(entries.len() as u64)
+        Ok(self.0.len())
     }
+}
 
-    fn read(&self, source: usize, row: Row, position: u64) -> Result<CheckedBatches, Error> {
-        let Source { path, file } = &self.sources[source];
-        let bytes = scan::read(&**file, position, u64::from(row.len));
+impl Placed {
+    fn read(&self) -> Result<CheckedBatches, Error> {
+        let Source { path, file } = &*self.source;
+        let bytes = scan::read(&**file, self.position, u64::from(self.row.len));
         let bytes = bytes.map_err(|source| Error::Io { path: path.clone(), source })?;
         CheckedBatches::parse(bytes.into()).map_err(|_| Error::Corrupt {
             path: path.clone(),
-            position,
+            position: self.position,
             reason: "a batch in a committed frame is not what was written",
         })
     }

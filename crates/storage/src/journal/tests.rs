@@ -100,16 +100,15 @@ impl World {
     fn open(&mut self) {
         let (journal, mut recovered) = Journal::open(self.fs(), Path::new(DIR), LIMITS, 7).unwrap();
         self.journal = Some(journal);
+        // What the process before left behind is not in the journal, and comes before what this one appends.
+        self.fs.sync_all(Path::new(DIR)).unwrap();
         for n in 0..LOGS {
             let config = crate::LogConfig { segment_bytes: 600, index_interval_bytes: 150, ..Default::default() };
             let recovery_point = self.models[&n].recovery_point;
             let options = OpenOptions { config, recovery_point, now_ms: NOW, ..Default::default() };
             let mut log = Log::open(self.fs(), &path(n), &options).unwrap();
-            let restored = recovered.restore(&key(n), &mut log, NOW).unwrap();
-            self.restored += restored.batches;
-            if log.log_end_offset() > restored.end.max(log.recovery_point()) {
-                log.flush().unwrap();
-            }
+            let entries = recovered.take(&key(n));
+            self.restored += entries.map_or(0, |entries| entries.restore(&mut log, NOW).unwrap().batches);
             self.models.get_mut(&n).unwrap().recovery_point = log.recovery_point();
             log.set_journal(Box::new(QueueSink(self.queue.clone(), key(n))));
             self.logs.insert(n, log);

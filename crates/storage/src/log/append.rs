@@ -177,22 +177,20 @@ impl Log {
         self.append(known, now_ms, Origin::Replication).map(Some)
     }
 
-    /// Notes that `epoch` starts at `start_offset`, durably.
+    /// Notes that `epoch` starts at `start_offset`. It is durable with what is appended next.
     pub(super) fn assign_epoch(&mut self, epoch: i32, start_offset: i64) -> Result<(), Error> {
         let mut epochs = {
             let known = self.shared.epochs.lock();
-            if epoch < 0 || !known.is_news(epoch, start_offset) {
+            let is_news = epoch >= 0 && known.is_news(epoch, start_offset);
+            if !is_news && self.stale_epochs.is_none() {
                 return Ok(());
             }
             known.clone()
         };
-        if epochs.assign(epoch, start_offset) {
-            let stored = epochs.store(self.dir.fs(), &self.dir.path()).map_err(Error::from);
-            self.failed |= matches!(stored, Err(Error::Epochs(_)));
-            stored?;
-            *self.shared.epochs.lock() = epochs;
-        }
-        Ok(())
+        epochs.assign(epoch, start_offset);
+        let set = self.set_epochs(epochs, false).map_err(Error::from);
+        self.failed |= matches!(set, Err(Error::Epochs(_)));
+        set
     }
 
     fn check_sizes(&self, batches: &CheckedBatches) -> Result<(), Error> {

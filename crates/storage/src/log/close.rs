@@ -8,11 +8,21 @@ impl Log {
     /// The recovery point is the end of the log afterwards. The log dir's checkpoints are written by the caller. A log that
     /// failed does not close: opening it again must recover it.
     pub fn close(mut self) -> Result<i64, OpenError> {
-        self.close_files()?;
+        self.finish()?;
+        self.names_changed += 1;
+        self.flush()?;
+        self.active.segment.sync()?;
         Ok(self.recovery_point)
     }
 
-    fn close_files(&mut self) -> Result<(), OpenError> {
+    /// Closes the log like [`Log::close`] but for the syncs: the end that is answered is its recovery point once the whole disk is
+    /// synced.
+    pub fn close_unsynced(mut self) -> Result<i64, OpenError> {
+        self.finish()?;
+        Ok(self.log_end_offset())
+    }
+
+    fn finish(&mut self) -> Result<(), OpenError> {
         self.check_not_failed()?;
         let segment = std::sync::Arc::clone(&self.active.segment);
         let file = segment.file()?;
@@ -23,9 +33,6 @@ impl Log {
         }
         segment.seal()?;
         self.snapshots.take(&self.producers)?;
-        self.names_changed += 1;
-        self.flush()?;
-        segment.sync(true)?;
         Ok(())
     }
 }

@@ -56,6 +56,9 @@ impl Log {
     }
 
     /// A task that cleans the log; none if there is nothing to clean.
+    ///
+    /// The log must be flushed before the task is run: recovery starts with what a snapshot below the recovery point says of
+    /// transactions, and must find their ends.
     pub fn clean_task(&self, cleanable: &Cleanable, now_ms: i64, config: &CompactionConfig) -> Option<CleanTask> {
         if cleanable.cleanable_bytes == 0 || self.failed {
             return None;

@@ -54,8 +54,7 @@ impl Log {
         }
         let mut epochs = self.shared.epochs.lock().clone();
         if epochs.truncate_from_start(offset) {
-            epochs.store(self.dir.fs(), &self.dir.path())?;
-            *self.shared.epochs.lock() = epochs;
+            self.set_epochs(epochs, false)?;
         }
         self.shared.set_log_start_offset(offset);
         self.producers.on_log_start_offset(offset);

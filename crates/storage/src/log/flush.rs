@@ -8,6 +8,7 @@ use super::Log;
 use crate::fs::Open;
 use crate::segment::file::Dir;
 use crate::segment::{self, Segment};
+use crate::{epochs, partition_metadata};
 
 /// What must be synced so that everything up to an offset is durable.
 ///
@@ -17,13 +18,16 @@ use crate::segment::{self, Segment};
 #[must_use = "a flush happens when it is run"]
 pub struct FlushTask {
     dir: Arc<Dir>,
-    complete: Vec<Arc<Segment>>,
-    active: Arc<Segment>,
+    segments: Vec<Arc<Segment>>,
     /// Names came or went: what was deleted must not come back, torn, below what is flushed now.
     sync_dir: bool,
-    snapshots: Vec<PathBuf>,
+    /// Snapshots, and the files of a line or two.
+    small: Vec<PathBuf>,
     flushed: Flushed,
 }
+
+/// Bytes of the active segment between two snapshots of the producers: what recovery walks over at most.
+const SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
 
 /// Proof of a flush, for [`Log::mark_flushed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +40,11 @@ pub struct Flushed {
 impl FlushTask {
     /// Syncs the files.
     pub fn run(self) -> Result<Flushed, segment::Error> {
-        for segment in &self.complete {
-            Self::sync_segment(segment, true)?;
+        for segment in &self.segments {
+            Self::sync_segment(segment)?;
         }
-        Self::sync_segment(&self.active, false)?;
-        for path in &self.snapshots {
-            self.sync_snapshot(path)?;
+        for path in &self.small {
+            self.sync_small(path)?;
         }
         if self.sync_dir {
             match self.dir.sync() {
@@ -54,17 +57,17 @@ impl FlushTask {
         Ok(self.flushed)
     }
 
-    fn sync_segment(segment: &Segment, with_indexes: bool) -> Result<(), segment::Error> {
-        match segment.sync(with_indexes) {
+    fn sync_segment(segment: &Segment) -> Result<(), segment::Error> {
+        match segment.sync() {
             // Truncations and deletions remove segments; what a truncation overtook is not vouched for.
             Err(segment::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
             synced => synced,
         }
     }
 
-    fn sync_snapshot(&self, path: &Path) -> Result<(), segment::Error> {
+    fn sync_small(&self, path: &Path) -> Result<(), segment::Error> {
         match self.dir.fs().open(path, Open::Existing).and_then(|file| file.sync_data()) {
-            // Truncations and deletions remove snapshots.
+            // Truncations and deletions remove snapshots; a log without an epoch or topic id has no such file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(segment::Error::Io { path: path.to_path_buf(), source }),
             Ok(()) => Ok(()),
@@ -80,34 +83,59 @@ impl Flushed {
 }
 
 impl Log {
-    /// What is to be synced for everything appended so far; none if it is durable already, or if the log failed.
-    pub fn flush_task(&mut self) -> Option<FlushTask> {
-        if self.failed {
-            return None;
-        }
+    /// What is to be synced for everything appended so far; none if it is durable already, or if the log failed. An error for want
+    /// of room changes nothing.
+    pub fn flush_task(&mut self) -> Result<Option<FlushTask>, segment::Error> {
         let up_to = self.log_end_offset();
+        let sync_dir = self.names_changed != self.names_synced;
+        if self.failed || (up_to <= self.recovery_point && !sync_dir && !self.snapshots.has_unsynced()) {
+            return Ok(None);
+        }
         let segments = self.shared.segments();
         // From where recovery would begin: the one that ends at the recovery point may have been completed, and its indexes
         // written, after its last flush.
         let after = segments.partition_point(|segment| segment.base_offset < self.recovery_point);
-        let first = after.saturating_sub(1);
-        let (active, unflushed) = segments.get(first.min(segments.len() - 1)..)?.split_last()?;
-        if up_to <= self.recovery_point && !self.snapshots.has_unsynced() {
-            return None;
+        let first = after.saturating_sub(1).min(segments.len() - 1);
+        let flushed = self.proof()?;
+        let mut small = self.snapshots.take_unsynced();
+        if sync_dir {
+            small.extend([epochs::FILE, partition_metadata::FILE].map(|name| self.dir.file(name)));
         }
-        Some(FlushTask {
-            dir: Arc::clone(&self.dir),
-            complete: unflushed.to_vec(),
-            active: Arc::clone(active),
-            sync_dir: self.names_changed != self.names_synced,
-            snapshots: self.snapshots.take_unsynced(),
-            flushed: Flushed { up_to, truncations: self.truncations, names: self.names_changed },
+        let segments = segments.get(first..).unwrap_or_default().to_vec();
+        Ok(Some(FlushTask { dir: Arc::clone(&self.dir), segments, sync_dir, small, flushed }))
+    }
+
+    /// A proof that everything appended so far is durable, to be taken before the whole disk is synced and used after. An error
+    /// for want of room changes nothing.
+    pub fn synced_with_disk(&mut self) -> Result<Flushed, segment::Error> {
+        self.check_not_failed()?;
+        let proof = self.proof()?;
+        self.snapshots.take_unsynced();
+        Ok(proof)
+    }
+
+    /// What a flush makes durable: with the batches the index entries of them, from which recovery goes on, and where the state of
+    /// the producers has far to be rebuilt from, a snapshot of that.
+    fn proof(&mut self) -> Result<Flushed, segment::Error> {
+        let written = self.write_for_recovery();
+        self.failed |= written.as_ref().is_err_and(|error| !error.is_full());
+        written.map(|()| Flushed {
+            up_to: self.log_end_offset(),
+            truncations: self.truncations,
+            names: self.names_changed,
         })
     }
 
-    /// A proof that everything appended so far is durable, to be taken before the whole disk is synced and used after.
-    pub fn synced_with_disk(&self) -> Flushed {
-        Flushed { up_to: self.log_end_offset(), truncations: self.truncations, names: self.names_changed }
+    fn write_for_recovery(&mut self) -> Result<(), segment::Error> {
+        self.active.segment.write_indexes()?;
+        let size = self.active.segment.size();
+        if size >= self.active.snapshot_at + SNAPSHOT_EVERY_BYTES {
+            self.snapshots.take(&self.producers)?;
+            let (base_offset, end) = (self.active.segment.base_offset, self.producers.end_offset());
+            self.snapshots.remove(|offset| offset > base_offset && offset < end)?;
+            self.active.snapshot_at = size;
+        }
+        Ok(())
     }
 
     /// Moves the recovery point to what was flushed, unless the log was truncated meanwhile.
@@ -130,7 +158,7 @@ impl Log {
     /// Makes everything appended so far durable before it answers.
     pub fn flush(&mut self) -> Result<(), segment::Error> {
         self.check_not_failed()?;
-        let Some(task) = self.flush_task() else { return Ok(()) };
+        let Some(task) = self.flush_task()? else { return Ok(()) };
         match task.run() {
             Ok(flushed) => {
                 self.mark_flushed(flushed);

@@ -26,8 +26,9 @@ pub(crate) use open::Files;
 pub use open::{Error as OpenError, OpenOptions};
 pub use removal::Removal;
 
+use crate::checkpoint;
 use crate::config::LogConfig;
-use crate::epochs::EpochEndOffset;
+use crate::epochs::{EpochEndOffset, LeaderEpochs};
 use crate::journal::{Change, Sink};
 use crate::partition_metadata;
 use crate::producers::{ProducerEntry, Producers};
@@ -56,6 +57,8 @@ pub struct Log {
     names_synced: u64,
     /// Counts truncations, so that a flush begun before one does not vouch for what was appended after it.
     truncations: u64,
+    /// What the file of leader epochs has, if that is more than there is: to be taken out before anything is appended.
+    stale_epochs: Option<LeaderEpochs>,
     /// A compacted segment that waits under its `.swap` names to take the place of others.
     swap: Option<Arc<Segment>>,
     /// A write failed and what the disk holds is not known: no more appends.
@@ -71,6 +74,8 @@ struct Active {
     created_ms: i64,
     /// Max timestamp of its first batch.
     first_timestamp: Option<i64>,
+    /// How long it was when the producers were written down.
+    snapshot_at: u64,
 }
 
 impl Log {
@@ -155,8 +160,9 @@ impl Log {
             Some(known) => Err(OpenError::InconsistentTopicId { dir: self.dir(), known, given: topic_id }),
             None => {
                 let dir = self.dir();
-                partition_metadata::write(self.dir.fs(), &dir, topic_id)
+                partition_metadata::put(self.dir.fs(), &dir, topic_id)
                     .map_err(|source| OpenError::Io { path: dir, source })?;
+                self.names_changed += 1;
                 self.topic_id = Some(topic_id);
                 Ok(())
             }
@@ -178,9 +184,29 @@ impl Log {
         self.shared.epochs.lock().latest().map(|(epoch, _)| epoch)
     }
 
-    /// Notes that this broker leads from the end of the log on. The entry is durable when this answers.
+    /// The leader epochs in the log, each with the offset where it starts.
+    pub fn leader_epochs(&self) -> Vec<(i32, i64)> {
+        self.shared.epochs.lock().starts().collect()
+    }
+
+    /// Notes that this broker leads from the end of the log on.
     pub fn start_leader_epoch(&mut self, epoch: i32) -> Result<(), AppendError> {
         self.assign_epoch(epoch, self.log_end_offset())
+    }
+
+    /// Replaces the leader epochs. What is taken out must not come back beside other records after a power cut; what is added is
+    /// durable when the log is flushed.
+    fn set_epochs(&mut self, epochs: LeaderEpochs, taken_out: bool) -> Result<(), checkpoint::Error> {
+        let (fs, dir) = (self.dir.fs(), self.dir.path());
+        match &self.stale_epochs {
+            Some(stale) if *stale == epochs => {}
+            None if !taken_out => epochs.put(fs, &dir)?,
+            _ => epochs.store(fs, &dir)?,
+        }
+        self.stale_epochs = None;
+        self.names_changed += 1;
+        *self.shared.epochs.lock() = epochs;
+        Ok(())
     }
 
     /// Where a leader epoch ends, as OffsetForLeaderEpoch answers it.

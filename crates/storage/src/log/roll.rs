@@ -18,7 +18,7 @@ impl Active {
                 first.map(|(_, header)| header.max_timestamp)
             }
         };
-        Ok(Self { segment, indexer: Indexer::default(), created_ms: now_ms, first_timestamp })
+        Ok(Self { segment, indexer: Indexer::default(), created_ms: now_ms, first_timestamp, snapshot_at: 0 })
     }
 
     /// How long the segment has been filled, by the timestamps in it or else by the clock.
@@ -73,8 +73,7 @@ impl Log {
     fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<bool, segment::Error> {
         let rolled = self.try_roll_at(base_offset, now_ms);
         // A full disk leaves the active segment as it was.
-        let is_full = |error: &segment::Error| matches!(error, segment::Error::Io { source, .. } if is_full(source));
-        self.failed |= rolled.as_ref().is_err_and(|error| !is_full(error));
+        self.failed |= rolled.as_ref().is_err_and(|error| !error.is_full());
         rolled
     }
 

@@ -69,6 +69,8 @@ impl Log {
         let removed = self.shared.segments();
         self.finish_removal(&removed)?;
         let segment = Arc::new(Segment::create(&self.dir, offset)?);
+        // A later segment must not outlive a power cut that this one does not.
+        self.dir.sync().map_err(|source| OpenError::Io { path: self.dir.path(), source })?;
         self.shared.set_segments(vec![Arc::clone(&segment)]);
         self.active = Active::new(segment, now_ms)?;
         self.snapshots.remove(|_| true)?;
@@ -106,11 +108,10 @@ impl Log {
         removed.map_err(|source| OpenError::Io { path: self.dir.path(), source })
     }
 
-    fn truncate_epochs(&self, end_offset: i64) -> Result<(), OpenError> {
+    fn truncate_epochs(&mut self, end_offset: i64) -> Result<(), OpenError> {
         let mut epochs = self.shared.epochs.lock().clone();
-        if epochs.truncate_from_end(end_offset) {
-            epochs.store(self.dir.fs(), &self.dir.path())?;
-            *self.shared.epochs.lock() = epochs;
+        if epochs.truncate_from_end(end_offset) || self.stale_epochs.is_some() {
+            self.set_epochs(epochs, true)?;
         }
         Ok(())
     }

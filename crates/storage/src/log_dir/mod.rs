@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_protocol::Uuid;
+use parking_lot::Mutex;
 
 pub use clean_shutdown::CleanShutdown;
 pub(crate) use clean_shutdown::FILE as CLEAN_SHUTDOWN_FILE;
@@ -78,6 +79,14 @@ pub struct Contents {
     pub future: Vec<PartitionDir>,
 }
 
+/// What the checkpoints said of the logs when the dir was opened.
+#[derive(Debug)]
+struct Checkpointed {
+    recovery_points: PartitionOffsets,
+    log_start_offsets: PartitionOffsets,
+    high_watermarks: PartitionOffsets,
+}
+
 /// An open log dir. No other process opens it meanwhile.
 #[derive(Debug)]
 pub struct LogDir {
@@ -85,9 +94,7 @@ pub struct LogDir {
     path: PathBuf,
     meta_properties: Option<MetaProperties>,
     clean_shutdown: Option<CleanShutdown>,
-    recovery_points: PartitionOffsets,
-    log_start_offsets: PartitionOffsets,
-    high_watermarks: PartitionOffsets,
+    checkpointed: Mutex<Checkpointed>,
     cleaned: PartitionOffsets,
     _lock: Box<dyn FileLock>,
 }
@@ -105,9 +112,11 @@ impl LogDir {
         })?;
         Ok(Self {
             meta_properties: MetaProperties::read(&*fs, path)?,
-            recovery_points: offsets::read_or_none(&*fs, path, Checkpoint::RecoveryPoint)?,
-            log_start_offsets: offsets::read_or_none(&*fs, path, Checkpoint::LogStartOffset)?,
-            high_watermarks: offsets::read_or_none(&*fs, path, Checkpoint::HighWatermark)?,
+            checkpointed: Mutex::new(Checkpointed {
+                recovery_points: offsets::read_or_none(&*fs, path, Checkpoint::RecoveryPoint)?,
+                log_start_offsets: offsets::read_or_none(&*fs, path, Checkpoint::LogStartOffset)?,
+                high_watermarks: offsets::read_or_none(&*fs, path, Checkpoint::HighWatermark)?,
+            }),
             cleaned: offsets::read_or_none(&*fs, path, Checkpoint::Cleaner)?,
             clean_shutdown: clean_shutdown::take(&*fs, path)?,
             path: path.to_path_buf(),
@@ -173,35 +182,54 @@ impl LogDir {
         Ok(contents)
     }
 
-    /// What a checkpoint said of a partition when the dir was opened.
+    /// What a checkpoint said of a partition when the dir was opened, unless its log was made anew since.
     pub fn checkpointed(&self, which: Checkpoint, topic: &str, partition: i32) -> Option<i64> {
+        let key = (topic.to_owned(), partition);
+        let checkpointed = self.checkpointed.lock();
         let offsets = match which {
-            Checkpoint::RecoveryPoint => &self.recovery_points,
-            Checkpoint::LogStartOffset => &self.log_start_offsets,
-            Checkpoint::HighWatermark => &self.high_watermarks,
+            Checkpoint::RecoveryPoint => &checkpointed.recovery_points,
+            Checkpoint::LogStartOffset => &checkpointed.log_start_offsets,
+            Checkpoint::HighWatermark => &checkpointed.high_watermarks,
             Checkpoint::Cleaner => &self.cleaned,
         };
-        offsets.get(&(topic.to_owned(), partition)).copied()
+        offsets.get(&key).copied()
+    }
+
+    /// Forgets what the checkpoints said of a log that is gone: another of its name must not be taken for flushed up to there.
+    fn forget(&self, topic: &str, partition: i32) {
+        let key = (topic.to_owned(), partition);
+        let mut checkpointed = self.checkpointed.lock();
+        checkpointed.recovery_points.remove(&key);
+        checkpointed.log_start_offsets.remove(&key);
+        checkpointed.high_watermarks.remove(&key);
     }
 
     /// Opens a log that [`LogDir::contents`] found, with its checkpointed offsets. Logs may be opened from several threads.
-    pub fn open_log(&self, dir: &PartitionDir, config: LogConfig, now_ms: i64) -> Result<Log, OpenError> {
-        let key = (dir.topic.clone(), dir.partition);
-        let offset = |offsets: &PartitionOffsets| offsets.get(&key).copied().unwrap_or(0);
+    ///
+    /// Its folder may be of another topic than the one with `topic_id`, which is an error.
+    pub fn open_log(
+        &self,
+        dir: &PartitionDir,
+        topic_id: Option<Uuid>,
+        config: LogConfig,
+        now_ms: i64,
+    ) -> Result<Log, OpenError> {
+        let offset = |which| self.checkpointed(which, &dir.topic, dir.partition).unwrap_or(0);
         let options = OpenOptions {
             config,
-            log_start_offset: offset(&self.log_start_offsets),
-            recovery_point: offset(&self.recovery_points),
+            log_start_offset: offset(Checkpoint::LogStartOffset),
+            recovery_point: offset(Checkpoint::RecoveryPoint),
             clean_shutdown: self.clean_shutdown.is_some(),
-            topic_id: None,
+            topic_id,
             now_ms,
+            ..OpenOptions::default()
         };
         let mut log = Log::open(Arc::clone(&self.fs), &dir.path, &options)?;
-        log.set_high_watermark(offset(&self.high_watermarks));
+        log.set_high_watermark(offset(Checkpoint::HighWatermark));
         Ok(log)
     }
 
-    /// Creates the log of a partition that is new to this dir. Its folder is durable when this answers.
+    /// Creates the log of a partition that is new to this dir. Nothing may be appended before [`LogDir::sync_all`].
     pub fn create_log(
         &self,
         topic: &str,
@@ -210,12 +238,16 @@ impl LogDir {
         config: LogConfig,
         now_ms: i64,
     ) -> Result<Log, OpenError> {
+        self.forget(topic, partition);
         let path = self.path.join(names::partition(topic, partition));
         let topic_id = (!topic_id.is_zero()).then_some(topic_id);
-        let log =
-            Log::open(Arc::clone(&self.fs), &path, &OpenOptions { config, topic_id, now_ms, ..Default::default() })?;
-        self.fs.sync_dir(&self.path).map_err(|source| OpenError::Io { path: self.path.clone(), source })?;
-        Ok(log)
+        let options = OpenOptions { config, topic_id, now_ms, caller_syncs: true, ..OpenOptions::default() };
+        Log::open(Arc::clone(&self.fs), &path, &options)
+    }
+
+    /// Makes everything durable that is on the dir's disk.
+    pub fn sync_all(&self) -> Result<(), Error> {
+        self.fs.sync_all(&self.path).map_err(|source| Error::Io { path: self.path.clone(), source })
     }
 
     /// Up to where compaction had been when the dir was opened.

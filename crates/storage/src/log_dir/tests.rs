@@ -101,9 +101,9 @@ fn checkpoints_are_kafkas_and_each_in_its_file() {
     }
     drop(dir);
     let dir = open(&fs);
-    assert_eq!(dir.recovery_points, offsets);
-    assert_eq!(dir.log_start_offsets, offsets);
-    assert_eq!(dir.high_watermarks, offsets);
+    assert_eq!(dir.checkpointed.lock().recovery_points, offsets);
+    assert_eq!(dir.checkpointed.lock().log_start_offsets, offsets);
+    assert_eq!(dir.checkpointed.lock().high_watermarks, offsets);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_malformed_checkpoint_is_told_with_its_line_and_done_without() {
         let checkpoint::Error::Malformed { line, .. } = error else { panic!("{error}") };
         assert_eq!(line, expected, "{wrong:?}");
         // As Kafka does: the logs are recovered from their start.
-        assert_eq!(open(&fs).recovery_points, PartitionOffsets::new());
+        assert_eq!(open(&fs).checkpointed.lock().recovery_points, PartitionOffsets::new());
     }
 }
 
@@ -140,7 +140,7 @@ fn a_checkpoint_is_the_old_or_the_new_one_whatever_happens_while_it_is_written()
         let written = dir.write_checkpoint(Checkpoint::RecoveryPoint, &new);
         fs.heal();
         fs.power_cut(|_, _| 0);
-        let found = open(&fs).recovery_points;
+        let found = open(&fs).checkpointed.lock().recovery_points.clone();
         if written.is_ok() {
             assert_eq!(found, new);
         } else {
@@ -228,7 +228,7 @@ fn logs_are_found_and_opened_where_they_ended() {
     for removal in contents.removals {
         removal.run().unwrap();
     }
-    let log = dir.open_log(&contents.partitions[0], LogConfig::default(), NOW).unwrap();
+    let log = dir.open_log(&contents.partitions[0], None, LogConfig::default(), NOW).unwrap();
     assert_eq!(log.topic_id(), Some(id));
     assert_eq!((log.high_watermark(), log.log_end_offset(), log.recovery_point()), (3, 3, 3));
     assert!(dir.contents().unwrap().removals.is_empty());
@@ -255,7 +255,7 @@ fn a_log_lives_on_a_real_disk() {
     log.delete_records(15).unwrap().run().unwrap();
     drop(log);
     let found = dir.contents().unwrap().partitions;
-    let mut log = dir.open_log(&found[0], config, NOW).unwrap();
+    let mut log = dir.open_log(&found[0], None, config, NOW).unwrap();
     assert_eq!(log.log_end_offset(), 40);
     log.truncate_to(30, NOW).unwrap();
     append(&mut log, 5);

@@ -11,6 +11,11 @@ pub(crate) struct Indexer {
 }
 
 impl Indexer {
+    /// Goes on after a batch that has an entry.
+    pub(crate) fn after_entry(header: &Header) -> Self {
+        Self { bytes_since_entry: header.size_in_bytes() as u64 }
+    }
+
     /// Takes in a batch of the segment at `position`.
     pub(crate) fn batch(
         &mut self,

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use ottla_protocol::batch::{self, Header};
 use parking_lot::Mutex;
 
-use crate::fs::{File, Open};
+use crate::fs::{File, Open, is_full};
 use file::{Dir, LazyFile};
 pub(crate) use indexer::Indexer;
 use offset_index::OffsetIndex;
@@ -75,6 +75,13 @@ pub enum Error {
         /// The least that it must be.
         previous: i64,
     },
+}
+
+impl Error {
+    /// Whether there was no room, and nothing is lost by that.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
 }
 
 /// Bytes that the files of a segment hold, as a listing of the folder says.
@@ -322,20 +329,17 @@ impl Segment {
         self.txn_index.entries.file().close();
     }
 
-    /// Makes the log file durable, and with it the indexes of a sealed segment, whose handles are closed.
-    pub(crate) fn sync(&self, with_indexes: bool) -> Result<(), Error> {
+    /// Makes the log file and what is written of its indexes durable. The handles of the indexes are closed.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         self.file()?.sync_data().map_err(|source| self.io(source))?;
-        if !with_indexes {
-            return Ok(());
-        }
-        let files = [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()];
-        for file in files {
-            match file.existing() {
-                Ok(handle) => handle.sync_data().map_err(|source| Error::Io { path: file.path(), source })?,
+        for entries in [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()]
+        {
+            match entries.existing() {
+                Ok(handle) => handle.sync_data().map_err(|source| Error::Io { path: entries.path(), source })?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Error::Io { path: file.path(), source }),
+                Err(source) => return Err(Error::Io { path: entries.path(), source }),
             }
-            file.close();
+            entries.close();
         }
         Ok(())
     }

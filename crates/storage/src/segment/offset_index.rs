@@ -34,6 +34,12 @@ impl OffsetIndex {
         self.entry_before(count)
     }
 
+    /// The last entry of a batch that ends below `offset`.
+    pub(crate) fn last_below(&self, offset: i64) -> io::Result<Option<OffsetPosition>> {
+        let count = self.entries.partition_point(|entry| self.decode(entry).offset < offset)?;
+        self.entry_before(count)
+    }
+
     /// The first entry whose position is not below `position`.
     pub(crate) fn at_or_after_position(&self, position: u64) -> io::Result<Option<OffsetPosition>> {
         let count = self.entries.partition_point(|entry| self.decode(entry).position < position)?;

@@ -1,7 +1,8 @@
 //! Rebuilding what can be told from a log file: where its batches end, its indexes, the state of producers, leader epochs.
 
-use ottla_protocol::batch::{self, CheckedBatch};
+use ottla_protocol::batch::{self, CheckedBatch, Header};
 
+use super::offset_index::OffsetPosition;
 use super::scan::{self, Batches};
 use super::{AbortedTxn, Error, Indexer, Segment, TimestampOffset};
 use crate::epochs::LeaderEpochs;
@@ -22,29 +23,29 @@ pub(crate) struct Recovered {
     pub(crate) truncated: u64,
 }
 
-/// Proves every batch of a segment that may not be flushed, and cuts the file after the last sound one.
+/// Proves every batch of a segment that may not be flushed, and cuts the file, durably, after the last sound one.
 ///
-/// A bad batch where data was flushed, below `recovery_point`, is not a torn write: it is an error and nothing is cut.
+/// What is below `recovery_point` is flushed: its batches are not proven again, their headers are walked from the last index
+/// entry on if the indexes are `indexed` so far. A bad one there is not a torn write: it is an error and nothing is cut.
 pub(crate) fn recover(
     segment: &Segment,
     index_interval_bytes: u32,
     recovery_point: i64,
+    indexed: bool,
     state: &mut State<'_>,
 ) -> Result<Recovered, Error> {
-    reset_indexes(segment, true)?;
     let end = segment.file()?.len().map_err(|source| segment.io(source))?;
-    let mut walk = Walk::new(segment, index_interval_bytes, end)?;
-    let stopped = loop {
-        match walk.next() {
-            Ok(Some((position, batch))) => take_in(segment, position, &batch, state)?,
-            Ok(None) => break None,
-            Err(error) => break Some(error),
+    let resumed = if indexed { resume(segment, recovery_point, end)? } else { None };
+    let mut walk = match resumed {
+        Some(entry) => Walk::after_entry(segment, index_interval_bytes, entry, end)?,
+        None => {
+            reset_indexes(segment)?;
+            Walk::new(segment, index_interval_bytes, end)?
         }
     };
-    match stopped {
-        Some(Error::Corrupt { .. } | Error::OffsetOrder { .. }) if walk.next_offset >= recovery_point => {}
-        Some(error) => return Err(error),
-        None => {}
+    match walk.recover(recovery_point, state) {
+        Err(Error::Corrupt { .. } | Error::OffsetOrder { .. }) if walk.next_offset >= recovery_point => {}
+        stopped => stopped?,
     }
     let truncated = end - walk.valid;
     if truncated > 0 {
@@ -52,62 +53,120 @@ pub(crate) fn recover(
             file = %segment.log.path().display(), position = walk.valid, bytes = truncated,
             "cutting a torn tail off the log"
         );
-        segment.file()?.truncate(walk.valid).map_err(|source| segment.io(source))?;
+        // What is appended in its place must not meet it again after a power cut.
+        let file = segment.file()?;
+        file.truncate(walk.valid).and_then(|()| file.sync_data()).map_err(|source| segment.io(source))?;
     }
     segment.publish(walk.next_offset, walk.valid);
     Ok(Recovered { next_offset: walk.next_offset, truncated })
 }
 
-/// Rebuilds the offset and time index of a segment whose data is flushed.
-pub(crate) fn rebuild_indexes(segment: &Segment, index_interval_bytes: u32) -> Result<(), Error> {
-    reset_indexes(segment, false)?;
-    let mut walk = Walk::new(segment, index_interval_bytes, segment.size())?;
-    while walk.next()?.is_some() {}
-    Ok(())
+/// The last index entry below the recovery point, with the entries after it dropped; none if the indexes are not to be relied on.
+///
+/// The entries up to there were flushed with the batches they are of.
+fn resume(segment: &Segment, recovery_point: i64, end: u64) -> Result<Option<OffsetPosition>, Error> {
+    if segment.base_offset >= recovery_point || !super::indexes_are_sound(segment)? {
+        return Ok(None);
+    }
+    let cut = || {
+        let Some(entry) = segment.offset_index.last_below(recovery_point)?.filter(|entry| entry.position < end) else {
+            return Ok(None);
+        };
+        segment.offset_index.truncate_to(entry.offset + 1)?;
+        segment.time_index.truncate_to(entry.offset + 1)?;
+        Ok(Some((entry, segment.time_index.last()?)))
+    };
+    let Some((entry, max)) = cut().map_err(|source| segment.io(source))? else { return Ok(None) };
+    let mut headers = scan::Headers::new(segment.file()?, entry.position, end);
+    // Another batch than the index says: it is of another log, or torn.
+    if !matches!(headers.next(), Ok(Some((_, header))) if header.last_offset() == entry.offset) {
+        return Ok(None);
+    }
+    segment.set_max_timestamp(max);
+    Ok(Some(entry))
 }
 
-fn reset_indexes(segment: &Segment, with_transactions: bool) -> Result<(), Error> {
+/// Rebuilds the offset and time index of a segment whose data is flushed.
+pub(crate) fn rebuild_indexes(segment: &Segment, index_interval_bytes: u32) -> Result<(), Error> {
+    reset_indexes(segment)?;
+    let mut walk = Walk::new(segment, index_interval_bytes, segment.size())?;
+    walk.prove(|_, _| Ok(()))
+}
+
+fn reset_indexes(segment: &Segment) -> Result<(), Error> {
     let reset = || {
         segment.offset_index.entries.truncate(0)?;
-        segment.time_index.entries.truncate(0)?;
-        if with_transactions && segment.txn_index.entries.len() > 0 {
-            segment.txn_index.entries.truncate(0)
-        } else {
-            Ok(())
-        }
+        segment.time_index.entries.truncate(0)
     };
     segment.set_max_timestamp(TimestampOffset { timestamp: batch::NO_TIMESTAMP, offset: segment.base_offset });
     reset().map_err(|source| segment.io(source))
 }
 
-/// Walks proven batches in offset order and indexes them.
+/// Walks batches in offset order and indexes them.
 struct Walk<'a> {
     segment: &'a Segment,
     index_interval_bytes: u32,
-    batches: Batches,
     indexer: Indexer,
     next_offset: i64,
+    /// Where the last batch ends.
     valid: u64,
+    end: u64,
 }
 
 impl<'a> Walk<'a> {
     fn new(segment: &'a Segment, index_interval_bytes: u32, end: u64) -> Result<Self, Error> {
-        Ok(Self {
-            segment,
-            index_interval_bytes,
-            batches: Batches::new(segment.file()?, 0, end),
-            indexer: Indexer::default(),
-            next_offset: segment.base_offset,
-            valid: 0,
-        })
+        let next_offset = segment.base_offset;
+        Ok(Self { segment, index_interval_bytes, indexer: Indexer::default(), next_offset, valid: 0, end })
     }
 
-    fn next(&mut self) -> Result<Option<(u64, CheckedBatch)>, Error> {
+    /// Goes on after the batch of an index entry.
+    fn after_entry(
+        segment: &'a Segment,
+        index_interval_bytes: u32,
+        entry: OffsetPosition,
+        end: u64,
+    ) -> Result<Self, Error> {
+        let mut walk = Self::new(segment, index_interval_bytes, end)?;
+        let mut headers = scan::Headers::new(segment.file()?, entry.position, end);
+        if let Some((position, header)) = headers.next().map_err(|error| segment.scan(error))? {
+            walk.indexer = Indexer::after_entry(&header);
+            walk.next_offset = header.next_offset();
+            walk.valid = position + header.size_in_bytes() as u64;
+        }
+        Ok(walk)
+    }
+
+    /// Takes in everything: up to `recovery_point` by the headers, what is not wholly below it with proof.
+    fn recover(&mut self, recovery_point: i64, state: &mut State<'_>) -> Result<(), Error> {
         let segment = self.segment;
-        let Some((position, batch)) = self.batches.next().map_err(|error| segment.scan(error))? else {
-            return Ok(None);
-        };
-        let header = batch.header();
+        self.skim(recovery_point)?;
+        self.prove(|position, batch| take_in(segment, position, batch, state))
+    }
+
+    fn skim(&mut self, to: i64) -> Result<(), Error> {
+        let segment = self.segment;
+        let mut headers = scan::Headers::new(segment.file()?, self.valid, self.end);
+        while self.next_offset < to
+            && let Some((position, header)) = headers.next().map_err(|error| segment.scan(error))?
+            && header.next_offset() <= to
+        {
+            self.take(position, &header)?;
+        }
+        Ok(())
+    }
+
+    fn prove(&mut self, mut each: impl FnMut(u64, &CheckedBatch) -> Result<(), Error>) -> Result<(), Error> {
+        let segment = self.segment;
+        let mut batches = Batches::new(segment.file()?, self.valid, self.end);
+        while let Some((position, batch)) = batches.next().map_err(|error| segment.scan(error))? {
+            self.take(position, batch.header())?;
+            each(position, &batch)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, position: u64, header: &Header) -> Result<(), Error> {
+        let segment = self.segment;
         if header.base_offset < self.next_offset || !segment.can_hold(header.last_offset()) {
             return Err(Error::OffsetOrder {
                 path: segment.log.path(),
@@ -118,8 +177,8 @@ impl<'a> Walk<'a> {
         }
         self.indexer.batch(segment, header, position, self.index_interval_bytes)?;
         self.next_offset = header.next_offset();
-        self.valid = position + batch.size_in_bytes() as u64;
-        Ok(Some((position, batch)))
+        self.valid = position + header.size_in_bytes() as u64;
+        Ok(())
     }
 }
 
@@ -127,13 +186,13 @@ impl<'a> Walk<'a> {
 fn take_in(segment: &Segment, position: u64, batch: &CheckedBatch, state: &mut State<'_>) -> Result<(), Error> {
     let header = batch.header();
     state.epochs.take_in(header.partition_leader_epoch, header.base_offset);
-    if header.has_producer_id() {
+    if header.has_producer_id() && header.base_offset >= state.producers.end_offset() {
         let corrupt = |source| Error::Corrupt { path: segment.log.path(), position, source };
         for txn in replay(state.producers, batch).map_err(corrupt)? {
             segment.txn_index.append(txn).map_err(|source| segment.io(source))?;
         }
     }
-    state.producers.set_end_offset(header.next_offset());
+    state.producers.set_end_offset(state.producers.end_offset().max(header.next_offset()));
     Ok(())
 }
 
@@ -181,10 +240,11 @@ pub(crate) fn replay_producers(
     let Some(start) = segment.find(from, end)? else { return Ok(aborted) };
     let file = segment.file()?;
     let mut headers = scan::Headers::new(file.clone(), start.position, end);
-    while let Some((position, header)) = headers.next().map_err(|error| segment.scan(error))? {
-        if header.base_offset >= to {
-            break;
-        }
+    // What is behind `to` may be torn: it is not looked at.
+    while producers.end_offset() < to
+        && let Some((position, header)) = headers.next().map_err(|error| segment.scan(error))?
+        && header.base_offset < to
+    {
         if header.has_producer_id() && header.attributes.is_control() {
             let mut batches = Batches::new(file.clone(), position, position + header.size_in_bytes() as u64);
             if let Some((_, batch)) = batches.next().map_err(|error| segment.scan(error))? {

@@ -57,12 +57,15 @@ impl World {
                 let (end, point) = (self.model.end, self.log().recovery_point());
                 assert_eq!(point, end);
             }
+            Err(error) if error.is_full() => {
+                assert!(self.has_fired(), "{error}");
+            }
             Err(error) => {
                 assert!(self.has_fired(), "{error}");
                 if self.is_power_fault() {
                     mark("power cut in a flush");
                 }
-                assert!(self.log().flush_task().is_none(), "a failed flush is not tried again");
+                assert!(self.log().flush_task().unwrap().is_none(), "a failed flush is not tried again");
                 self.crash(Doubt::default());
             }
         }
@@ -73,7 +76,15 @@ impl World {
         let Some((task, up_to, truncated)) = self.flushing.take() else {
             self.say(|_| "begin a flush".to_owned());
             let end = self.model.end;
-            self.flushing = self.log().flush_task().map(|task| (task, end, false));
+            match self.log().flush_task() {
+                Ok(task) => self.flushing = task.map(|task| (task, end, false)),
+                Err(error) => {
+                    assert!(self.has_fired(), "{error}");
+                    if !error.is_full() {
+                        self.crash(Doubt::default());
+                    }
+                }
+            }
             return;
         };
         self.say(|_| format!("end a flush up to {up_to}"));

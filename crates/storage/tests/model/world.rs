@@ -49,6 +49,7 @@ impl World {
         let fs = SimFs::new();
         let dir = LogDir::open(Path::new(LOG_DIR), Arc::new(fs.clone())).unwrap();
         let log = dir.create_log("t", 0, Uuid::from_bytes([7; 16]), config.clone(), NOW).unwrap();
+        dir.sync_all().unwrap();
         Self {
             fs,
             dir: Some(dir),

@@ -114,6 +114,7 @@ pub(super) fn clean_with(
     now_ms: i64,
     config: &CompactionConfig,
 ) -> Result<Option<Cleaned>, Error> {
+    log.flush()?;
     let cleanable = log.cleanable(checkpoint, now_ms)?;
     let Some(task) = log.clean_task(&cleanable, now_ms, config) else { return Ok(None) };
     let mut install = |segment: CleanedSegment| {

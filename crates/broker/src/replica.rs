@@ -1,0 +1,240 @@
+//! A partition that this broker has. Its log is opened when somebody first asks for it; until then it costs this entry.
+
+use crate::{
+    clock::wall_ms,
+    dir::Dir,
+    entropy,
+    partition::{AppendError, Partition},
+    replicas::set_aside,
+};
+use ottla_config::TopicConfig;
+use ottla_metadata::image::Topic;
+use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_storage::{
+    Log, LogConfig, OpenError, Removal,
+    journal::PartitionKey,
+    log_dir::{PartitionDir, names},
+};
+use parking_lot::Mutex;
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tracing::error;
+
+/// What the configs say of a topic's logs.
+#[derive(Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) topic: TopicConfig,
+    pub(crate) log: LogConfig,
+}
+
+/// What the metadata says of a replica.
+#[derive(Clone)]
+struct Wanted {
+    leader_epoch: i32,
+    settings: Arc<LogSettings>,
+}
+
+/// What stands in the way of opening the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    /// It could not be opened, and is not tried again: its files are left as they are.
+    Failed,
+    Deleted,
+}
+
+/// A partition that this broker has.
+pub(crate) struct Replica {
+    pub(crate) topic: Str,
+    pub(crate) topic_id: Uuid,
+    pub(crate) index: i32,
+    pub(crate) dir: Arc<Dir>,
+    wanted: Mutex<Wanted>,
+    /// Held while the log is opened or deleted.
+    state: Mutex<State>,
+    partition: OnceLock<Arc<Partition>>,
+    /// Bytes of the log while it is not open.
+    size: OnceLock<u64>,
+}
+
+impl fmt::Display for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}
+
+impl Replica {
+    pub(crate) fn new(
+        topic: &Topic,
+        index: i32,
+        dir: Arc<Dir>,
+        leader_epoch: i32,
+        settings: Arc<LogSettings>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            topic: topic.name.clone(),
+            topic_id: topic.id,
+            index,
+            dir,
+            wanted: Mutex::new(Wanted { leader_epoch, settings }),
+            state: Mutex::new(State::Free),
+            partition: OnceLock::new(),
+            size: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn key(&self) -> PartitionKey {
+        PartitionKey { topic_id: self.topic_id, partition: self.index }
+    }
+
+    /// The settings as they are now.
+    pub(crate) fn settings(&self) -> Arc<LogSettings> {
+        self.wanted.lock().settings.clone()
+    }
+
+    /// The partition if its log is open.
+    pub(crate) fn opened(&self) -> Option<&Arc<Partition>> {
+        self.partition.get()
+    }
+
+    /// Whether its log could not be opened.
+    pub(crate) fn is_failed(&self) -> bool {
+        // Whoever holds the lock opens or deletes it.
+        self.opened().is_none() && self.state.try_lock().is_some_and(|state| *state == State::Failed)
+    }
+
+    /// The partition, whose log is opened if it is not yet. Blocks.
+    pub(crate) fn open(&self) -> Result<Arc<Partition>, ErrorCode> {
+        if let Some(partition) = self.opened() {
+            return Ok(partition.clone());
+        }
+        let mut state = self.state.lock();
+        if let Some(partition) = self.opened() {
+            return Ok(partition.clone());
+        }
+        match *state {
+            State::Failed => Err(ErrorCode::KafkaStorageError),
+            State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
+            State::Free if self.dir.is_offline() => Err(ErrorCode::KafkaStorageError),
+            State::Free => self.open_first(&mut state),
+        }
+    }
+
+    fn open_first(&self, state: &mut State) -> Result<Arc<Partition>, ErrorCode> {
+        let wanted = self.wanted.lock().clone();
+        match self.open_log(&wanted) {
+            Ok(partition) => {
+                let _ = self.partition.set(partition.clone());
+                // What was altered meanwhile found no partition to tell.
+                let now = self.wanted.lock().clone();
+                partition.set_config(now.settings.topic.clone(), now.settings.log.clone());
+                partition.set_leader_epoch(now.leader_epoch).map_err(|error| error.code())?;
+                Ok(partition)
+            }
+            Err(error) => {
+                // For want of room nothing is lost: the next one who asks finds out whether there is some again.
+                if !is_full(&error) {
+                    *state = State::Failed;
+                    self.dir.save_recovered(self.key(), &self.found());
+                    error!(
+                        topic = %self.topic, partition = self.index, dir = %self.found().path.display(),
+                        "the partition is offline until its files are mended and the broker is restarted: {error:#}"
+                    );
+                } else {
+                    error!(partition = %self, "cannot open the log: {error:#}");
+                }
+                Err(ErrorCode::KafkaStorageError)
+            }
+        }
+    }
+
+    fn open_log(&self, wanted: &Wanted) -> anyhow::Result<Arc<Partition>> {
+        let (settings, log_dir) = (&wanted.settings, &self.dir.log_dir);
+        let topic_id = (!self.topic_id.is_zero()).then_some(self.topic_id);
+        let mut log = match log_dir.open_log(&self.found(), topic_id, settings.log.clone(), wall_ms()) {
+            Err(OpenError::InconsistentTopicId { .. }) => {
+                set_aside(&self.dir, &self.found(), "it is of an earlier topic of that name")?;
+                let log = self.create(settings)?;
+                log_dir.sync_all()?;
+                log
+            }
+            opened => opened?,
+        };
+        let restored = self.dir.restore(self.key(), &self.found(), &mut log)?;
+        let (topic, dir) = (self.topic.clone(), self.dir.clone());
+        let config = settings.topic.clone();
+        let partition = Partition::new(topic, self.topic_id, self.index, dir, wanted.leader_epoch, config, log)?;
+        if let Some(commits) = self.dir.commits().filter(|_| restored) {
+            commits.to_settle([partition.clone()].into_iter());
+        }
+        Ok(partition)
+    }
+
+    /// Makes the log, which is not there yet. [`ottla_storage::LogDir::sync_all`] is to be called before it is used.
+    pub(crate) fn create(&self, settings: &LogSettings) -> Result<Log, OpenError> {
+        self.dir.log_dir.create_log(&self.topic, self.index, self.topic_id, settings.log.clone(), wall_ms())
+    }
+
+    /// Where the log is.
+    pub(crate) fn found(&self) -> PartitionDir {
+        let path = self.dir.log_dir.path().join(names::partition(&self.topic, self.index));
+        PartitionDir { topic: self.topic.to_string(), partition: self.index, path }
+    }
+
+    /// Bytes of the log.
+    pub(crate) fn size(&self) -> u64 {
+        match self.opened() {
+            Some(partition) => partition.reader().size(),
+            None => *self.size.get_or_init(|| {
+                let listed = self.dir.log_dir.fs().list(&self.found().path).unwrap_or_default();
+                listed.iter().filter(|entry| !entry.is_dir && entry.name.ends_with(".log")).map(|entry| entry.len).sum()
+            }),
+        }
+    }
+
+    pub(crate) fn set_settings(&self, settings: &Arc<LogSettings>) {
+        self.wanted.lock().settings = settings.clone();
+        if let Some(partition) = self.opened() {
+            partition.set_config(settings.topic.clone(), settings.log.clone());
+        }
+    }
+
+    /// Notes a new epoch of our leadership.
+    pub(crate) fn set_leader_epoch(&self, epoch: i32) -> Result<(), AppendError> {
+        self.wanted.lock().leader_epoch = epoch;
+        self.opened().map_or(Ok(()), |partition| partition.set_leader_epoch(epoch))
+    }
+
+    /// Takes the log out of service and lets its files be removed. Blocks.
+    pub(crate) fn delete(&self) -> Result<(), ottla_storage::DeleteError> {
+        let mut state = self.state.lock();
+        *state = State::Deleted;
+        if let Some(partition) = self.opened() {
+            return partition.delete();
+        }
+        self.dir.forget_recovered(self.key());
+        let from = self.found().path;
+        let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
+        let to = self.dir.log_dir.path().join(name);
+        let fs = self.dir.log_dir.fs();
+        let renamed = fs.rename(&from, &to).and_then(|()| fs.sync_dir(self.dir.log_dir.path()));
+        renamed.map_err(|source| ottla_storage::DeleteError::Io { path: from, source })?;
+        let removal = Removal::of_dir(fs.clone(), &to);
+        let delay = u64::try_from(self.settings().topic.file_delete_delay_ms).unwrap_or(0);
+        let name = self.to_string();
+        self.dir.removals.later(Duration::from_millis(delay), move || {
+            if let Err(error) = removal.run() {
+                error!(partition = name, %error, "cannot remove files that are no longer needed");
+            }
+        });
+        Ok(())
+    }
+}
+
+fn is_full(error: &anyhow::Error) -> bool {
+    let is_full = |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(is_full))
+}

@@ -1,0 +1,108 @@
+//! What is kept of the logs of a dir beside them, and closing all of them.
+
+use super::{Replicas, THREADS, in_parallel};
+use crate::{dir::Dir, replica::Replica};
+use ottla_storage::log_dir::{Checkpoint, Error, PartitionOffsets};
+use std::sync::Arc;
+use tracing::error;
+
+/// What the checkpoints of a log dir say.
+#[derive(Default)]
+struct Offsets {
+    recovery_points: PartitionOffsets,
+    log_start_offsets: PartitionOffsets,
+    high_watermarks: PartitionOffsets,
+}
+
+impl Offsets {
+    /// Those of all logs as they are. A log that is not open is as the checkpoints said before.
+    fn of(dir: &Dir, replicas: &[Arc<Replica>]) -> Self {
+        let mut offsets = Self::default();
+        for replica in replicas.iter().filter(|replica| replica.dir.id == dir.id) {
+            offsets.add(replica);
+        }
+        offsets
+    }
+
+    fn add(&mut self, replica: &Replica) {
+        let before = |which| replica.dir.log_dir.checkpointed(which, &replica.topic, replica.index);
+        let (recovery_point, start, high_watermark) = match replica.opened() {
+            Some(partition) => {
+                let offsets = partition.reader().offsets();
+                let recovery_point = partition.with_log(|log| log.recovery_point()).ok();
+                (recovery_point, Some(offsets.log_start_offset), Some(offsets.high_watermark))
+            }
+            None => (
+                before(Checkpoint::RecoveryPoint),
+                before(Checkpoint::LogStartOffset),
+                before(Checkpoint::HighWatermark),
+            ),
+        };
+        let key = || (replica.topic.to_string(), replica.index);
+        self.recovery_points.extend(recovery_point.map(|offset| (key(), offset)));
+        self.log_start_offsets.extend(start.filter(|start| *start > 0).map(|offset| (key(), offset)));
+        self.high_watermarks.extend(high_watermark.map(|offset| (key(), offset)));
+    }
+
+    fn write(&self, dir: &Dir) -> Result<(), Error> {
+        dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &self.recovery_points)?;
+        dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &self.log_start_offsets)?;
+        dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &self.high_watermarks)
+    }
+}
+
+impl Replicas {
+    /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
+    pub(crate) fn write_checkpoints(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.checkpoints.lock();
+        let all = self.all();
+        let online = self.dirs.iter().filter(|dir| !dir.is_offline());
+        online.map(|dir| (dir, Offsets::of(dir, &all))).try_for_each(|(dir, offsets)| offsets.write(dir))
+    }
+
+    /// Closes every log and marks the dirs as cleanly stopped. Blocks.
+    pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
+        self.stop_restoring();
+        // What is appended later is durable when its log is closed.
+        self.dirs.iter().filter_map(|dir| dir.commits()).for_each(|commits| commits.stop());
+        let _one_at_a_time = self.checkpoints.lock();
+        let all = self.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            close_dir(dir, &all, broker_epoch)?;
+        }
+        Ok(())
+    }
+}
+
+fn close_dir(dir: &Dir, all: &[Arc<Replica>], broker_epoch: i64) -> anyhow::Result<()> {
+    // Also of logs that do not close: deleted records must not come back, and nothing is flushed that was not.
+    let mut offsets = Offsets::of(dir, all);
+    let opened = all.iter().filter(|replica| replica.dir.id == dir.id && replica.opened().is_some());
+    let closed = in_parallel(opened.cloned().collect(), THREADS, |replica: &Arc<Replica>| {
+        let end = replica.opened().map_or_else(|| Err("it is not open".to_owned()), |partition| partition.close());
+        (replica.clone(), end)
+    });
+    dir.log_dir.sync_all()?;
+    let mut failed = false;
+    for (replica, end) in closed {
+        match end {
+            Ok(end) => {
+                let key = (replica.topic.to_string(), replica.index);
+                offsets.recovery_points.insert(key.clone(), end);
+                offsets.high_watermarks.insert(key, end);
+            }
+            Err(reason) => {
+                failed = true;
+                error!(partition = %replica, "cannot close the log: {reason}");
+            }
+        }
+    }
+    offsets.write(dir)?;
+    if !failed && dir.is_recovered() {
+        if let Some(commits) = dir.commits() {
+            commits.remove_journal()?;
+        }
+        dir.log_dir.mark_clean_shutdown(broker_epoch)?;
+    }
+    Ok(())
+}

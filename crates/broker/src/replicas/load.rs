@@ -1,0 +1,136 @@
+//! Finding the logs at the start, and putting back into them what only the journals have.
+
+use super::{ByIndex, Changes, Replicas, THREADS, in_parallel, open_internal, set_aside};
+use crate::{
+    dir::Dir,
+    moves,
+    replica::{LogSettings, Replica},
+};
+use ottla_metadata::{
+    Delta,
+    image::{Image, Topic},
+};
+use ottla_protocol::Str;
+use ottla_storage::{journal::PartitionKey, log_dir::PartitionDir};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+use tracing::{error, info};
+
+impl Replicas {
+    /// Finds what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
+    pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
+        self.reconfigure_broker(image);
+        moves::end(&self.dirs, self.node_id, image)?;
+        let mut topics: HashMap<Str, ByIndex> = HashMap::new();
+        let mut settings: HashMap<Str, Arc<LogSettings>> = HashMap::new();
+        for dir in &self.dirs {
+            let contents = dir.log_dir.contents()?;
+            for removal in contents.removals {
+                removal.run()?;
+            }
+            for found in contents.partitions {
+                if let Some((topic, leader_epoch)) = self.claim(dir, image, &found)? {
+                    let settings =
+                        settings.entry(topic.name.clone()).or_insert_with(|| self.log_settings(image, &topic.name));
+                    let replica = Replica::new(&topic, found.partition, dir.clone(), leader_epoch, settings.clone());
+                    topics.entry(topic.name.clone()).or_default().insert(found.partition, replica);
+                }
+            }
+        }
+        self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
+        let mut added = open_internal(&self.all());
+        // What the image has and the disks have not is made: it was decided, and the process died before it was done.
+        let mut everything = Delta::default();
+        for topic in image.topics().iter() {
+            everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
+        }
+        added.extend(self.apply(image, &everything).added);
+        Ok(Changes { added, removed: Vec::new() })
+    }
+
+    /// The topic of a folder if this broker has the partition there; otherwise the folder is set aside.
+    fn claim(&self, dir: &Arc<Dir>, image: &Image, found: &PartitionDir) -> anyhow::Result<Option<(Arc<Topic>, i32)>> {
+        if found.path.ends_with(crate::metadata_log::FOLDER) {
+            return Ok(None);
+        }
+        let Some(assigned) = self.assigned(image, found) else {
+            set_aside(dir, found, "the cluster does not have it")?;
+            return Ok(None);
+        };
+        if moves::is_left_behind(&self.dirs, self.node_id, image, dir, found)? {
+            set_aside(dir, found, "it has moved to another log dir")?;
+            return Ok(None);
+        }
+        Ok(Some(assigned))
+    }
+
+    /// The topic of a folder if the image says that this broker has the partition.
+    fn assigned(&self, image: &Image, found: &PartitionDir) -> Option<(Arc<Topic>, i32)> {
+        let topic = image.topics().by_name(&found.topic)?;
+        let partition = topic.partitions.get(&found.partition)?;
+        partition.replicas.contains(&self.node_id).then(|| (topic.clone(), partition.leader_epoch))
+    }
+
+    /// Begins to open the logs of which the journals hold something, beside those that clients ask for. The journals are not
+    /// written over before that is done.
+    pub(crate) fn start_restoring(self: &Arc<Self>) -> io::Result<()> {
+        let mut restorers = self.restorers.lock();
+        for dir in &self.dirs {
+            let (replicas, dir) = (self.clone(), dir.clone());
+            let work = move || {
+                if let Err(error) = replicas.restore(&dir) {
+                    dir.fail(&format!("cannot restore what the journal holds: {error:#}"));
+                }
+            };
+            restorers.push(std::thread::Builder::new().name("restorer".to_owned()).spawn(work)?);
+        }
+        Ok(())
+    }
+
+    fn restore(self: &Arc<Self>, dir: &Arc<Dir>) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let replicas: HashMap<PartitionKey, Arc<Replica>> =
+            self.all().into_iter().map(|replica| (replica.key(), replica)).collect();
+        // What is of deleted topics nobody wants.
+        let wanted: Vec<_> = dir.to_restore().iter().filter_map(|key| replicas.get(key).cloned()).collect();
+        let count = wanted.len();
+        in_parallel(wanted, THREADS, |replica: &Arc<Replica>| {
+            if !self.closing.load(Ordering::Acquire) {
+                // Why it cannot be opened was logged.
+                let _ = replica.open();
+            }
+        });
+        if self.closing.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if dir.to_restore().iter().any(|key| replicas.contains_key(key)) {
+            anyhow::bail!("there is no room");
+        }
+        dir.end_recovery()?;
+        if count > 0 {
+            let ms = began.elapsed().as_millis();
+            info!(dir = %dir.log_dir.path().display(), "opened the {count} logs that the journal has records of, in {ms} ms");
+        }
+        let Some(commits) = dir.commits() else { return Ok(()) };
+        let replicas = Arc::downgrade(self);
+        let write_checkpoints = move || match replicas.upgrade() {
+            Some(replicas) => replicas.write_checkpoints().map_err(|error| error.to_string()),
+            None => Ok(()),
+        };
+        Ok(commits.start_settler(dir, write_checkpoints)?)
+    }
+
+    /// Has the restorers end early, and waits for them.
+    pub(super) fn stop_restoring(&self) {
+        self.closing.store(true, Ordering::Release);
+        for restorer in std::mem::take(&mut *self.restorers.lock()) {
+            if restorer.join().is_err() {
+                error!("a thread that restores logs panicked");
+            }
+        }
+    }
+}
