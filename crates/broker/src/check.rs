@@ -30,7 +30,7 @@ pub(crate) struct CheckArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
-    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let fs: Arc<dyn Fs> = Arc::new(RealFs::default());
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut code = 0;
     for dir in &args.dirs {

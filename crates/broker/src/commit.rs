@@ -101,14 +101,11 @@ pub(crate) struct Commits {
     worked: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    /// The process before did not stop cleanly: what it left in the page cache is made durable before anything on top of it.
-    sync_first: bool,
 }
 
 impl Commits {
-    pub(crate) fn new(journal: Journal, sync_first: bool) -> Arc<Self> {
+    pub(crate) fn new(journal: Journal) -> Arc<Self> {
         Arc::new(Self {
-            sync_first,
             queue: Mutex::default(),
             queued: Condvar::new(),
             taken: Condvar::new(),
@@ -197,7 +194,7 @@ impl Commits {
     }
 
     /// Lets everybody know that nothing more will be durable.
-    fn fail(&self, dir: &Dir, reason: &journal::Error) {
+    fn fail(&self, dir: &Dir, reason: &dyn std::fmt::Display) {
         dir.fail(reason);
         self.queue.lock().closed = true;
         self.taken.notify_all();

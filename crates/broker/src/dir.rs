@@ -4,7 +4,7 @@ use crate::{clock::wall_ms, commit::Commits, removals::Removals};
 use ottla_protocol::Uuid;
 use ottla_storage::{
     Log,
-    journal::{Entries, Journal, PartitionKey, Recovered},
+    journal::{Entries, Journal, PartitionKey, Recovered, Restored},
     log_dir::{LogDir, PartitionDir},
 };
 use parking_lot::Mutex;
@@ -53,7 +53,7 @@ impl Dir {
     ) -> Arc<Self> {
         let (journal, unused) = if journaled { (Some(journal), None) } else { (None, Some(journal)) };
         Arc::new(Self {
-            commits: journal.map(|journal| Commits::new(journal, log_dir.clean_shutdown().is_none())),
+            commits: journal.map(Commits::new),
             log_dir,
             id,
             removals,
@@ -77,7 +77,7 @@ impl Dir {
     pub(crate) fn end_recovery(&self) -> anyhow::Result<()> {
         *self.recovered.lock() = Recovered::default();
         if let Some(journal) = self.unused.lock().take().filter(|journal| journal.committed_seq() > 0) {
-            self.log_dir.fs().sync_all(self.log_dir.path())?;
+            self.log_dir.sync_all()?;
             journal.remove()?;
         }
         self.is_recovered.store(true, Ordering::Release);
@@ -93,23 +93,16 @@ impl Dir {
         self.commits.as_ref()
     }
 
-    /// Puts back into a log what only the journal has; true if there was anything. Blocks.
+    /// Puts back into a log what only the journal has. Blocks.
     ///
     /// If that fails, what the journal has is kept in the log's folder: the journal goes on without it.
-    pub(crate) fn restore(&self, key: PartitionKey, found: &PartitionDir, log: &mut Log) -> anyhow::Result<bool> {
-        let Some(entries) = self.recovered.lock().take(&key) else { return Ok(false) };
-        match entries.restore(log, wall_ms()) {
-            Ok(restored) => {
-                if restored.batches > 0 {
-                    debug!(log = %log.dir().display(), batches = restored.batches, "restored from the journal");
-                }
-                Ok(restored.batches > 0)
-            }
-            Err(error) => {
-                self.save(&entries, found);
-                Err(error.into())
-            }
+    pub(crate) fn restore(&self, key: PartitionKey, found: &PartitionDir, log: &mut Log) -> anyhow::Result<Restored> {
+        let Some(entries) = self.recovered.lock().take(&key) else { return Ok(Restored::default()) };
+        let restored = entries.restore(log, wall_ms()).inspect_err(|_| self.save(&entries, found))?;
+        if restored.batches > 0 {
+            debug!(log = %log.dir().display(), batches = restored.batches, "restored from the journal");
         }
+        Ok(restored)
     }
 
     /// Keeps what the journal has of a log that cannot be opened. Blocks.

@@ -121,7 +121,7 @@ pub(crate) fn run(args: FormatArgs) -> anyhow::Result<()> {
     let request = request::Request::new(&args, &config).map_err(Error::from)?;
     let now_ms = crate::clock::wall_ms();
     // What is said does not decide what is done, so a reader that went away is no error.
-    write::format(&RealFs, &request, now_ms, &mut |line| _ = writeln!(std::io::stdout(), "{line}"))?;
+    write::format(&RealFs::default(), &request, now_ms, &mut |line| _ = writeln!(std::io::stdout(), "{line}"))?;
     Ok(())
 }
 

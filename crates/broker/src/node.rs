@@ -40,6 +40,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// A journal file is larger where a request may be. The segments are synced when half of the files are in use.
 const JOURNAL_FILE_BYTES: u64 = 64 << 20;
+/// More open files of logs are of no use: opening one takes microseconds.
+const MAX_LOG_FILES: usize = 10_000;
 const JOURNAL_FILES: usize = 8;
 
 /// What a start needs to know.
@@ -100,7 +102,7 @@ struct Started {
 fn start(options: Options) -> anyhow::Result<Started> {
     let Options { config, must_be_formatted, log_levels, clock, .. } = options;
     let config = Arc::new(config);
-    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let fs: Arc<dyn Fs> = Arc::new(RealFs::new(max_log_files()));
     let (dirs, cluster_id) = open_dirs(&config, &fs, must_be_formatted)?;
     let recovered = recover(&config, &fs)?;
     let stopping = CancellationToken::new();
@@ -134,6 +136,15 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let registration = Registration::new(&broker, &config, &bound);
     registration.register()?;
     Ok(Started { broker, bound, controller, registration })
+}
+
+/// Files of logs that are kept open: half of what the system allows, as connections need descriptors too.
+fn max_log_files() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let allowed = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: allowed.maximum, ..allowed };
+    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { allowed.maximum } else { allowed.current };
+    limit.map_or(MAX_LOG_FILES, |limit| usize::try_from(limit / 2).unwrap_or(MAX_LOG_FILES)).min(MAX_LOG_FILES)
 }
 
 /// Opens and locks the log dirs, formatting those that are new where no config file asked for more care.

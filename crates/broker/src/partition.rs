@@ -143,8 +143,10 @@ impl Partition {
         mut log: Log,
     ) -> Result<Arc<Self>, AppendError> {
         log.start_leader_epoch(leader_epoch)?;
-        // The only replica is the whole ISR: what it has is committed.
-        log.set_high_watermark(log.log_end_offset());
+        // The only replica is the whole ISR: what it has is committed, or will be in a moment.
+        if dir.commits().is_none() {
+            log.set_high_watermark(log.log_end_offset());
+        }
         Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             if let Some(commits) = dir.commits() {
                 log.set_journal(commits.sink(this, PartitionKey { topic_id, partition: index }));
@@ -288,6 +290,15 @@ impl Partition {
             tokio::task::spawn_blocking(move || partition.flush());
         }
         Ok(info)
+    }
+
+    /// Has what a crash left behind committed, of which the journal knows only up to an offset, before anything is appended.
+    pub(crate) fn commit_from(&self, durable: i64) -> anyhow::Result<()> {
+        self.with_log(|log| {
+            log.journal_from(durable)?;
+            log.set_high_watermark(durable.max(log.recovery_point()));
+            Ok(())
+        })?
     }
 
     /// Takes note that everything below an offset is durable.

@@ -166,9 +166,11 @@ impl Replica {
         let restored = self.dir.restore(self.key(), &self.found(), &mut log)?;
         let (topic, dir) = (self.topic.clone(), self.dir.clone());
         let config = settings.topic.clone();
+        let durable = restored.end.max(log.recovery_point());
         let partition = Partition::new(topic, self.topic_id, self.index, dir, wanted.leader_epoch, config, log)?;
-        if let Some(commits) = self.dir.commits().filter(|_| restored) {
-            commits.to_settle([partition.clone()].into_iter());
+        if let Some(commits) = self.dir.commits() {
+            partition.commit_from(durable)?;
+            commits.to_settle([partition.clone()].into_iter().filter(|_| restored.batches > 0));
         }
         Ok(partition)
     }

@@ -53,7 +53,7 @@ fn clean(dir: &Path, now_ms: i64, settings: &Settings) {
     let config = settings.log.clone();
     let recovery_point = i64::MAX;
     let options = OpenOptions { config, clean_shutdown: true, recovery_point, now_ms, ..OpenOptions::default() };
-    let mut log = Log::open(Arc::new(RealFs), dir, &options).unwrap();
+    let mut log = Log::open(Arc::new(RealFs::default()), dir, &options).unwrap();
     log.set_high_watermark(log.log_end_offset());
     let mut first_dirty = settings.first_dirty;
     for now_ms in (now_ms..).step_by(1000) {

@@ -16,7 +16,7 @@ const NOW: i64 = 1_700_000_000_000;
 
 fn main() {
     let path = std::env::args().nth(1).unwrap();
-    let mut dir = LogDir::open(Path::new(&path), Arc::new(RealFs)).unwrap();
+    let mut dir = LogDir::open(Path::new(&path), Arc::new(RealFs::default())).unwrap();
     let directory_id = Some(Uuid::from_random_bytes([5; 16]));
     let cluster_id = Some("4L6g3nShT-eMCtK--X86sw".to_owned());
     dir.set_meta_properties(MetaProperties { cluster_id, node_id: Some(1), directory_id }).unwrap();

@@ -8,23 +8,12 @@ use std::{collections::HashMap, sync::Arc};
 impl Commits {
     /// Commits until the queue is closed and empty, or the disk fails. Blocks: for a thread of its own.
     pub(crate) fn run_committer(&self, dir: &Dir) {
-        if let Err(error) = self.sync_what_was_left(dir) {
-            return self.fail(dir, &error);
-        }
         while let Some(group) = self.next_group() {
             if let Err(error) = self.write(&group) {
                 self.fail(dir, &error);
                 return;
             }
             self.tell(&group);
-        }
-    }
-
-    fn sync_what_was_left(&self, dir: &Dir) -> Result<(), Error> {
-        let path = dir.log_dir.path();
-        match self.sync_first {
-            true => dir.log_dir.fs().sync_all(path).map_err(|source| Error::Io { path: path.to_path_buf(), source }),
-            false => Ok(()),
         }
     }
 

@@ -4,7 +4,8 @@ use super::Commits;
 use crate::{dir::Dir, partition::Partition};
 use ottla_storage::{
     SegmentError,
-    journal::{Error, Journal},
+    journal::{self, Journal},
+    log_dir,
 };
 use parking_lot::MutexGuard;
 use std::{io, sync::Arc, time::Duration};
@@ -12,6 +13,17 @@ use tracing::{error, warn};
 
 /// How long segments wait to be written back: small writes of one page come together meanwhile.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// Why segments cannot be made durable.
+#[derive(Debug, thiserror::Error)]
+enum SyncError {
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    #[error(transparent)]
+    Disk(#[from] log_dir::Error),
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+}
 
 /// What the settler is to do.
 #[derive(Default)]
@@ -70,7 +82,7 @@ impl Commits {
         let mut unsynced = Vec::new();
         loop {
             let (dirty, urgent, closed) = self.next_work();
-            let written = self.write_back(dir, dirty, &mut unsynced);
+            let written = self.write_back(dirty, &mut unsynced).map_err(SyncError::from);
             let sync = (urgent && !unsynced.is_empty()) || self.is_half_full();
             let result = written.and_then(|()| if sync { self.sync_disk(dir, &mut unsynced) } else { Ok(()) });
             if let Err(error) = result {
@@ -104,19 +116,13 @@ impl Commits {
     }
 
     /// Has each partition's new bytes written, one after the other, unless the whole disk is about to be synced.
-    fn write_back(
-        &self,
-        dir: &Dir,
-        dirty: Vec<Arc<Partition>>,
-        unsynced: &mut Vec<Arc<Partition>>,
-    ) -> Result<(), Error> {
+    fn write_back(&self, dirty: Vec<Arc<Partition>>, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SegmentError> {
         let mut hurry = false;
         for partition in dirty {
             partition.settling.clear_dirty();
             hurry = hurry || self.work.lock().is_urgent() || self.is_half_full();
             if !hurry {
-                written_back(&partition)
-                    .map_err(|source| Error::Io { path: dir.log_dir.path().to_path_buf(), source })?;
+                written_back(&partition)?;
             }
             if partition.settling.mark_unsynced() {
                 unsynced.push(partition);
@@ -131,7 +137,7 @@ impl Commits {
     }
 
     /// Syncs the disk: what is in the journal up to now is not needed any more.
-    fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), Error> {
+    fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SyncError> {
         let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
         let mut proofs = Vec::with_capacity(unsynced.len());
         for partition in unsynced.drain(..) {
@@ -140,12 +146,11 @@ impl Commits {
                 Ok(Ok(proof)) => proofs.push((partition, proof)),
                 // Its recovery point stays: recovery has more to read.
                 Ok(Err(error)) if error.is_full() => warn!(%partition, %error, "no room to note what is flushed"),
-                Ok(Err(error)) => return Err(to_io(error, dir)),
+                Ok(Err(error)) => return Err(error.into()),
                 Err(_gone) => {}
             }
         }
-        let path = dir.log_dir.path();
-        dir.log_dir.fs().sync_all(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+        dir.log_dir.sync_all()?;
         for (partition, proof) in proofs {
             let _ = partition.with_log(|log| log.mark_flushed(proof));
         }
@@ -162,19 +167,10 @@ impl Commits {
     }
 }
 
-fn to_io(error: SegmentError, dir: &Dir) -> Error {
-    match error {
-        SegmentError::Io { path, source } => Error::Io { path, source },
-        error => Error::Io { path: dir.log_dir.path().to_path_buf(), source: io::Error::other(error) },
-    }
-}
-
-fn written_back(partition: &Partition) -> io::Result<()> {
+fn written_back(partition: &Partition) -> Result<(), SegmentError> {
     match partition.reader().write_back() {
-        Ok(_) => Ok(()),
         // The segment was deleted meanwhile.
         Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(SegmentError::Io { source, .. }) => Err(source),
-        Err(error) => Err(io::Error::other(error)),
+        written => written.map(|_| ()),
     }
 }

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, io::Write, path::Path, process::ExitCode};
 /// Runs the command; it fails where it found a problem.
 pub(crate) fn info(config: &ConfigArg) -> anyhow::Result<ExitCode> {
     let config: ServerConfig = config.load()?;
-    let report = Report::of(&RealFs, &dirs(&config));
+    let report = Report::of(&RealFs::default(), &dirs(&config));
     _ = std::io::stdout().write_all(report.text().as_bytes());
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

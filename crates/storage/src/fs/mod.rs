@@ -1,5 +1,6 @@
 //! The seam between the log and the operating system: every file call of this crate goes through [`Fs`].
 
+mod handles;
 mod real;
 pub mod sim;
 
@@ -9,6 +10,8 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use handles::Handle;
+pub use handles::Handles;
 pub use real::RealFs;
 pub use sim::SimFs;
 
@@ -52,10 +55,12 @@ pub trait Fs: Send + Sync + Debug + 'static {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Makes everything on the disk that holds `path` durable: all content and all names.
-    fn sync_all(&self, path: &Path) -> io::Result<()>;
+    /// The disk that holds a folder.
+    fn disk(&self, path: &Path) -> io::Result<Arc<dyn Disk>>;
     /// Takes the exclusive lock on a file, creating it; `WouldBlock` when another holds it. Freed on drop.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>>;
+    /// The files that are kept open.
+    fn handles(&self) -> &Handles;
     /// Bytes free and in all on the disk that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
 }
@@ -67,6 +72,13 @@ pub struct Space {
     pub total_bytes: u64,
     /// Bytes an unprivileged process may still use.
     pub usable_bytes: u64,
+}
+
+/// A disk, to be synced as a whole.
+pub trait Disk: Send + Sync + Debug {
+    /// Makes everything on it durable: all content and all names. It fails too if anything could not be written since the disk
+    /// was opened or last synced, so it is to be opened before what it syncs is written.
+    fn sync_all(&self) -> io::Result<()>;
 }
 
 /// A held lock.

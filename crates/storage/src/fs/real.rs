@@ -11,14 +11,32 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{FlockOperation, fcntl_lock, flock, statvfs, syncfs};
 use rustix::io::pwritev;
 
-use super::{Entry, File, FileLock, Fs, Open, Space};
+use super::{Disk, Entry, File, FileLock, Fs, Handles, Open, Space};
 
 /// Buffers one `pwritev` takes at most (IOV_MAX of Linux).
 const MAX_BUFFERS: usize = 1024;
 
+/// Files of logs that are kept open where nobody says how many.
+const DEFAULT_HANDLES: usize = 500;
+
 /// The file system of the machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RealFs;
+#[derive(Debug)]
+pub struct RealFs {
+    handles: Handles,
+}
+
+impl RealFs {
+    /// Keeps up to `max_handles` files of logs open.
+    pub fn new(max_handles: usize) -> Self {
+        Self { handles: Handles::new(max_handles) }
+    }
+}
+
+impl Default for RealFs {
+    fn default() -> Self {
+        Self::new(DEFAULT_HANDLES)
+    }
+}
 
 #[derive(Debug)]
 struct RealFile(fs::File);
@@ -28,7 +46,21 @@ struct RealLock(#[expect(dead_code, reason = "the descriptor holds the lock")] f
 
 impl FileLock for RealLock {}
 
+/// A descriptor kept open: the kernel tells each of the errors since it was opened or last asked.
+#[derive(Debug)]
+struct RealDisk(fs::File);
+
+impl Disk for RealDisk {
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(syncfs(&self.0)?)
+    }
+}
+
 impl Fs for RealFs {
+    fn handles(&self) -> &Handles {
+        &self.handles
+    }
+
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(how != Open::Existing).truncate(how == Open::Truncate);
@@ -74,8 +106,8 @@ impl Fs for RealFs {
         fs::File::open(path)?.sync_all()
     }
 
-    fn sync_all(&self, path: &Path) -> io::Result<()> {
-        Ok(syncfs(fs::File::open(path)?)?)
+    fn disk(&self, path: &Path) -> io::Result<Arc<dyn Disk>> {
+        Ok(Arc::new(RealDisk(fs::File::open(path)?)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Entry, File, FileLock, Fs, Open, Space};
+use super::{Disk, Entry, File, FileLock, Fs, Handles, Open, Space};
 use inode::Inode;
 use names::{Names, Node};
 
@@ -58,8 +58,17 @@ struct State {
 }
 
 /// A disk in memory. Clones share it.
-#[derive(Clone, Default)]
-pub struct SimFs(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub struct SimFs(Arc<Mutex<State>>, Arc<Handles>);
+
+/// Few, so that files are closed and opened again all the time.
+const MAX_HANDLES: usize = 5;
+
+impl Default for SimFs {
+    fn default() -> Self {
+        Self(Arc::default(), Arc::new(Handles::new(MAX_HANDLES)))
+    }
+}
 
 #[derive(Debug)]
 struct SimFile {
@@ -73,6 +82,20 @@ struct SimFile {
 struct SimLock(SimFs, PathBuf, u64);
 
 impl FileLock for SimLock {}
+
+#[derive(Debug)]
+struct SimDisk(SimFs, PathBuf);
+
+impl Disk for SimDisk {
+    fn sync_all(&self) -> io::Result<()> {
+        self.0.call(Call::SyncAll, &self.1)?;
+        let mut state = self.0.0.lock();
+        let state = &mut *state;
+        state.names.sync_all();
+        state.inodes.iter_mut().for_each(Inode::sync);
+        Ok(())
+    }
+}
 
 impl std::fmt::Debug for SimFs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -167,6 +190,10 @@ fn not_found() -> io::Error {
 }
 
 impl Fs for SimFs {
+    fn handles(&self) -> &Handles {
+        &self.1
+    }
+
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         self.call(Call::Open, path)?;
         let mut state = self.0.lock();
@@ -261,13 +288,8 @@ impl Fs for SimFs {
         Ok(())
     }
 
-    fn sync_all(&self, path: &Path) -> io::Result<()> {
-        self.call(Call::SyncAll, path)?;
-        let mut state = self.0.lock();
-        let state = &mut *state;
-        state.names.sync_all();
-        state.inodes.iter_mut().for_each(Inode::sync);
-        Ok(())
+    fn disk(&self, path: &Path) -> io::Result<Arc<dyn Disk>> {
+        Ok(Arc::new(SimDisk(self.clone(), path.to_path_buf())))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {

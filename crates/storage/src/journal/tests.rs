@@ -100,17 +100,17 @@ impl World {
     fn open(&mut self) {
         let (journal, mut recovered) = Journal::open(self.fs(), Path::new(DIR), LIMITS, 7).unwrap();
         self.journal = Some(journal);
-        // What the process before left behind is not in the journal, and comes before what this one appends.
-        self.fs.sync_all(Path::new(DIR)).unwrap();
         for n in 0..LOGS {
             let config = crate::LogConfig { segment_bytes: 600, index_interval_bytes: 150, ..Default::default() };
             let recovery_point = self.models[&n].recovery_point;
             let options = OpenOptions { config, recovery_point, now_ms: NOW, ..Default::default() };
             let mut log = Log::open(self.fs(), &path(n), &options).unwrap();
             let entries = recovered.take(&key(n));
-            self.restored += entries.map_or(0, |entries| entries.restore(&mut log, NOW).unwrap().batches);
+            let restored = entries.map(|entries| entries.restore(&mut log, NOW).unwrap()).unwrap_or_default();
+            self.restored += restored.batches;
             self.models.get_mut(&n).unwrap().recovery_point = log.recovery_point();
             log.set_journal(Box::new(QueueSink(self.queue.clone(), key(n))));
+            log.journal_from(restored.end.max(log.recovery_point())).unwrap();
             self.logs.insert(n, log);
         }
         assert_eq!(recovered.keys().len(), 0);
@@ -181,7 +181,7 @@ impl World {
     fn settle(&mut self) {
         let journal = self.journal.as_mut().unwrap();
         let seq = journal.committed_seq();
-        self.fs.sync_all(Path::new(DIR)).unwrap();
+        self.fs.disk(Path::new(DIR)).unwrap().sync_all().unwrap();
         for (n, log) in &self.logs {
             self.models.get_mut(n).unwrap().recovery_point = log.log_end_offset();
         }

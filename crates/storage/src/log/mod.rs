@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_protocol::Uuid;
+use ottla_protocol::batch::CheckedBatches;
 
 pub use append::{AppendInfo, Error as AppendError};
 pub use compact::Swap;
@@ -32,7 +33,7 @@ use crate::epochs::{EpochEndOffset, LeaderEpochs};
 use crate::journal::{Change, Sink};
 use crate::partition_metadata;
 use crate::producers::{ProducerEntry, Producers};
-use crate::read::LogReader;
+use crate::read::{Error as ReadError, Isolation, LogReader};
 use crate::segment::file::Dir;
 use crate::segment::{Indexer, Segment};
 use crate::shared::{Offsets, Shared};
@@ -65,6 +66,9 @@ pub struct Log {
     failed: bool,
     journal: Option<Box<dyn Sink>>,
 }
+
+/// More than this is flushed rather than written into the journal a second time.
+const MAX_JOURNALED_BYTES: usize = 1 << 20;
 
 /// What the owner keeps of the active segment.
 #[derive(Debug)]
@@ -117,6 +121,29 @@ impl Log {
     /// Tells a journal of every change from now on.
     pub fn set_journal(&mut self, journal: Box<dyn Sink>) {
         self.journal = Some(journal);
+    }
+
+    /// Tells the journal of what is in the log from an offset on, where a batch starts, that it does not have. If that is much,
+    /// it is flushed instead.
+    pub fn journal_from(&mut self, offset: i64) -> Result<(), ReadError> {
+        let reader = self.reader();
+        let mut next = offset.max(self.log_start_offset());
+        let mut told = 0;
+        while next < self.log_end_offset() {
+            let bytes = reader.read(next, MAX_JOURNALED_BYTES, true, Isolation::LogEnd)?.bytes();
+            let bytes = bytes.map_err(|source| self.active.segment.io(source))?;
+            told += bytes.len();
+            let batches = CheckedBatches::parse_whole(bytes).map(|(batches, _)| batches).ok();
+            let Some(batches) = batches.filter(|batches| told <= MAX_JOURNALED_BYTES && batches.iter().len() > 0)
+            else {
+                return Ok(self.flush()?);
+            };
+            for batch in batches {
+                let before = std::mem::replace(&mut next, batch.header().next_offset());
+                self.tell_journal(|| Change::Append { batch, before });
+            }
+        }
+        Ok(())
     }
 
     fn tell_journal(&self, change: impl FnOnce() -> Change) {

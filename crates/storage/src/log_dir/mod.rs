@@ -22,7 +22,7 @@ pub use properties::MetaProperties;
 
 use crate::checkpoint;
 use crate::config::LogConfig;
-use crate::fs::{FileLock, Fs, Space};
+use crate::fs::{Disk, FileLock, Fs, Space};
 use crate::log::{Log, OpenError, OpenOptions, Removal};
 use names::Folder;
 
@@ -91,6 +91,7 @@ struct Checkpointed {
 #[derive(Debug)]
 pub struct LogDir {
     fs: Arc<dyn Fs>,
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     meta_properties: Option<MetaProperties>,
     clean_shutdown: Option<CleanShutdown>,
@@ -120,6 +121,7 @@ impl LogDir {
             cleaned: offsets::read_or_none(&*fs, path, Checkpoint::Cleaner)?,
             clean_shutdown: clean_shutdown::take(&*fs, path)?,
             path: path.to_path_buf(),
+            disk: fs.disk(path).map_err(io)?,
             fs,
             _lock: lock,
         })
@@ -245,9 +247,9 @@ impl LogDir {
         Log::open(Arc::clone(&self.fs), &path, &options)
     }
 
-    /// Makes everything durable that is on the dir's disk.
+    /// Makes everything durable that is on the dir's disk. It fails too if anything could not be written since the dir was opened.
     pub fn sync_all(&self) -> Result<(), Error> {
-        self.fs.sync_all(&self.path).map_err(|source| Error::Io { path: self.path.clone(), source })
+        self.disk.sync_all().map_err(|source| Error::Io { path: self.path.clone(), source })
     }
 
     /// Up to where compaction had been when the dir was opened.

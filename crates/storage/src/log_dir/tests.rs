@@ -167,7 +167,7 @@ fn a_clean_stop_is_told_once() {
 fn a_log_dir_is_locked() {
     let real = tempfile::tempdir().unwrap();
     let sim = SimFs::new();
-    for (fs, path) in [(Arc::new(RealFs) as Arc<dyn Fs>, real.path()), (Arc::new(sim), Path::new(PATH))] {
+    for (fs, path) in [(Arc::new(RealFs::default()) as Arc<dyn Fs>, real.path()), (Arc::new(sim), Path::new(PATH))] {
         let dir = LogDir::open(path, Arc::clone(&fs)).unwrap();
         let error = LogDir::open(path, Arc::clone(&fs)).unwrap_err();
         assert!(matches!(error, Error::Locked(_)), "{error}");
@@ -246,7 +246,7 @@ fn a_new_log_takes_nothing_from_the_checkpoints_of_one_that_had_its_name() {
 #[test]
 fn a_log_lives_on_a_real_disk() {
     let temp = tempfile::tempdir().unwrap();
-    let dir = LogDir::open(temp.path(), Arc::new(RealFs)).unwrap();
+    let dir = LogDir::open(temp.path(), Arc::new(RealFs::default())).unwrap();
     let config = LogConfig { segment_bytes: 500, ..LogConfig::default() };
     let mut log = dir.create_log("topic", 0, Uuid::from_bytes([4; 16]), config.clone(), NOW).unwrap();
     for _ in 0..20 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::fs::{File, Fs, Open};
+use crate::fs::{File, Fs, Handle, Open};
 
 /// The folder of a log.
 #[derive(Debug)]
@@ -55,18 +55,18 @@ pub(crate) struct LazyFile {
     dir: Arc<Dir>,
     base_name: String,
     state: Mutex<State>,
+    handle: Arc<Handle>,
 }
 
 #[derive(Debug)]
 struct State {
     /// What a compaction or a removal added to the name.
     suffix: &'static str,
-    handle: Option<Arc<dyn File>>,
 }
 
 impl LazyFile {
     pub(crate) fn new(dir: Arc<Dir>, name: String) -> Self {
-        Self { dir, base_name: name, state: Mutex::new(State { suffix: "", handle: None }) }
+        Self { dir, base_name: name, state: Mutex::new(State { suffix: "" }), handle: Arc::default() }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -112,16 +112,17 @@ impl LazyFile {
 
     /// Forgets the handle; readers that hold it go on.
     pub(crate) fn close(&self) {
-        self.state.lock().handle = None;
+        self.handle.close();
     }
 
     fn get(&self, how: Open) -> io::Result<Arc<dyn File>> {
-        let mut state = self.state.lock();
-        if let Some(file) = &state.handle {
-            return Ok(Arc::clone(file));
+        if let Some(file) = self.handle.get() {
+            return Ok(file);
         }
+        // Held, so that it is not renamed meanwhile.
+        let state = self.state.lock();
         let file = self.dir.fs.open(&self.path_with(state.suffix), how)?;
-        state.handle = Some(Arc::clone(&file));
+        self.dir.fs.handles().keep(&self.handle, Arc::clone(&file));
         Ok(file)
     }
 

@@ -42,6 +42,6 @@ fn a_file_is_no_directory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a").display().to_string();
     std::fs::write(&path, "x").unwrap();
-    let report = Report::of(&RealFs, &[path.clone()].into());
+    let report = Report::of(&RealFs::default(), &[path.clone()].into());
     assert_eq!(report.text(), format!("Found problem:\n  {path} is not a directory\n\n"));
 }

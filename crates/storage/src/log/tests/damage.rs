@@ -202,7 +202,7 @@ fn each_damage_has_its_outcome() {
         for clean in [true, false] {
             check(Arc::new(SimFs::new()), Path::new("/data/topic-0"), clean, row);
             let real = tempfile::tempdir().unwrap();
-            check(Arc::new(RealFs), &real.path().join("topic-0"), clean, row);
+            check(Arc::new(RealFs::default()), &real.path().join("topic-0"), clean, row);
         }
     }
 }

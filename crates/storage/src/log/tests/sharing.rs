@@ -13,7 +13,7 @@ fn readers_see_whole_batches_in_order_while_the_owner_works() {
     let temp = tempfile::tempdir().unwrap();
     let config = LogConfig { segment_bytes: 5000, index_interval_bytes: 200, ..LogConfig::default() };
     let options = OpenOptions { config, now_ms: NOW, ..OpenOptions::default() };
-    let mut log = Log::open(Arc::new(RealFs), &temp.path().join("topic-0"), &options).unwrap();
+    let mut log = Log::open(Arc::new(RealFs::default()), &temp.path().join("topic-0"), &options).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for isolation in [Isolation::LogEnd, Isolation::HighWatermark, Isolation::LastStableOffset] {
