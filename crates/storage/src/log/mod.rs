@@ -221,14 +221,15 @@ impl Log {
         self.assign_epoch(epoch, self.log_end_offset())
     }
 
-    /// Replaces the leader epochs. What is taken out must not come back beside other records after a power cut; what is added is
-    /// durable when the log is flushed.
+    /// Replaces the leader epochs. What is taken out must not come back beside other records after a power cut, unless these have
+    /// a later epoch and so put it right; what is added is durable when the log is flushed.
     fn set_epochs(&mut self, epochs: LeaderEpochs, taken_out: bool) -> Result<(), checkpoint::Error> {
         let (fs, dir) = (self.dir.fs(), self.dir.path());
-        match &self.stale_epochs {
-            Some(stale) if *stale == epochs => {}
-            None if !taken_out => epochs.put(fs, &dir)?,
-            _ => epochs.store(fs, &dir)?,
+        let epoch_of = |epochs: &LeaderEpochs| epochs.latest().map(|(epoch, _)| epoch);
+        let stale = self.stale_epochs.as_ref().is_some_and(|stale| epoch_of(stale) > epoch_of(&epochs));
+        match taken_out || stale {
+            true => epochs.store(fs, &dir)?,
+            false => epochs.put(fs, &dir)?,
         }
         self.stale_epochs = None;
         self.names_changed += 1;
