@@ -159,7 +159,8 @@ impl Producers {
             let found = actual.known.get(id);
             let kept = batches.iter().position(|batch| batch.base >= start).unwrap_or(batches.len());
             let forgotten = self.forgotten.get(id).copied().unwrap_or(0);
-            let mut wholes = (0..=batches.len()).map(|from| (from, replay(&batches[from..])));
+            // The most that may be forgotten: what is left may look the same as with more before it, as markers do.
+            let mut wholes = (0..=batches.len()).rev().map(|from| (from, replay(&batches[from..])));
             let fits = wholes.find(|(from, whole)| {
                 let from = *from;
                 let expired = |entry: &Option<Entry>| entry.as_ref().is_none_or(|e| e.is_expired(now, expiration_ms));
