@@ -314,6 +314,10 @@ impl Log {
     fn write(&self, batches: &[CheckedBatch]) -> Result<(), Error> {
         let segment = &self.active.segment;
         let file = segment.file()?;
+        if segment.size() == 0 && self.config.preallocate {
+            // A hole, as Kafka makes it; a crash leaves zeros, which recovery cuts off.
+            file.truncate(u64::from(self.config.segment_bytes)).map_err(|source| segment.io(source))?;
+        }
         match write_batches(&*file, batches, segment.size()) {
             Err(error) if is_full(&error) => Err(self.cut_back(&*file, error)),
             Err(error) => Err(Error::Segment(segment.io(error))),

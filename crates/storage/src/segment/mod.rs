@@ -250,6 +250,13 @@ impl Segment {
         Ok(None)
     }
 
+    /// Cuts off the file what is behind the last batch: what it was preallocated, or what a failed write left.
+    pub(crate) fn trim(&self) -> Result<(), Error> {
+        let file = self.file()?;
+        let trim = || if file.len()? > self.size() { file.truncate(self.size()) } else { Ok(()) };
+        trim().map_err(|source| self.io(source))
+    }
+
     /// Ends the segment's life as the active one: its indexes are complete and handed to the operating system.
     pub(crate) fn seal(&self) -> Result<(), Error> {
         let max = self.max_timestamp()?;

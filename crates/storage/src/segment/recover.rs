@@ -48,14 +48,22 @@ pub(crate) fn recover(
     }
     let truncated = end - walk.valid;
     if truncated > 0 {
-        tracing::warn!(
-            file = %segment.log.path().display(), position = walk.valid, bytes = truncated,
-            "cutting a torn tail off the log"
-        );
+        say_what_is_cut(segment, walk.valid, end)?;
         segment.file()?.truncate(walk.valid).map_err(|source| segment.io(source))?;
     }
     segment.publish(walk.next_offset, walk.valid);
     Ok(Recovered { next_offset: walk.next_offset, truncated })
+}
+
+fn say_what_is_cut(segment: &Segment, position: u64, end: u64) -> Result<(), Error> {
+    let (file, bytes) = (segment.log.path(), end - position);
+    // A preallocated segment ends in zeros; there is nothing in them that was lost.
+    if scan::is_zero(&*segment.file()?, position, end).map_err(|source| segment.io(source))? {
+        tracing::info!(file = %file.display(), position, bytes, "cutting off what was preallocated");
+    } else {
+        tracing::warn!(file = %file.display(), position, bytes, "cutting a torn tail off the log");
+    }
+    Ok(())
 }
 
 /// Rebuilds the offset and time index of a segment whose data is flushed.
