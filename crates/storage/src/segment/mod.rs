@@ -324,9 +324,7 @@ impl Segment {
 
     /// Closes the handles of a sealed segment; readers open what they need again.
     pub(crate) fn close_indexes(&self) {
-        self.offset_index.entries.file().close();
-        self.time_index.entries.file().close();
-        self.txn_index.entries.file().close();
+        self.indexes().into_iter().for_each(LazyFile::close);
     }
 
     /// Makes the log file durable, and with it the indexes of a sealed segment, whose handles are closed.
@@ -335,8 +333,7 @@ impl Segment {
         if !with_indexes {
             return Ok(());
         }
-        let files = [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()];
-        for file in files {
+        for file in self.indexes() {
             match file.existing() {
                 Ok(handle) => handle.sync_data().map_err(|source| Error::Io { path: file.path(), source })?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -361,7 +358,13 @@ impl Segment {
 
     /// Its files that may be there, the log last.
     pub(crate) fn files(&self) -> [&LazyFile; 4] {
-        [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file(), &self.log]
+        let [offset_index, time_index, txn_index] = self.indexes();
+        [offset_index, time_index, txn_index, &self.log]
+    }
+
+    /// Those of them that are indexes.
+    pub(crate) fn indexes(&self) -> [&LazyFile; 3] {
+        [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()]
     }
 
     /// Removes its files, the log last.
