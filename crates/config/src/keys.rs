@@ -27,6 +27,7 @@ keys! {
     BROKER_RACK: Option<String> = "broker.rack";
     BROKER_SESSION_TIMEOUT_MS: i32 = "broker.session.timeout.ms";
     COMPRESSION_GZIP_LEVEL: i32 = "compression.gzip.level";
+    COMPRESSION_LZ4_LEVEL: i32 = "compression.lz4.level";
     COMPRESSION_TYPE: String = "compression.type";
     COMPRESSION_ZSTD_LEVEL: i32 = "compression.zstd.level";
     CONNECTIONS_MAX_IDLE_MS: i64 = "connections.max.idle.ms";
