@@ -71,6 +71,7 @@ keys! {
     LOG_MESSAGE_TIMESTAMP_AFTER_MAX_MS: i64 = "log.message.timestamp.after.max.ms";
     LOG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS: i64 = "log.message.timestamp.before.max.ms";
     LOG_MESSAGE_TIMESTAMP_TYPE: String = "log.message.timestamp.type";
+    LOG_PREALLOCATE: bool = "log.preallocate";
     LOG_RETENTION_BYTES: i64 = "log.retention.bytes";
     LOG_RETENTION_CHECK_INTERVAL_MS: i64 = "log.retention.check.interval.ms";
     LOG_RETENTION_HOURS: i32 = "log.retention.hours";

@@ -139,7 +139,11 @@ fn lz4_has_levels() {
     .collect();
     let size = |level| {
         let compressed = Compression::Lz4.compress(text.as_bytes(), Level::Of(level)).unwrap();
-        assert_eq!(compressed[4..6], [0x60, 0x40], "independent blocks of 64 KiB without checksums, as Java's: {level}");
+        assert_eq!(
+            compressed[4..6],
+            [0x60, 0x40],
+            "independent blocks of 64 KiB without checksums, as Java's: {level}"
+        );
         assert_eq!(decompress(Compression::Lz4, &compressed).unwrap(), text.as_bytes(), "level {level}");
         compressed.len()
     };

@@ -38,6 +38,10 @@ pub enum Verdict {
 
 impl Entry {
     pub fn take(&mut self, batch: &Batch, sequence: Sequence) {
+        // It was let in while a damaged snapshot hid the transaction; the log leaves it out when it reads both again.
+        if self.txn.is_some() && !batch.transactional && batch.marker.is_none() {
+            return;
+        }
         if self.epoch != sequence.epoch {
             self.batches.clear();
             self.epoch = sequence.epoch;
