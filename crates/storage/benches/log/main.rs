@@ -16,6 +16,8 @@ mod recovery;
 
 use std::path::Path;
 
+type Bench = fn(&Path, usize);
+
 /// Which of the benches, where, and how often.
 struct Arguments {
     which: Option<String>,
@@ -36,7 +38,7 @@ impl Arguments {
 fn main() {
     let arguments = Arguments::read();
     let scratch = tempfile::Builder::new().prefix("ottla-bench-").tempdir_in(&arguments.dir).unwrap();
-    let benches: [(&str, fn(&Path, usize)); 4] =
+    let benches: [(&str, Bench); 4] =
         [("append", append::run), ("read", read::run), ("recovery", recovery::run), ("compaction", compaction::run)];
     let asked = |name: &str| arguments.which.as_deref().is_none_or(|which| which == name);
     for (_, bench) in benches.into_iter().filter(|(name, _)| asked(name)) {
