@@ -84,25 +84,17 @@ impl Compaction {
 }
 
 fn render_uncleanable(out: &mut String, uncleanable: &BTreeMap<String, (u64, u64)>) {
-    let figures: [(&str, &str, fn(&(u64, u64)) -> u64); 2] = [
-        (
-            "ottla_compaction_uncleanable_partitions",
-            "Logs that cannot be compacted until the broker is restarted (uncleanable-partitions-count).",
-            |found| found.0,
-        ),
-        (
-            "ottla_compaction_uncleanable_bytes",
-            "Bytes of these logs that ought to be compacted (uncleanable-bytes).",
-            |found| found.1,
-        ),
-    ];
-    for (name, help, figure) in figures {
+    let mut gauge = |name: &str, help: &str, figure: fn(&(u64, u64)) -> u64| {
         heading(out, name, help, "gauge");
         for (dir, found) in uncleanable {
             let dir = dir.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             let _ = writeln!(out, "{name}{{log_dir=\"{dir}\"}} {}", figure(found));
         }
-    }
+    };
+    let help = "Logs that cannot be compacted until the broker is restarted (uncleanable-partitions-count).";
+    gauge("ottla_compaction_uncleanable_partitions", help, |found| found.0);
+    let help = "Bytes of these logs that ought to be compacted (uncleanable-bytes).";
+    gauge("ottla_compaction_uncleanable_bytes", help, |found| found.1);
 }
 
 fn recopied(stats: &Stats) -> f64 {
