@@ -3,7 +3,15 @@
 import time
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 DEADLINE_S = 30
 
@@ -31,3 +39,13 @@ def create(bootstrap, topic, partitions=1, **configs):
     wait(admin.create_topics([NewTopic(topic, partitions, 1, config=settings)]))
     serve(admin, topic, partitions)
     return topic
+
+
+def alter(bootstrap, topic, **configs):
+    """Sets some of a topic's configs, without the second that kafka-configs takes."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    entries = [
+        ConfigEntry(key.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
+        for key, value in configs.items()
+    ]
+    wait(admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)]))

@@ -116,7 +116,7 @@ impl Broker {
     pub(crate) fn render_metrics(&self) -> String {
         let image = self.image();
         let gauge = |n: usize| n as f64;
-        self.metrics.render(&[
+        let gauges = [
             ("ottla_connections", "Open client connections.", self.limits.open() as f64),
             ("ottla_topics", "Topics in the cluster.", gauge(image.topics().len())),
             ("ottla_partitions", "Partitions this broker leads.", gauge(self.replicas.count())),
@@ -128,7 +128,8 @@ impl Broker {
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
-        ])
+        ];
+        self.metrics.render(self.clock.monotonic(), &gauges)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Compaction: picks the dirtiest log, cleans it beside its owner, and writes down how far it came.
 
-use crate::{broker::Broker, clock::wall_ms, dir::Dir, entropy, partition::Partition, replica::Replica};
+use crate::{
+    broker::Broker, clock::wall_ms, dir::Dir, entropy, metrics::Overview, partition::Partition, replica::Replica,
+};
 use ottla_config::keys;
 use ottla_protocol::Uuid;
 use ottla_storage::{
@@ -70,13 +72,15 @@ impl Cleaner {
         if cleanable.reset && !partition.config().cleanup_delete {
             warn!(%partition, "the checkpoint of compaction is outside of the log: compacting all of it");
         }
+        let begun = broker.clock.monotonic();
         match self.clean(broker, &partition, &cleanable) {
             Ok(Some(cleaned)) => {
                 let stats = &cleaned.stats;
                 info!(%partition, from = cleanable.first_dirty_offset, to = cleaned.next_dirty_offset,
                     bytes_read = stats.bytes_read, bytes_written = stats.bytes_written, map_full = stats.map_full,
                     "compacted");
-                broker.metrics.compacted(stats);
+                let ended = broker.clock.monotonic();
+                broker.metrics.compaction.cleaned(stats, ended.saturating_sub(begun), ended);
                 self.checkpoints.insert((partition.topic_id, partition.index), cleaned.next_dirty_offset);
                 self.write_checkpoint(broker, &partition.dir);
                 true
@@ -98,6 +102,11 @@ impl Cleaner {
         let all = broker.replicas.all();
         let known: HashSet<PartitionId> = all.iter().map(id).collect();
         self.checkpoints.retain(|id, _| known.contains(id));
+        self.uncleanable.retain(|id| known.contains(id));
+        let mut overview = Overview::default();
+        for dir in broker.replicas.dirs().iter().filter(|dir| !dir.is_offline()) {
+            overview.uncleanable.insert(label(dir), (0, 0));
+        }
         let mut dirtiest: Option<(Arc<Partition>, Cleanable)> = None;
         for replica in all.iter().filter(|replica| replica.settings().topic.cleanup_compact) {
             // A log without records has nothing to clean. Why one cannot be opened was logged.
@@ -105,28 +114,35 @@ impl Cleaner {
                 continue;
             }
             let Ok(partition) = replica.open() else { continue };
-            let Some(cleanable) = self.cleanable(&partition, now_ms) else { continue };
-            let ratio = |cleanable: &Cleanable| cleanable.dirty_ratio();
-            if dirtiest.as_ref().is_none_or(|(_, other)| ratio(other) < ratio(&cleanable)) {
+            let Some((cleanable, is_due)) = self.cleanable(&partition, now_ms) else { continue };
+            if self.uncleanable.contains(&id(replica)) {
+                let (count, bytes) = overview.uncleanable.entry(label(&partition.dir)).or_default();
+                (*count, *bytes) = (*count + 1, *bytes + cleanable.cleanable_bytes);
+                continue;
+            }
+            let ratio = cleanable.dirty_ratio();
+            overview.max_dirty_ratio = overview.max_dirty_ratio.max(ratio);
+            overview.max_overdue_ms = overview.max_overdue_ms.max(cleanable.overdue_ms);
+            if is_due && dirtiest.as_ref().is_none_or(|(_, other)| other.dirty_ratio() < ratio) {
                 dirtiest = Some((partition, cleanable));
             }
         }
+        broker.metrics.compaction.looked(overview);
         dirtiest
     }
 
-    /// What of a log is due to be cleaned.
-    fn cleanable(&self, partition: &Partition, now_ms: i64) -> Option<Cleanable> {
-        let id = (partition.topic_id, partition.index);
-        if !partition.config().cleanup_compact || partition.dir.is_offline() || self.uncleanable.contains(&id) {
+    /// What of a log may be cleaned, and whether it is due.
+    fn cleanable(&self, partition: &Partition, now_ms: i64) -> Option<(Cleanable, bool)> {
+        if !partition.config().cleanup_compact || partition.dir.is_offline() {
             return None;
         }
-        let checkpoint = self.checkpoints.get(&id).copied();
+        let checkpoint = self.checkpoints.get(&(partition.topic_id, partition.index)).copied();
         let cleanable = partition.with_log(|log| {
             let cleanable = log.cleanable(checkpoint, now_ms)?;
-            Ok::<_, SegmentError>(Some(cleanable).filter(|cleanable| cleanable.is_due(log.config())))
+            Ok::<_, SegmentError>((cleanable, cleanable.is_due(log.config())))
         });
         match cleanable.ok()? {
-            Ok(cleanable) => cleanable,
+            Ok(cleanable) => Some(cleanable),
             Err(error) => {
                 warn!(%partition, %error, "cannot tell what may be compacted");
                 None
@@ -139,8 +155,9 @@ impl Cleaner {
         let compaction = CompactionConfig {
             dedupe_buffer_bytes: usize::try_from(config.get(keys::LOG_CLEANER_DEDUPE_BUFFER_SIZE)).unwrap_or(0),
             dedupe_load_factor: config.get(keys::LOG_CLEANER_IO_BUFFER_LOAD_FACTOR),
+            // As in Kafka one half is for reading, which needs none here.
+            io_buffer_bytes: usize::try_from(config.get(keys::LOG_CLEANER_IO_BUFFER_SIZE) / 2).unwrap_or(0).max(1),
             hash_key: self.hash_key,
-            ..CompactionConfig::default()
         };
         let task = partition.with_log(|log| log.clean_task(cleanable, wall_ms(), &compaction));
         let Ok(Some(task)) = task else { return Ok(None) };
@@ -198,6 +215,10 @@ impl Cleaner {
             error!(%error, "cannot write down what was compacted");
         }
     }
+}
+
+fn label(dir: &Dir) -> String {
+    dir.log_dir.path().display().to_string()
 }
 
 fn id(replica: &Arc<Replica>) -> PartitionId {

@@ -60,7 +60,8 @@ fn definition(kind: metadata::ResourceType, name: &str) -> Option<&'static Defin
     resource_type(kind).table()?.get(name)
 }
 
-fn resource_type(kind: metadata::ResourceType) -> ResourceType {
+/// The kind as the config table has it.
+pub(crate) fn resource_type(kind: metadata::ResourceType) -> ResourceType {
     match kind {
         metadata::ResourceType::Topic => ResourceType::Topic,
         metadata::ResourceType::Broker => ResourceType::Broker,

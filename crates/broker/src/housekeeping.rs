@@ -5,27 +5,48 @@ use ottla_config::keys;
 use std::{sync::Arc, time::Duration};
 use tracing::error;
 
-/// Kafka's `log.flush.offset.checkpoint.interval.ms`, which bounds what a recovery reads.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often logs that `flush.ms` asks to be synced are looked for at least. Kafka looks only each
+/// `log.flush.scheduler.interval.ms`, which is never unless it is set.
+const MOST_BETWEEN_FLUSHES_MS: i64 = 1000;
 
 /// Runs until the broker stops.
 pub(crate) async fn run(broker: Arc<Broker>) {
-    let retention = {
-        let every_ms = broker.config().get(keys::LOG_RETENTION_CHECK_INTERVAL_MS);
-        Duration::from_millis(u64::try_from(every_ms).unwrap_or(1).max(1))
-    };
-    let mut retain = tokio::time::interval_at(tokio::time::Instant::now() + retention, retention);
-    let mut checkpoint = tokio::time::interval_at(tokio::time::Instant::now() + CHECKPOINT_EVERY, CHECKPOINT_EVERY);
+    let config = broker.config();
+    // Both are written at once, and how often bounds what a recovery reads.
+    let checkpoint_ms = config.get(keys::LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
+    let checkpoint_ms = checkpoint_ms.min(config.get(keys::LOG_FLUSH_START_OFFSET_CHECKPOINT_INTERVAL_MS));
+    let mut checkpoint = every(i64::from(checkpoint_ms));
+    let mut retain = every(config.get(keys::LOG_RETENTION_CHECK_INTERVAL_MS));
+    let mut flush = every(config.get(keys::LOG_FLUSH_SCHEDULER_INTERVAL_MS).min(MOST_BETWEEN_FLUSHES_MS));
     loop {
         let work: fn(&Broker) = tokio::select! {
             biased;
             () = broker.stopping.cancelled() => return,
             _ = retain.tick() => clean_up,
             _ = checkpoint.tick() => write_checkpoints,
+            _ = flush.tick() => flush_due,
         };
         let broker = broker.clone();
         // A panic is logged by the panic hook; the next round comes all the same.
         let _ = tokio::task::spawn_blocking(move || work(&broker)).await;
+    }
+}
+
+fn every(ms: i64) -> tokio::time::Interval {
+    let period = Duration::from_millis(u64::try_from(ms).unwrap_or(1).clamp(1, u64::from(u32::MAX)));
+    let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
+}
+
+/// Syncs the logs that have waited for `flush.ms`. What a journal has is durable already.
+fn flush_due(broker: &Broker) {
+    if broker.replicas.dirs().iter().all(|dir| dir.commits().is_some()) {
+        return;
+    }
+    let now_ms = wall_ms();
+    for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir.commits().is_none()) {
+        partition.flush_if_due(now_ms);
     }
 }
 

@@ -1,9 +1,14 @@
 //! What the broker counts, in Prometheus' text form.
 
+mod compaction;
+
+pub(crate) use compaction::{Compaction, Overview};
+
 use ottla_protocol::ApiKey;
 use std::{
     fmt::Write,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 const APIS: usize = 128;
@@ -17,8 +22,7 @@ pub(crate) struct Metrics {
     produced_bytes: AtomicU64,
     fetched_bytes: AtomicU64,
     failed_produces: AtomicU64,
-    compaction_read_bytes: AtomicU64,
-    compaction_written_bytes: AtomicU64,
+    pub(crate) compaction: Compaction,
 }
 
 impl Default for Metrics {
@@ -30,8 +34,7 @@ impl Default for Metrics {
             produced_bytes: AtomicU64::new(0),
             fetched_bytes: AtomicU64::new(0),
             failed_produces: AtomicU64::new(0),
-            compaction_read_bytes: AtomicU64::new(0),
-            compaction_written_bytes: AtomicU64::new(0),
+            compaction: Compaction::default(),
         }
     }
 }
@@ -67,13 +70,8 @@ impl Metrics {
         add(&self.failed_produces, 1);
     }
 
-    pub(crate) fn compacted(&self, stats: &ottla_storage::compaction::Stats) {
-        self.compaction_read_bytes.fetch_add(stats.map_bytes_read + stats.bytes_read, Ordering::Relaxed);
-        self.compaction_written_bytes.fetch_add(stats.bytes_written, Ordering::Relaxed);
-    }
-
-    /// The counters, and `gauges` read at the time of the scrape as (name, help, value).
-    pub(crate) fn render(&self, gauges: &[(&str, &str, f64)]) -> String {
+    /// The counters, and `gauges` read at the time of the scrape as (name, help, value). `now` is since the process began.
+    pub(crate) fn render(&self, now: Duration, gauges: &[(&str, &str, f64)]) -> String {
         let mut out = String::new();
         heading(&mut out, "ottla_requests_total", "Requests begun, by API.", "counter");
         for api in ApiKey::ALL {
@@ -87,18 +85,13 @@ impl Metrics {
             ("ottla_network_sent_bytes_total", "Bytes of responses sent to clients.", &self.bytes_out),
             ("ottla_produced_bytes_total", "Record bytes appended for producers.", &self.produced_bytes),
             ("ottla_fetched_bytes_total", "Record bytes sent to consumers.", &self.fetched_bytes),
-            ("ottla_compaction_read_bytes_total", "Bytes of logs read to compact them.", &self.compaction_read_bytes),
-            (
-                "ottla_compaction_written_bytes_total",
-                "Bytes that compaction wrote in place of what it read.",
-                &self.compaction_written_bytes,
-            ),
             ("ottla_failed_produces_total", "Partitions of produce requests that were refused.", &self.failed_produces),
         ];
         for (name, help, counter) in counters {
             heading(&mut out, name, help, "counter");
             let _ = writeln!(out, "{name} {}", counter.load(Ordering::Relaxed));
         }
+        self.compaction.render(&mut out, now);
         for (name, help, value) in gauges {
             heading(&mut out, name, help, "gauge");
             let _ = writeln!(out, "{name} {value}");
@@ -120,7 +113,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.request(ApiKey::Fetch);
         metrics.bytes_out(7);
-        let text = metrics.render(&[("ottla_partitions", "Partitions.", 3.0)]);
+        let text = metrics.render(Duration::ZERO, &[("ottla_partitions", "Partitions.", 3.0)]);
         assert!(text.contains("ottla_requests_total{api=\"Fetch\"} 1\n"));
         assert!(text.contains("# TYPE ottla_network_sent_bytes_total counter\nottla_network_sent_bytes_total 7\n"));
         assert!(text.ends_with("# TYPE ottla_partitions gauge\nottla_partitions 3\n"));

@@ -1,6 +1,9 @@
 //! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
 
+mod flushing;
+
 use crate::{
+    clock::wall_ms,
     commit::{Commit, Commits, Settling},
     dir::Dir,
     entropy, error_code,
@@ -23,11 +26,11 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicI32, AtomicI64, Ordering},
     },
     time::Duration,
 };
-use tracing::{error, warn};
+use tracing::error;
 
 /// What a read found.
 #[derive(Debug, Default)]
@@ -113,6 +116,8 @@ pub(crate) struct Partition {
     /// Who else hears of commits: the coordinator that has its records here.
     listener: OnceLock<Weak<dyn CommitListener>>,
     leader_epoch: AtomicI32,
+    /// When the log was last synced, or opened.
+    flushed_ms: AtomicI64,
     internal: bool,
     config: ArcSwap<TopicConfig>,
     /// None once it is closed or deleted.
@@ -161,6 +166,7 @@ impl Partition {
                 settling: Settling::default(),
                 listener: OnceLock::new(),
                 leader_epoch: AtomicI32::new(leader_epoch),
+                flushed_ms: AtomicI64::new(wall_ms()),
                 config: ArcSwap::from_pointee(config),
                 reader: log.reader(),
                 log: Mutex::new(Some(log)),
@@ -327,25 +333,6 @@ impl Partition {
             self.dir.fail(&error);
         }
         AppendError::Log(error)
-    }
-
-    /// Makes everything appended durable. Blocks.
-    pub(crate) fn flush(&self) {
-        let task = match self.with_log(Log::flush_task) {
-            Ok(Ok(Some(task))) => task,
-            Ok(Err(error)) if error.is_full() => return warn!(partition = %self, %error, "not flushed"),
-            Ok(Err(error)) => return self.dir.fail(&error),
-            Ok(Ok(None)) | Err(Gone) => return,
-        };
-        match task.run() {
-            Ok(flushed) => {
-                let _ = self.with_log(|log| log.mark_flushed(flushed));
-            }
-            Err(error) => {
-                let _ = self.with_log(Log::mark_failed);
-                self.dir.fail(&error);
-            }
-        }
     }
 
     /// Removes what retention no longer keeps, and forgets producers that were silent for too long. Blocks.

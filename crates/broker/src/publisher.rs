@@ -1,10 +1,12 @@
 //! Follows the metadata log as a broker: builds the image, lets the replicas act on what changed, then shows it to all.
 
-use crate::broker::Broker;
+use crate::{broker::Broker, config_schema::resource_type};
 use arc_swap::ArcSwap;
+use ottla_config::alter;
 use ottla_metadata::{Delta, MetadataRecord, image::Image};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use tracing::warn;
 
 /// The image everyone reads.
 pub(crate) struct Published {
@@ -57,11 +59,23 @@ impl Publisher {
         }
         let changes = self.broker.replicas.apply(&self.image, &delta);
         if !delta.configs_changed.is_empty() {
+            self.warn_of_no_effect(&delta);
             self.broker.take_config(self.broker.replicas.config());
         }
         self.broker.published.image.store(Arc::new(self.image.clone()));
         self.broker.groups.follow(&changes, &delta);
         Ok(())
+    }
+
+    /// Says which of the altered configs do nothing.
+    fn warn_of_no_effect(&self, delta: &Delta) {
+        for resource in &delta.configs_changed {
+            let Some(configs) = self.image.configs().of(resource) else { continue };
+            let configs = configs.iter().map(|(name, value)| (&**name, &**value));
+            for message in alter::without_effect(resource_type(resource.kind), configs) {
+                warn!(resource = %resource.name, "{message}");
+            }
+        }
     }
 
     /// The metadata log failed.

@@ -94,6 +94,7 @@ pub(crate) fn log_config(topic: &TopicConfig, config: &ServerConfig) -> LogConfi
         flush_ms: topic.flush_ms,
         retention_ms: topic.retention_ms,
         retention_bytes: topic.retention_bytes,
+        preallocate: topic.preallocate,
         file_delete_delay_ms: topic.file_delete_delay_ms,
         delete: topic.cleanup_delete,
         compact: topic.cleanup_compact,

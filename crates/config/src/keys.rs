@@ -27,6 +27,7 @@ keys! {
     BROKER_RACK: Option<String> = "broker.rack";
     BROKER_SESSION_TIMEOUT_MS: i32 = "broker.session.timeout.ms";
     COMPRESSION_GZIP_LEVEL: i32 = "compression.gzip.level";
+    COMPRESSION_LZ4_LEVEL: i32 = "compression.lz4.level";
     COMPRESSION_TYPE: String = "compression.type";
     COMPRESSION_ZSTD_LEVEL: i32 = "compression.zstd.level";
     CONNECTIONS_MAX_IDLE_MS: i64 = "connections.max.idle.ms";
@@ -50,6 +51,7 @@ keys! {
     LOG_CLEANER_DEDUPE_BUFFER_SIZE: i64 = "log.cleaner.dedupe.buffer.size";
     LOG_CLEANER_DELETE_RETENTION_MS: i64 = "log.cleaner.delete.retention.ms";
     LOG_CLEANER_ENABLE: bool = "log.cleaner.enable";
+    LOG_CLEANER_IO_BUFFER_SIZE: i32 = "log.cleaner.io.buffer.size";
     LOG_CLEANER_IO_BUFFER_LOAD_FACTOR: f64 = "log.cleaner.io.buffer.load.factor";
     LOG_CLEANER_IO_MAX_BYTES_PER_SECOND: f64 = "log.cleaner.io.max.bytes.per.second";
     LOG_CLEANER_MAX_COMPACTION_LAG_MS: i64 = "log.cleaner.max.compaction.lag.ms";
@@ -61,12 +63,15 @@ keys! {
     LOG_DIRS: Option<Vec<String>> = "log.dirs";
     LOG_FLUSH_INTERVAL_MESSAGES: i64 = "log.flush.interval.messages";
     LOG_FLUSH_INTERVAL_MS: Option<i64> = "log.flush.interval.ms";
+    LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS: i32 = "log.flush.offset.checkpoint.interval.ms";
     LOG_FLUSH_SCHEDULER_INTERVAL_MS: i64 = "log.flush.scheduler.interval.ms";
+    LOG_FLUSH_START_OFFSET_CHECKPOINT_INTERVAL_MS: i32 = "log.flush.start.offset.checkpoint.interval.ms";
     LOG_INDEX_INTERVAL_BYTES: i32 = "log.index.interval.bytes";
     LOG_INDEX_SIZE_MAX_BYTES: i32 = "log.index.size.max.bytes";
     LOG_MESSAGE_TIMESTAMP_AFTER_MAX_MS: i64 = "log.message.timestamp.after.max.ms";
     LOG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS: i64 = "log.message.timestamp.before.max.ms";
     LOG_MESSAGE_TIMESTAMP_TYPE: String = "log.message.timestamp.type";
+    LOG_PREALLOCATE: bool = "log.preallocate";
     LOG_RETENTION_BYTES: i64 = "log.retention.bytes";
     LOG_RETENTION_CHECK_INTERVAL_MS: i64 = "log.retention.check.interval.ms";
     LOG_RETENTION_HOURS: i32 = "log.retention.hours";

@@ -125,3 +125,29 @@ fn levels_are_taken() {
         assert_eq!(decompress(codec, &compressed).unwrap(), input);
     }
 }
+
+/// All levels of `compression.lz4.level` are read back, and a higher one is of use (KIP-390).
+#[test]
+fn lz4_has_levels() {
+    let words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
+    let mut rng = 1_u32;
+    let text: String = std::iter::repeat_with(|| {
+        rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        words[(rng >> 24) as usize % words.len()]
+    })
+    .take(40_000)
+    .collect();
+    let size = |level| {
+        let compressed = Compression::Lz4.compress(text.as_bytes(), Level::Of(level)).unwrap();
+        assert_eq!(
+            compressed[4..6],
+            [0x60, 0x40],
+            "independent blocks of 64 KiB without checksums, as Java's: {level}"
+        );
+        assert_eq!(decompress(Compression::Lz4, &compressed).unwrap(), text.as_bytes(), "level {level}");
+        compressed.len()
+    };
+    let sizes: Vec<usize> = (1..=17).map(size).collect();
+    assert_eq!(sizes[8], compress(Compression::Lz4, text.as_bytes()).len(), "9 is the fast one");
+    assert!(sizes[11] < sizes[2] && sizes[2] < sizes[8], "{sizes:?}");
+}

@@ -27,6 +27,8 @@ pub struct LogConfig {
     pub retention_ms: i64,
     /// `retention.bytes`; negative for none.
     pub retention_bytes: i64,
+    /// `preallocate`: a segment's file has its full length from the first append until the segment is complete.
+    pub preallocate: bool,
     /// `file.delete.delay.ms`
     pub file_delete_delay_ms: i64,
     /// Whether `cleanup.policy` has `delete`.
@@ -61,6 +63,7 @@ impl Default for LogConfig {
             flush_ms: i64::MAX,
             retention_ms: 7 * DAY_MS,
             retention_bytes: -1,
+            preallocate: false,
             file_delete_delay_ms: 60_000,
             delete: true,
             compact: false,

@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 26] = [
+const MODULES: [&str; 27] = [
     "ottla",
     "ottla.cleaner",
     "ottla.cli",
@@ -38,6 +38,7 @@ const MODULES: [&str; 26] = [
     "ottla.offline",
     "ottla.partition",
     "ottla.producer_ids",
+    "ottla.publisher",
     "ottla.registration",
     "ottla.replicas",
     "ottla.settings",

@@ -2,6 +2,7 @@
 
 mod broker;
 mod client_metrics;
+mod effect;
 mod group;
 mod incremental;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use broker::usable_broker_configs;
 pub use broker::{incremental_broker_configs, validate_broker_configs};
+pub use effect::without_effect;
 pub use incremental::{Alteration, apply};
 
 use crate::{ConfigError, ServerConfig, Table, broker_table, client_metrics_table, group_table, topic_table};

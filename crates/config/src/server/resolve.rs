@@ -65,26 +65,18 @@ fn warning(name: &str, setting: &Setting) -> Option<Warning> {
             if is_default || setting.origin == Origin::BuiltIn {
                 return None;
             }
-            unsupported(name, row.support)?
+            row.support.warning(name)?
         }
         None => foreign(name)?,
     };
     Some(Warning { origin: Some(setting.origin.clone()), message })
 }
 
-fn unsupported(name: &str, support: Support) -> Option<String> {
-    match support {
-        Support::Honoured => None,
-        Support::NotYet(reason) => Some(format!("{name} has no effect yet: {reason}")),
-        Support::Never(reason) => Some(format!("{name} has no effect: {reason}")),
-    }
-}
-
 fn foreign(name: &str) -> Option<String> {
     match classify(name) {
         Foreign::Listener(base) => broker_table().get(base).and_then(|row| match row.support {
             Support::Honoured => Some(format!("{name} has no effect yet: {base} holds for all listeners alike")),
-            support => unsupported(name, support),
+            support => support.warning(name),
         }),
         Foreign::Authorizer => Some(format!("{name} has no effect yet: {SECURITY}")),
         Foreign::Plugin => Some(format!("{name} has no effect: Ottla loads no plugins")),

@@ -55,6 +55,17 @@ pub enum Support {
     Never(&'static str),
 }
 
+impl Support {
+    /// What to tell whoever sets the config; none if Ottla does what it says.
+    pub fn warning(self, name: &str) -> Option<String> {
+        match self {
+            Self::Honoured => None,
+            Self::NotYet(reason) => Some(format!("{name} has no effect yet: {reason}")),
+            Self::Never(reason) => Some(format!("{name} has no effect: {reason}")),
+        }
+    }
+}
+
 /// A broker config that gives the default of a topic or group config, and how its unit converts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Synonym {

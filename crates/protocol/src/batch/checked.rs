@@ -32,21 +32,19 @@ impl CheckedBatch {
         if bytes.len() < size {
             return Err(Error::Truncated { needed: size, available: bytes.len() });
         }
-        let batch = Self::check(header, bytes.slice(..size))?;
-        let _taken = bytes.split_to(size);
-        Ok(batch)
+        let records = bytes.get(HEADER_LEN..size).unwrap_or_default();
+        let compression = Self::check(&header, records)?;
+        Ok(Self { header, compression, bytes: bytes.split_to(size), patched: false })
     }
 
-    /// `bytes` are exactly as long as the header says, which is not less than a header.
-    fn check(header: Header, bytes: Bytes) -> Result<Self, Error> {
-        let (_, records) = bytes.split_at(HEADER_LEN);
+    fn check(header: &Header, records: &[u8]) -> Result<Compression, Error> {
         let computed = header.compute_crc(records);
         if computed != header.crc {
             return Err(Error::Crc { stored: header.crc, computed });
         }
         let compression = header.attributes.compression()?;
-        check_offsets(&header)?;
-        Ok(Self { header, compression, bytes, patched: false })
+        check_offsets(header)?;
+        Ok(compression)
     }
 
     /// For the builder, whose header and records agree by construction. `bytes` start with `header`.
@@ -105,7 +103,8 @@ impl CheckedBatch {
         self.bytes.slice(HEADER_LEN.min(self.bytes.len())..)
     }
 
-    pub(super) fn tail_slice(&self) -> &[u8] {
+    /// The same where nobody needs to keep them.
+    pub fn tail_slice(&self) -> &[u8] {
         self.bytes.get(HEADER_LEN..).unwrap_or_default()
     }
 

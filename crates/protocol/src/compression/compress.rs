@@ -10,7 +10,8 @@ pub enum Level {
     /// The codec's own.
     #[default]
     Default,
-    /// `compression.gzip.level` -1 or 1 to 9, `compression.zstd.level` -131072 to 22; the others have no levels here.
+    /// `compression.gzip.level` -1 or 1 to 9, `compression.lz4.level` 1 to 17, `compression.zstd.level` -131072 to 22; snappy
+    /// has none.
     Of(i32),
 }
 
@@ -21,7 +22,7 @@ impl Compression {
             Self::None => Ok(input.to_vec()),
             Self::Gzip => gzip(input, level),
             Self::Snappy => snappy::compress(input),
-            Self::Lz4 => lz4::compress(input),
+            Self::Lz4 => lz4::compress(input, level),
             Self::Zstd => zstd(input, level),
         };
         result.map_err(|source| Error::Compress { codec: self.name(), source })

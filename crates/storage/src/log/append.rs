@@ -2,12 +2,11 @@
 
 use std::io::{self, IoSlice};
 
-use bytes::Bytes;
 use ottla_protocol::batch::{self, CheckedBatch, CheckedBatches, HEADER_LEN, NO_TIMESTAMP, TimestampType};
 
 use super::Log;
 use crate::checkpoint;
-use crate::fs::is_full;
+use crate::fs::{File, is_full};
 use crate::journal::Change;
 use crate::producers::{self, BatchMetadata, Origin, Updates};
 use crate::segment::{self, AbortedTxn};
@@ -179,16 +178,36 @@ impl Log {
 
     /// Notes that `epoch` starts at `start_offset`. It is durable with what is appended next.
     pub(super) fn assign_epoch(&mut self, epoch: i32, start_offset: i64) -> Result<(), Error> {
+        self.assign_epochs([(epoch, start_offset)].into_iter())
+    }
+
+    /// The same for some that follow one another.
+    fn assign_epochs(&mut self, starts: impl Iterator<Item = (i32, i64)> + Clone) -> Result<(), Error> {
         let mut epochs = {
             let known = self.shared.epochs.lock();
-            let is_news = epoch >= 0 && known.is_news(epoch, start_offset);
-            if !is_news && self.stale_epochs.is_none() {
+            let is_news = |(epoch, start_offset)| epoch >= 0 && known.is_news(epoch, start_offset);
+            if !starts.clone().any(is_news) {
                 return Ok(());
             }
             known.clone()
         };
-        epochs.assign(epoch, start_offset);
+        for (epoch, start_offset) in starts {
+            epochs.assign(epoch, start_offset);
+        }
         let set = self.set_epochs(epochs, false).map_err(Error::from);
+        self.failed |= matches!(set, Err(Error::Epochs(_)));
+        set
+    }
+
+    /// Epochs that the file has and the log has not must not stand beside records of earlier ones.
+    fn take_out_stale_epochs(&mut self, batches: &[CheckedBatch]) -> Result<(), Error> {
+        let stale = self.stale_epochs.as_ref().and_then(|stale| stale.latest());
+        let first = batches.first().map_or(i32::MAX, |batch| batch.header().partition_leader_epoch);
+        if stale.is_none_or(|(epoch, _)| epoch <= first) {
+            return Ok(());
+        }
+        let epochs = self.shared.epochs.lock().clone();
+        let set = self.set_epochs(epochs, true).map_err(Error::from);
         self.failed |= matches!(set, Err(Error::Epochs(_)));
         set
     }
@@ -263,13 +282,12 @@ impl Log {
         if size > self.config.segment_bytes as usize {
             return Err(Error::RecordListTooLarge { size, max: self.config.segment_bytes });
         }
+        self.take_out_stale_epochs(batches)?;
         let updates = self.check_producers(batches, origin)?;
-        for header in batches.iter().map(CheckedBatch::header) {
-            self.assign_epoch(header.partition_leader_epoch, header.base_offset)?;
-        }
         let info = self.describe(batches, origin);
         let rolled = self.maybe_roll(size as u64, &info, now_ms)?;
-        self.write(batches, size as u64)?;
+        self.write(batches)?;
+        self.note_epochs(batches)?;
         let mut before = self.log_end_offset();
         self.take_in(batches, updates, info.last_offset + 1)?;
         for batch in batches {
@@ -306,20 +324,39 @@ impl Log {
     }
 
     /// Writes the batches after the last ones. What a failed write left is not published and cut off or written over.
-    fn write(&mut self, batches: &[CheckedBatch], size: u64) -> Result<(), Error> {
-        let parts: Vec<([u8; HEADER_LEN], Bytes)> = batches.iter().map(|batch| (batch.head(), batch.tail())).collect();
-        let buffers: Vec<IoSlice<'_>> =
-            parts.iter().flat_map(|(head, tail)| [IoSlice::new(head), IoSlice::new(tail)]).collect();
+    fn write(&self, batches: &[CheckedBatch]) -> Result<(), Error> {
         let segment = &self.active.segment;
         let file = segment.file()?;
-        let position = segment.size();
-        debug_assert_eq!(buffers.iter().map(|buffer| buffer.len() as u64).sum::<u64>(), size);
-        let Err(error) = file.write_at(&buffers, position) else { return Ok(()) };
-        // Durably: a power cut must not bring back what is refused here, in place of what is appended next.
-        if is_full(&error) && file.truncate(position).and_then(|()| file.sync_data()).is_ok() {
-            return Err(Error::DiskFull(error));
+        if segment.size() == 0 && self.config.preallocate {
+            // A hole, as Kafka makes it; a crash leaves zeros, which recovery cuts off.
+            file.truncate(u64::from(self.config.segment_bytes)).map_err(|source| segment.io(source))?;
         }
-        Err(Error::Segment(segment.io(error)))
+        match write_batches(&*file, batches, segment.size()) {
+            Err(error) if is_full(&error) => Err(self.cut_back(&*file, error)),
+            Err(error) => Err(Error::Segment(segment.io(error))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Takes back what was written after the last batch that was published, for want of room.
+    ///
+    /// Durably: a power cut must not bring back what is refused here, in place of what is appended next.
+    fn cut_back(&self, file: &dyn File, error: io::Error) -> Error {
+        let segment = &self.active.segment;
+        match file.truncate(segment.size()).and_then(|()| file.sync_data()) {
+            Ok(()) => Error::DiskFull(error),
+            Err(_) => Error::Segment(segment.io(error)),
+        }
+    }
+
+    /// Notes the leader epochs of what was written: all or none, so that an append that is taken back leaves none behind. After
+    /// a crash in between they are learned from the batches.
+    fn note_epochs(&mut self, batches: &[CheckedBatch]) -> Result<(), Error> {
+        let starts = batches.iter().map(CheckedBatch::header).map(|h| (h.partition_leader_epoch, h.base_offset));
+        match self.assign_epochs(starts) {
+            Err(Error::DiskFull(error)) => Err(self.cut_back(&*self.active.segment.file()?, error)),
+            noted => noted,
+        }
     }
 
     /// Indexes what was written, takes it into the producers' state and lets readers see it.
@@ -360,6 +397,15 @@ impl Log {
         }
         Ok(position)
     }
+}
+
+fn write_batches(file: &dyn File, batches: &[CheckedBatch], position: u64) -> io::Result<()> {
+    if let [batch] = batches {
+        return file.write_at(&[IoSlice::new(&batch.head()), IoSlice::new(batch.tail_slice())], position);
+    }
+    let heads: Vec<[u8; HEADER_LEN]> = batches.iter().map(CheckedBatch::head).collect();
+    let parts = heads.iter().zip(batches).flat_map(|(head, batch)| [head.as_slice(), batch.tail_slice()]);
+    file.write_at(&parts.map(IoSlice::new).collect::<Vec<_>>(), position)
 }
 
 fn check_leader_epoch(batches: &CheckedBatches, expected: i32) -> Result<(), Error> {

@@ -25,12 +25,7 @@ impl Log {
     fn finish(&mut self) -> Result<(), OpenError> {
         self.check_not_failed()?;
         let segment = std::sync::Arc::clone(&self.active.segment);
-        let file = segment.file()?;
-        let len = file.len().map_err(|source| segment.io(source))?;
-        if len > segment.size() {
-            // What a failed write left.
-            file.truncate(segment.size()).map_err(|source| segment.io(source))?;
-        }
+        segment.trim()?;
         segment.seal()?;
         self.snapshots.take(&self.producers)?;
         Ok(())

@@ -100,7 +100,7 @@ impl Log {
 
     /// The offset that the next record gets.
     pub fn log_end_offset(&self) -> i64 {
-        self.shared.log_end_offset()
+        self.active.segment.next_offset()
     }
 
     /// The offset below which all is replicated; exclusive.

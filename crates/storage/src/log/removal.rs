@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fs::Fs;
-use crate::segment::file::Dir;
+use crate::segment::file::{Dir, LazyFile};
 use crate::segment::{self, Segment, names};
 
 /// Files that are no longer part of a log. Readers may still hold them open; `file.delete.delay.ms` is for the caller to wait.
@@ -23,26 +23,24 @@ impl Removal {
     pub(super) fn of_segments(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
         let mut paths = Vec::new();
         for file in segments.iter().flat_map(|segment| segment.files()) {
-            match file.rename(names::DELETED) {
-                Ok(true) => paths.push(file.path()),
-                Ok(false) => {}
-                Err(source) => return Err(segment::Error::Io { path: file.path(), source }),
-            }
+            set_aside(file, &mut paths)?;
         }
         Ok(Self { fs: dir.fs_arc(), paths })
     }
 
     /// The same, each durably before the next, from an end of the log on: if a power cut brought back one and not its neighbour,
-    /// there would be a hole in the log.
+    /// there would be a hole in the log. Indexes go last: if it brought back a log file and not its index of aborted
+    /// transactions, these would be read as committed.
     pub(super) fn one_by_one(dir: &Dir, segments: &[Arc<Segment>]) -> Result<Self, segment::Error> {
-        let mut removal = Self::of_segments(dir, &[])?;
-        for (n, segment) in segments.iter().enumerate() {
-            if n > 0 {
-                dir.sync().map_err(|source| segment::Error::Io { path: dir.path(), source })?;
-            }
-            removal.paths.extend(Self::of_segments(dir, std::slice::from_ref(segment))?.paths);
+        let mut paths = Vec::new();
+        for segment in segments {
+            set_aside(&segment.log, &mut paths)?;
+            dir.sync().map_err(|source| segment::Error::Io { path: dir.path(), source })?;
         }
-        Ok(removal)
+        for file in segments.iter().flat_map(|segment| segment.indexes()) {
+            set_aside(file, &mut paths)?;
+        }
+        Ok(Self { fs: dir.fs_arc(), paths })
     }
 
     /// A whole folder.
@@ -74,6 +72,16 @@ impl Removal {
         }
         Ok(())
     }
+}
+
+/// Renames a file as one to be removed, if it is there.
+fn set_aside(file: &LazyFile, paths: &mut Vec<PathBuf>) -> Result<(), segment::Error> {
+    match file.rename(names::DELETED) {
+        Ok(true) => paths.push(file.path()),
+        Ok(false) => {}
+        Err(source) => return Err(segment::Error::Io { path: file.path(), source }),
+    }
+    Ok(())
 }
 
 /// Linux says EISDIR when a folder is to be removed as a file, POSIX allows EPERM.

@@ -82,6 +82,7 @@ impl Log {
         if complete.size() == 0 && complete.base_offset == base_offset {
             return Ok(false);
         }
+        complete.trim()?;
         complete.seal()?;
         self.names_changed += 1;
         let segment = Arc::new(Segment::create(&self.dir, base_offset)?);

@@ -82,7 +82,7 @@ pub(crate) struct CompletedTxn {
 /// What an append of several batches does to one producer, kept apart until the batches are written.
 #[derive(Debug)]
 pub(crate) struct Update {
-    producer_id: i64,
+    pub(super) producer_id: i64,
     origin: Origin,
     /// Epoch and last sequence before the append.
     epoch_before: i16,

@@ -30,7 +30,9 @@ pub(crate) struct Producers {
 /// What an append does to the producers in it, kept apart until the batches are written.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
-    updates: BTreeMap<i64, Update>,
+    /// Of the first producer: mostly there is no other.
+    first: Option<Update>,
+    others: BTreeMap<i64, Update>,
     pub(crate) completed: Vec<CompletedTxn>,
 }
 
@@ -44,8 +46,11 @@ impl Updates {
         origin: Origin,
     ) -> Result<(), Error> {
         let producer_id = header.producer_id;
-        let current = || producers.entries.get(&producer_id);
-        let update = self.updates.entry(producer_id).or_insert_with(|| Update::new(producer_id, current(), origin));
+        let new = || Update::new(producer_id, producers.entries.get(&producer_id), origin);
+        let update = match &mut self.first {
+            Some(first) if first.producer_id != producer_id => self.others.entry(producer_id).or_insert_with(new),
+            first => first.get_or_insert_with(new),
+        };
         match marker {
             Some(marker) => self.completed.extend(update.marker(header, marker)?),
             None if header.attributes.is_control() => {}
@@ -101,7 +106,8 @@ impl Producers {
 
     /// Makes an append's updates true; what completed is to be passed to [`Producers::complete`] one by one.
     pub(crate) fn apply(&mut self, updates: Updates) -> Vec<CompletedTxn> {
-        for (producer_id, update) in updates.updates {
+        for update in updates.first.into_iter().chain(updates.others.into_values()) {
+            let producer_id = update.producer_id;
             self.ongoing.extend(update.started.iter().map(|first_offset| (*first_offset, producer_id)));
             self.entries.entry(producer_id).or_default().merge(update.entry);
         }

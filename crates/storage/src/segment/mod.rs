@@ -257,6 +257,13 @@ impl Segment {
         Ok(None)
     }
 
+    /// Cuts off the file what is behind the last batch: what it was preallocated, or what a failed write left.
+    pub(crate) fn trim(&self) -> Result<(), Error> {
+        let file = self.file()?;
+        let trim = || if file.len()? > self.size() { file.truncate(self.size()) } else { Ok(()) };
+        trim().map_err(|source| self.io(source))
+    }
+
     /// Ends the segment's life as the active one: its indexes are complete and handed to the operating system.
     pub(crate) fn seal(&self) -> Result<(), Error> {
         let max = self.max_timestamp()?;
@@ -324,22 +331,19 @@ impl Segment {
 
     /// Closes the handles of a sealed segment; readers open what they need again.
     pub(crate) fn close_indexes(&self) {
-        self.offset_index.entries.file().close();
-        self.time_index.entries.file().close();
-        self.txn_index.entries.file().close();
+        self.indexes().into_iter().for_each(LazyFile::close);
     }
 
     /// Makes the log file and what is written of its indexes durable. The handles of the indexes are closed.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.file()?.sync_data().map_err(|source| self.io(source))?;
-        for entries in [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()]
-        {
-            match entries.existing() {
-                Ok(handle) => handle.sync_data().map_err(|source| Error::Io { path: entries.path(), source })?,
+        for file in self.indexes() {
+            match file.existing() {
+                Ok(handle) => handle.sync_data().map_err(|source| Error::Io { path: file.path(), source })?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Error::Io { path: entries.path(), source }),
+                Err(source) => return Err(Error::Io { path: file.path(), source }),
             }
-            entries.close();
+            file.close();
         }
         Ok(())
     }
@@ -358,7 +362,13 @@ impl Segment {
 
     /// Its files that may be there, the log last.
     pub(crate) fn files(&self) -> [&LazyFile; 4] {
-        [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file(), &self.log]
+        let [offset_index, time_index, txn_index] = self.indexes();
+        [offset_index, time_index, txn_index, &self.log]
+    }
+
+    /// Those of them that are indexes.
+    pub(crate) fn indexes(&self) -> [&LazyFile; 3] {
+        [self.offset_index.entries.file(), self.time_index.entries.file(), self.txn_index.entries.file()]
     }
 
     /// Removes its files, the log last.

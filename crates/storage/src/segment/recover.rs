@@ -49,10 +49,7 @@ pub(crate) fn recover(
     }
     let truncated = end - walk.valid;
     if truncated > 0 {
-        tracing::warn!(
-            file = %segment.log.path().display(), position = walk.valid, bytes = truncated,
-            "cutting a torn tail off the log"
-        );
+        say_what_is_cut(segment, walk.valid, end)?;
         // What is appended in its place must not meet it again after a power cut.
         let file = segment.file()?;
         file.truncate(walk.valid).and_then(|()| file.sync_data()).map_err(|source| segment.io(source))?;
@@ -84,6 +81,17 @@ fn resume(segment: &Segment, recovery_point: i64, end: u64) -> Result<Option<Off
     }
     segment.set_max_timestamp(max);
     Ok(Some(entry))
+}
+
+fn say_what_is_cut(segment: &Segment, position: u64, end: u64) -> Result<(), Error> {
+    let (file, bytes) = (segment.log.path(), end - position);
+    // A preallocated segment ends in zeros; there is nothing in them that was lost.
+    if scan::is_zero(&*segment.file()?, position, end).map_err(|source| segment.io(source))? {
+        tracing::info!(file = %file.display(), position, bytes, "cutting off what was preallocated");
+    } else {
+        tracing::warn!(file = %file.display(), position, bytes, "cutting a torn tail off the log");
+    }
+    Ok(())
 }
 
 /// Rebuilds the offset and time index of a segment whose data is flushed.

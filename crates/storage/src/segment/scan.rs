@@ -116,3 +116,18 @@ impl Batches {
         Ok(more)
     }
 }
+
+/// Whether a range of a file holds nothing but zeros.
+pub(crate) fn is_zero(file: &dyn File, position: u64, end: u64) -> io::Result<bool> {
+    let mut window = vec![0; CHUNK_BYTES as usize];
+    let mut position = position;
+    while position < end {
+        let wanted = (end - position).min(CHUNK_BYTES) as usize;
+        let read = window.get_mut(..wanted).map_or(Ok(0), |part| file.read_at(part, position))?;
+        if read == 0 || window.iter().take(read).any(|byte| *byte != 0) {
+            return Ok(read == 0);
+        }
+        position += read as u64;
+    }
+    Ok(true)
+}

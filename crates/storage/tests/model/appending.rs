@@ -281,12 +281,8 @@ impl World {
         }
     }
 
-    /// An append for which there was no room may have begun an epoch and a segment.
+    /// An append for which there was no room may have begun a segment.
     fn follow_failed_append(&mut self, segments: usize, batches: &[Batch]) {
-        let latest = self.log().latest_epoch();
-        for batch in batches.iter().filter(|batch| Some(batch.epoch) <= latest) {
-            self.model.epochs.assign(batch.epoch, batch.base);
-        }
         if self.log().segment_count() > segments {
             mark("disk full in a roll");
             let (first, last) = (batches[0].base, batches[batches.len() - 1].last);

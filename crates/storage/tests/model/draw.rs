@@ -23,6 +23,7 @@ pub fn config(rng: &mut Rng, compact: bool) -> LogConfig {
         flush_messages: rng.pick(&[1, 10, i64::MAX]),
         retention_ms: rng.pick(&[-1, 2_000, 50_000]),
         retention_bytes: rng.pick(&[-1, 500, 4_000]),
+        preallocate: rng.percent(20),
         delete: !compact || rng.percent(50),
         compact,
         producer_id_expiration_ms: rng.pick(&[5_000, 1_000_000, 1_000_000_000]),

@@ -60,6 +60,7 @@ pub const REQUIRED: &[&str] = &[
     "disk full rolled back",
     "disk full in a roll",
     "torn tail cut",
+    "preallocation cut",
     "segments after a torn one dropped",
     "index rebuilt",
     "snapshot used",
@@ -92,6 +93,7 @@ pub fn missing(marks: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
 /// What the log warns of is a mark too.
 const WARNINGS: &[(&str, &str)] = &[
     ("cutting a torn tail", "torn tail cut"),
+    ("cutting off what was preallocated", "preallocation cut"),
     ("dropping segments after", "segments after a torn one dropped"),
     ("rebuilding indexes", "index rebuilt"),
     ("ignoring a producer snapshot", "snapshot damaged"),

@@ -38,6 +38,10 @@ pub enum Verdict {
 
 impl Entry {
     pub fn take(&mut self, batch: &Batch, sequence: Sequence) {
+        // It was let in while a damaged snapshot hid the transaction; the log leaves it out when it reads both again.
+        if self.txn.is_some() && !batch.transactional && batch.marker.is_none() {
+            return;
+        }
         if self.epoch != sequence.epoch {
             self.batches.clear();
             self.epoch = sequence.epoch;
@@ -159,7 +163,8 @@ impl Producers {
             let found = actual.known.get(id);
             let kept = batches.iter().position(|batch| batch.base >= start).unwrap_or(batches.len());
             let forgotten = self.forgotten.get(id).copied().unwrap_or(0);
-            let mut wholes = (0..=batches.len()).map(|from| (from, replay(&batches[from..])));
+            // The most that may be forgotten: what is left may look the same as with more before it, as markers do.
+            let mut wholes = (0..=batches.len()).rev().map(|from| (from, replay(&batches[from..])));
             let fits = wholes.find(|(from, whole)| {
                 let from = *from;
                 let expired = |entry: &Option<Entry>| entry.as_ref().is_none_or(|e| e.is_expired(now, expiration_ms));

@@ -32,6 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("crc32c", &["protocol", "storage", "durability"]),
     ("kafka-protocol", &["protocol"]),
     ("flate2", &["protocol"]),
+    ("lz4", &["protocol"]),
     ("lz4_flex", &["protocol"]),
     ("snap", &["protocol"]),
     ("zstd", &["protocol"]),

@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod idempotence;
 mod power_cuts;
+mod preallocating;
 mod reading;
 mod sharing;
 mod transactions;

@@ -1,5 +1,7 @@
 //! What a power cut must not bring back or take away; each was found by comparing a log with its model (`tests/model`).
 
+use ottla_protocol::batch::control::EndTxnMarker;
+
 use super::*;
 use crate::read::MAX_TIMESTAMP;
 
@@ -84,6 +86,34 @@ fn of_several_deleted_segments_no_later_one_is_gone_before_an_earlier_one() {
             (drawn >> 33) % bound
         });
         assert_eq!(fixture.open().log_end_offset(), 40, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_deleted_segment_comes_back_with_its_aborted_transactions_or_not_at_all() {
+    for seed in 0..60_usize {
+        let mut fixture = fixture();
+        let mut log = fixture.open();
+        append(&mut log, batch(&["aborted"], NOW).producer(7, 0, 0).transactional(true)).unwrap();
+        let marker = Builder::end_transaction(NOW, 7, 0, false, EndTxnMarker { coordinator_epoch: 0 });
+        log.append_as_leader(built(marker), EPOCH, NOW, Origin::Marker { transaction_version: 0 }).unwrap();
+        log.roll(NOW).unwrap();
+        fill(&mut log, 1);
+        log.flush().unwrap();
+        fixture.options.recovery_point = log.recovery_point();
+        drop(log.delete_records(2).unwrap());
+        drop(log);
+        let mut drawn = seed;
+        fixture.fs.tear(|bound| {
+            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (drawn >> 33) % bound
+        });
+        let mut log = fixture.open();
+        log.set_high_watermark(log.log_end_offset());
+        if log.log_start_offset() == 0 {
+            let read = log.reader().read(0, 10_000, true, Isolation::LastStableOffset).unwrap();
+            assert_eq!(read.aborted.len(), 1, "seed {seed}");
+        }
     }
 }
 
