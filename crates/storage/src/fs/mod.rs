@@ -122,9 +122,12 @@ pub(crate) fn replace(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()
     temp.push(".tmp");
     let temp = Path::new(&temp);
     let file = fs.open(temp, Open::Truncate)?;
-    file.write_at(&[IoSlice::new(content)], 0)?;
-    file.sync_data()?;
-    fs.rename(temp, path)?;
+    let written = file.write_at(&[IoSlice::new(content)], 0).and_then(|()| file.sync_data());
+    if let Err(error) = written.and_then(|()| fs.rename(temp, path)) {
+        // The old content stands; on a full disk what was written of the new one is in the way.
+        let _ = fs.remove_file(temp);
+        return Err(error);
+    }
     match path.parent() {
         Some(parent) => fs.sync_dir(parent),
         None => Ok(()),
