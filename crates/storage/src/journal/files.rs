@@ -43,6 +43,8 @@ pub(super) struct Files {
 pub(super) struct Place {
     number: u32,
     position: u64,
+    /// How far the file must reach behind the frame.
+    spare: u64,
 }
 
 impl JournalFile {
@@ -143,22 +145,22 @@ impl Files {
         }
     }
 
-    /// Finds room for a frame: in the current file, in one that is free, or in a new one. The last page of a file is kept
-    /// for [`Files::place_last`].
+    /// Finds room for a frame: in the current file, in one that is free, or in a new one. The file is to reach a page
+    /// further, which is kept for [`Files::place_last`].
     pub(super) fn place(&mut self, len: u64) -> Result<Place, Error> {
         let room = self.limits.file_bytes - ALIGNMENT;
         assert!(len <= room, "a frame of {len} bytes is larger than a file");
         if let Some((number, position)) = self.current
             && position + len <= room
         {
-            return Ok(Place { number, position });
+            return Ok(Place { number, position, spare: ALIGNMENT });
         }
         let number = match self.free() {
             Some(number) => number,
             None if self.files.len() < self.limits.files => self.create()?,
             None => return Err(Error::Full),
         };
-        Ok(Place { number, position: 0 })
+        Ok(Place { number, position: 0, spare: ALIGNMENT })
     }
 
     /// Finds room for a frame in a file that is free and need not grow.
@@ -166,7 +168,7 @@ impl Files {
         let current = self.current.map(|(number, _)| number);
         let fits = |file: &JournalFile| file.last_seq == 0 && len + ALIGNMENT <= file.len;
         let found = self.files.iter().find(|(number, file)| fits(file) && Some(**number) != current);
-        found.map(|(number, _)| Place { number: *number, position: 0 })
+        found.map(|(number, _)| Place { number: *number, position: 0, spare: ALIGNMENT })
     }
 
     /// Finds room for a frame of one page, which there always is: such a frame frees others.
@@ -174,13 +176,13 @@ impl Files {
         if let Some((number, position)) = self.current
             && position + ALIGNMENT <= self.limits.file_bytes
         {
-            return Ok(Place { number, position });
+            return Ok(Place { number, position, spare: 0 });
         }
         let number = match self.free() {
             Some(number) => number,
             None => self.create()?,
         };
-        Ok(Place { number, position: 0 })
+        Ok(Place { number, position: 0, spare: 0 })
     }
 
     fn free(&self) -> Option<u32> {
@@ -204,13 +206,12 @@ impl Files {
         Ok(())
     }
 
-    /// Writes a frame where [`Files::place`] said, and syncs it. The file has grown a page further then, for
-    /// [`Files::place_last`], which makes room when there is none.
+    /// Writes a frame where [`Files::place`] said, and syncs it.
     pub(super) fn write(&mut self, place: Place, seq: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
         let Some(file) = self.files.get_mut(&place.number) else { return Err(Error::Full) };
         let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let end = place.position + len as u64;
-        file.grow((end + ALIGNMENT).min(self.limits.file_bytes), self.limits.file_bytes)?;
+        file.grow(end + place.spare, self.limits.file_bytes)?;
         file.overwrite(place.position, buffers)?;
         file.last_seq = seq;
         self.current = Some((place.number, end));
