@@ -34,8 +34,10 @@ mod publisher;
 mod registration;
 mod removals;
 mod replicas;
+mod room;
 mod settings;
 mod shards;
+mod stall;
 
 use std::process::ExitCode;
 

@@ -60,6 +60,8 @@ pub(crate) enum AppendError {
     Gone(#[from] Gone),
     #[error("the log dir is offline")]
     Offline,
+    #[error("the log dir is short of room")]
+    NoRoom,
     #[error(transparent)]
     Log(#[from] ottla_storage::AppendError),
 }
@@ -71,7 +73,9 @@ impl AppendError {
             Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
             Self::Transactional => ErrorCode::InvalidTxnState,
             Self::Gone(_) => ErrorCode::NotLeaderOrFollower,
-            Self::Offline => ErrorCode::KafkaStorageError,
+            // Kafka's code for a full disk. Of all clients each tries again after it, with fresh metadata and without
+            // counting that for a failure of the producer; so they go on by themselves when there is room.
+            Self::Offline | Self::NoRoom => ErrorCode::KafkaStorageError,
             Self::Log(error) => error_code::of_append(error),
         }
     }
@@ -79,6 +83,7 @@ impl AppendError {
     /// What Kafka puts beside the code: the text, but for errors whose code says it all.
     pub(crate) fn message(&self) -> Option<String> {
         match self {
+            Self::NoRoom => Some(self.to_string()),
             error if error.code() == ErrorCode::KafkaStorageError => None,
             error => Some(error.to_string()),
         }
@@ -242,8 +247,8 @@ impl Partition {
             batch = produced.recompressed(codec, level, &rules.limits).map_err(Rejected::from)?;
             batch.set_max_timestamp(rules.timestamp_type, validated.max_timestamp);
         }
-        if let Some(commits) = self.dir.commits().filter(|commits| commits.is_crowded()) {
-            tokio::task::block_in_place(|| commits.wait_for_room());
+        if !self.dir.room.admits(&self.dir.log_dir, batch.size_in_bytes()) {
+            return Err(AppendError::NoRoom);
         }
         self.append_as(batch.into(), now_ms, Origin::Client)
     }
@@ -266,13 +271,14 @@ impl Partition {
         if self.dir.is_offline() {
             return Err(AppendError::Offline);
         }
-        let appended = self.with_log(|log| {
+        let append = |log: &mut Log| {
             let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
             if self.dir.commits().is_none() {
                 log.set_high_watermark(log.log_end_offset());
             }
             Ok(info)
-        })?;
+        };
+        let appended = self.dir.stalls.run(|| self.with_log(append))?;
         let info = appended.map_err(|error| self.append_failed(error))?;
         if !info.duplicate && self.dir.commits().is_none() {
             self.waiters.wake();
@@ -314,6 +320,9 @@ impl Partition {
     fn append_failed(&self, error: ottla_storage::AppendError) -> AppendError {
         if error_code::is_disk_failure(&error) {
             self.dir.fail(&error);
+        }
+        if matches!(error, ottla_storage::AppendError::DiskFull(_)) {
+            self.dir.room.found_full(&self.dir.log_dir);
         }
         AppendError::Log(error)
     }

@@ -329,29 +329,42 @@ impl Replicas {
     pub(crate) fn write_checkpoints(&self) -> Result<(), ottla_storage::log_dir::Error> {
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
+        let mut outcome = Ok(());
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let mut recovery_points = PartitionOffsets::new();
-            let mut starts = PartitionOffsets::new();
-            let mut high_watermarks = PartitionOffsets::new();
-            for partition in all.iter().filter(|partition| partition.dir.id == dir.id) {
-                let key = || (partition.topic.to_string(), partition.index);
-                let offsets = partition.reader().offsets();
-                if let Ok(recovery_point) = partition.with_log(|log| log.recovery_point()) {
-                    recovery_points.insert(key(), recovery_point);
-                }
-                if offsets.log_start_offset > 0 {
-                    starts.insert(key(), offsets.log_start_offset);
-                }
-                high_watermarks.insert(key(), offsets.high_watermark);
+            let written = self.write_checkpoints_of(dir, &all);
+            match &written {
+                // The old ones stand; a start after a crash has more to do.
+                Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),
+                Err(error) => dir.fail(error),
+                Ok(()) => {}
             }
-            self.offline.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
-            self.offline.keep(dir, Checkpoint::LogStartOffset, &mut starts);
-            self.offline.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
-            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
-            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
-            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
+            // A disk that fails keeps no other from being written to.
+            outcome = outcome.and(written);
         }
-        Ok(())
+        outcome
+    }
+
+    fn write_checkpoints_of(&self, dir: &Dir, all: &[Arc<Partition>]) -> Result<(), ottla_storage::log_dir::Error> {
+        let mut recovery_points = PartitionOffsets::new();
+        let mut starts = PartitionOffsets::new();
+        let mut high_watermarks = PartitionOffsets::new();
+        for partition in all.iter().filter(|partition| partition.dir.id == dir.id) {
+            let key = || (partition.topic.to_string(), partition.index);
+            let offsets = partition.reader().offsets();
+            if let Ok(recovery_point) = partition.with_log(|log| log.recovery_point()) {
+                recovery_points.insert(key(), recovery_point);
+            }
+            if offsets.log_start_offset > 0 {
+                starts.insert(key(), offsets.log_start_offset);
+            }
+            high_watermarks.insert(key(), offsets.high_watermark);
+        }
+        self.offline.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
+        self.offline.keep(dir, Checkpoint::LogStartOffset, &mut starts);
+        self.offline.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
+        dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
+        dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
+        dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)
     }
 
     /// Ends the commits: what is appended later is durable when its log is closed. Blocks.
