@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from faults.disk import Disk
+from faults.disk import Disk, need_loop_devices
 from faults.load import Load
 
 # Each disk goes through five cuts; the long run has ten disks.
@@ -16,6 +16,7 @@ _DISKS = int(os.environ.get("OTTLA_POWER_CUT_DISKS", "1"))
 
 @pytest.fixture
 def disk(tmp_path):
+    need_loop_devices(tmp_path)
     disk = Disk(tmp_path, size_mib=2048)
     yield disk
     disk.unmount()
