@@ -1,5 +1,6 @@
 """Records whose acknowledgements are kept, and the check that all of them are there."""
 
+import contextlib
 import threading
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
@@ -48,17 +49,17 @@ class Load:
         elif error.code() != KafkaError._PURGE_QUEUE and error.code() != KafkaError._PURGE_INFLIGHT:
             self.errors.append(str(error))
 
-    def start(self):
-        """A thread that produces, and how to stop it."""
+    @contextlib.contextmanager
+    def running(self):
+        """A thread that produces."""
         stop = threading.Event()
-        thread = threading.Thread(target=self.run_until, args=(stop,), daemon=True)
+        thread = threading.Thread(target=self.run_until, args=(stop,))
         thread.start()
-
-        def end():
+        try:
+            yield
+        finally:
             stop.set()
             thread.join()
-
-        return end
 
     def check(self, acknowledged=None, bootstrap=None):
         """Every acknowledged record is at its offset, but for those below the start of their partition."""

@@ -30,9 +30,8 @@ def _check(calls, number, broker):
     load = Load(broker.bootstrap, "failing")
     load.create_topic()
     with injected(broker, calls, f"error=EIO:when={number}"):
-        end = load.start()
-        wait_for(lambda: any(text in broker.log_text() for text in _FAILED), broker)
-        end()
+        with load.running():
+            wait_for(lambda: any(text in broker.log_text() for text in _FAILED), broker)
         broker.kill()
     broker.start()
     load.check()

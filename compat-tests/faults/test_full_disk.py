@@ -4,7 +4,7 @@ import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from faults.disk import Disk, need_loop_devices
 from faults.load import Load
@@ -49,7 +49,8 @@ def _delete_records(_disk, admin, load):
 
 
 def _shorten_retention(_disk, admin, load):
-    wait(admin.alter_configs([ConfigResource("topic", load.topic, {"retention.bytes": "100000"})]))
+    shorter = ConfigEntry("retention.bytes", "100000", incremental_operation=AlterConfigOpType.SET)
+    wait(admin.incremental_alter_configs([ConfigResource("topic", load.topic, incremental_configs=[shorter])]))
 
 
 def _delete_another_topic(_disk, admin, _load):
@@ -64,18 +65,17 @@ def test_producers_are_refused_before_the_disk_is_full_and_come_back(make_room, 
     load = Load(broker.bootstrap, "filling", largest=20000)
     load.create_topic()
     disk.leave_mib(100)
-    end = load.start()
-    wait_for_line(_SHORT, broker)
-    refused_at = len(load.acknowledged)
-    assert disk.free_mib > 1, "refused only when there was nothing left"
-    load.check(dict(load.acknowledged))
-    _commit_offsets(broker, load.topic)
-    wait(admin.create_topics([NewTopic("made-meanwhile", 3, 1)]))
-    wait(admin.delete_topics(["made-meanwhile"]))
-    make_room(disk, admin, load)
-    wait_for_line(_AGAIN, broker)
-    wait_for(lambda: len(load.acknowledged) > refused_at + 100, broker)
-    end()
+    with load.running():
+        wait_for_line(_SHORT, broker)
+        refused_at = len(load.acknowledged)
+        assert disk.free_mib > 1, "refused only when there was nothing left"
+        load.check(dict(load.acknowledged))
+        _commit_offsets(broker, load.topic)
+        wait(admin.create_topics([NewTopic("made-meanwhile", 3, 1)]))
+        wait(admin.delete_topics(["made-meanwhile"]))
+        make_room(disk, admin, load)
+        wait_for_line(_AGAIN, broker)
+        wait_for(lambda: len(load.acknowledged) > refused_at + 100, broker)
     assert not load.errors, load.errors[:5]
     assert "is offline" not in broker.log_text()
     load.check()
@@ -89,21 +89,20 @@ def test_a_disk_that_others_fill_is_waited_for(disk, broker):
     """Not a byte is left, whatever was kept back: nothing acknowledged is lost, and all goes on when there is room."""
     load = Load(broker.bootstrap, "full", largest=5000)
     load.create_topic()
-    end = load.start()
-    for round_number in range(1, 4):
-        wait_for(lambda: len(load.acknowledged) > 1000 * round_number, broker)
-        disk.leave_mib(4)
-        disk.fill()
-        wait_for_line(_SHORT, broker, round_number)
-        disk.fill()
-        full_at = len(load.acknowledged)
-        time.sleep(1.5)  # the fault: all that comes up now and then meets the full disk
-        load.check(dict(load.acknowledged))
-        disk.drop_ballast()
-        wait_for_line(_AGAIN, broker, round_number)
-        wait_for(lambda: len(load.acknowledged) > full_at + 100, broker)
-        assert "is offline" not in broker.log_text() and "metadata log failed" not in broker.log_text()
-    end()
+    with load.running():
+        for round_number in range(1, 4):
+            wait_for(lambda: len(load.acknowledged) > 1000 * round_number, broker)
+            disk.leave_mib(4)
+            disk.fill()
+            wait_for_line(_SHORT, broker, round_number)
+            disk.fill()
+            full_at = len(load.acknowledged)
+            time.sleep(1.5)  # the fault: all that comes up now and then meets the full disk
+            load.check(dict(load.acknowledged))
+            disk.drop_ballast()
+            wait_for_line(_AGAIN, broker, round_number)
+            wait_for(lambda: len(load.acknowledged) > full_at + 100, broker)
+            assert "is offline" not in broker.log_text() and "metadata log failed" not in broker.log_text()
     assert not load.errors, load.errors[:5]
     load.check()
     broker.kill()
@@ -115,11 +114,10 @@ def test_a_disk_that_becomes_read_only_takes_its_log_dir_offline(disk, broker):
     """Producers are refused and records are still read; after a restart on the mended disk all is there."""
     load = Load(broker.bootstrap, "read-only")
     load.create_topic()
-    end = load.start()
-    wait_for(lambda: len(load.acknowledged) > 1000, broker)
-    disk.make_read_only()
-    wait_for(lambda: "is offline" in broker.log_text() or "metadata log failed" in broker.log_text(), broker)
-    end()
+    with load.running():
+        wait_for(lambda: len(load.acknowledged) > 1000, broker)
+        disk.make_read_only()
+        wait_for(lambda: "is offline" in broker.log_text() or "metadata log failed" in broker.log_text(), broker)
     load.check()
     broker.kill()
     disk.unmount()

@@ -31,11 +31,10 @@ def test_what_was_acknowledged_outlives_power_cuts(seed, disk, start_broker):
     load.create_topic()
     acknowledged = 0
     for _ in range(_CUTS):
-        end = load.start()
-        time.sleep(random_s.uniform(0.3, 1.2))
-        disk.cut_power()
-        broker.kill()
-        end()
+        with load.running():
+            time.sleep(random_s.uniform(0.3, 1.2))
+            disk.cut_power()
+            broker.kill()
         disk.unmount()
         disk.mount()
         broker.start()

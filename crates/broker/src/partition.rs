@@ -359,13 +359,17 @@ impl Partition {
         if removal.is_empty() {
             return;
         }
-        let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
         let name = self.to_string();
-        self.dir.removals.later(Duration::from_millis(delay), move || {
+        self.later(move || {
             if let Err(error) = removal.run() {
                 error!(partition = name, %error, "cannot remove files that are no longer needed");
             }
         });
+    }
+
+    fn later(&self, work: impl FnOnce() + Send + 'static) {
+        let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
+        self.dir.removals.later(Duration::from_millis(delay), work);
     }
 
     /// Closes the log as a clean stop must, and answers its end. Blocks.
@@ -380,6 +384,9 @@ impl Partition {
         self.waiters.wake();
         let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
         self.remove_later(log.delete(&name)?);
+        // Whoever still has this partition, as who waits for its sync, must not keep the disk from being free of it.
+        let reader = self.reader.clone();
+        self.later(move || reader.close_files());
         Ok(())
     }
 
