@@ -12,6 +12,8 @@ use tracing::{info, warn};
 const DISK_SHARE: u64 = 20;
 /// Producers come back when there is more room than the reserve by a tenth of it, or this: else they would come and go.
 const LEAST_MARGIN: u64 = 1 << 20;
+/// The disk is looked at again when a quarter of the reserve may have been written: others write to it too.
+const GRANT_SHARE: u64 = 4;
 /// A byte from a producer is written into a segment and, where the journal still grows, once more.
 const COPIES: i64 = 2;
 
@@ -51,7 +53,8 @@ impl Room {
         // A disk that cannot be asked shows its failure when it is written to.
         let Ok(space) = dir.space() else { return false };
         let reserve = self.reserve(space);
-        let spare = space.usable_bytes.saturating_sub(reserve);
+        let grant = (reserve / GRANT_SHARE).max(LEAST_MARGIN);
+        let spare = space.usable_bytes.saturating_sub(reserve).min(grant);
         self.headroom.store(i64::try_from(spare).unwrap_or(i64::MAX), Ordering::Relaxed);
         let wanted = if self.is_short() { reserve + (reserve / 10).max(LEAST_MARGIN) } else { reserve };
         self.set(dir, space.usable_bytes < wanted, space.usable_bytes)
@@ -135,12 +138,11 @@ mod tests {
     #[test]
     fn the_disk_is_looked_at_before_producers_have_used_up_what_was_free() {
         let fixture = Fixture::new(MIB);
-        fixture.leave(3 * MIB);
-        assert!(fixture.admits(MIB / 2));
+        fixture.leave(DISK);
+        assert!(fixture.admits(MIB / 4));
         fixture.leave(0);
-        assert!(fixture.admits(MIB / 2), "there were two MiB above the reserve");
-        assert!(fixture.admits(MIB / 2 - 1), "a copy goes into the journal");
-        assert!(!fixture.admits(2));
+        assert!(fixture.admits(MIB / 4), "a MiB was granted, and a copy goes into the journal");
+        assert!(!fixture.admits(1));
         fixture.leave(DISK);
         assert!(!fixture.admits(1), "producers do not ask the disk once they are refused");
         fixture.room.look(&fixture.dir);
