@@ -53,6 +53,8 @@ pub(crate) struct Unavailable;
 pub(crate) struct Handle {
     commands: SyncSender<Command>,
     stopping: Arc<AtomicBool>,
+    /// The disk is full: who asks now is told to come again, since others wait behind them.
+    waiting: Arc<AtomicBool>,
 }
 
 impl Handle {
@@ -61,6 +63,9 @@ impl Handle {
         &self,
         event: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, Unavailable> {
+        if self.waiting.load(Ordering::Acquire) {
+            return Err(Unavailable);
+        }
         let (sender, receiver) = oneshot::channel();
         self.commands.try_send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
         receiver.await.map_err(|_| Unavailable)
@@ -93,11 +98,12 @@ pub(crate) struct Driver {
     callers: HashMap<Ticket, oneshot::Sender<Reply>>,
     next_ticket: u64,
     stopping: Arc<AtomicBool>,
+    waiting: Arc<AtomicBool>,
 }
 
 impl Driver {
     pub(crate) fn new(shard: Shard<Controller>, log: MetadataLog, publisher: Publisher, clock: Clock) -> Self {
-        Self { shard, log, publisher, clock, callers: HashMap::new(), next_ticket: 0, stopping: Arc::default() }
+        Self { shard, log, publisher, clock, callers: HashMap::new(), next_ticket: 0, stopping: Arc::default(), waiting: Arc::default() }
     }
 
     /// Decides what activation asks for, then serves commands on a thread of its own.
@@ -107,9 +113,9 @@ impl Driver {
         let records = self.shard.activate(self.clock.now(), end, end);
         self.append(records).map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
         self.commit().map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
-        let stopping = self.stopping.clone();
+        let (stopping, waiting) = (self.stopping.clone(), self.waiting.clone());
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || self.run(&receiver))?;
-        Ok((Handle { commands: sender, stopping }, thread))
+        Ok((Handle { commands: sender, stopping, waiting }, thread))
     }
 
     fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
@@ -175,13 +181,16 @@ impl Driver {
         Ok(())
     }
 
-    /// What was decided stands, and nobody was told of it: on a full disk it waits, and so does all that comes after it.
+    /// What was decided stands, and nobody was told of it: on a full disk it waits. Its callers are told that the controller
+    /// cannot answer, which leaves open whether it will be done, as a timeout does.
     fn append_when_there_is_room(
         &mut self,
         records: &[MetadataRecord],
         reason: &ottla_storage::AppendError,
     ) -> Result<i64, String> {
         warn!("the metadata log waits for room: {reason}");
+        self.waiting.store(true, Ordering::Release);
+        self.callers.clear();
         while !self.stopping.load(Ordering::Acquire) {
             std::thread::sleep(FULL_RETRY);
             let version = self.shard.hard().metadata_version();
@@ -189,6 +198,7 @@ impl Driver {
                 Err(AppendError::NoRoom(_)) => {}
                 appended => {
                     info!("the metadata log goes on");
+                    self.waiting.store(false, Ordering::Release);
                     return appended.map_err(|reason| reason.to_string());
                 }
             }
