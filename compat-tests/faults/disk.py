@@ -1,4 +1,4 @@
-"""A disk of its own for a broker: ext4 in a file, whose power can be cut, that can be full, read only, or copied at an instant."""
+"""A disk of its own for a broker: ext4 in a file, which can lose its power, be full, or be read only."""
 
 import errno
 import fcntl

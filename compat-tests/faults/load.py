@@ -86,8 +86,8 @@ class Load:
             assert not holes, f"offsets are missing in partition {partition}"
 
     def _read_all(self, bootstrap):
-        config = {"bootstrap.servers": bootstrap, "group.id": "check", "enable.partition.eof": True, "enable.auto.commit": False}
-        consumer = Consumer({**config, "auto.offset.reset": "earliest"})
+        config = {"bootstrap.servers": bootstrap, "group.id": "check", "enable.auto.commit": False}
+        consumer = Consumer({**config, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
         consumer.assign([TopicPartition(self.topic, n, OFFSET_BEGINNING) for n in range(_PARTITIONS)])
         found, ended = {}, set()
         while len(ended) < _PARTITIONS:

@@ -1,4 +1,4 @@
-"""Copies of a disk taken at an instant under load, as a crash would leave it: from each a broker starts with all that was acknowledged."""
+"""Copies of a disk at an instant under load, as a crash leaves it: each has all that was acknowledged before."""
 
 import json
 import os

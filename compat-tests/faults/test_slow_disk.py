@@ -73,7 +73,10 @@ def test_a_slow_disk_holds_up_only_those_who_need_it(cluster):
     with cluster.slowly():
         acknowledged = []
         producer = cluster.producer()
-        producer.produce(_TOPIC, b"slow", partition=cluster.slow, on_delivery=lambda error, _: acknowledged.append(error))
+        def told(error, _message):
+            acknowledged.append(error)
+
+        producer.produce(_TOPIC, b"slow", partition=cluster.slow, on_delivery=told)
         producer.poll(0)
         begun = time.monotonic()
         cluster.check_others()

@@ -103,7 +103,16 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(shard: Shard<Controller>, log: MetadataLog, publisher: Publisher, clock: Clock) -> Self {
-        Self { shard, log, publisher, clock, callers: HashMap::new(), next_ticket: 0, stopping: Arc::default(), waiting: Arc::default() }
+        Self {
+            shard,
+            log,
+            publisher,
+            clock,
+            callers: HashMap::new(),
+            next_ticket: 0,
+            stopping: Arc::default(),
+            waiting: Arc::default(),
+        }
     }
 
     /// Decides what activation asks for, then serves commands on a thread of its own.

@@ -129,7 +129,18 @@ mod tests {
     #[test]
     fn producers_are_refused_below_the_reserve_and_come_back_well_above_it() {
         let above = MIB + LEAST_MARGIN as usize;
-        check(MIB, &[(DISK, true), (MIB, true), (MIB - 1, false), (MIB, false), (above - 1, false), (above, true), (MIB, true)]);
+        check(
+            MIB,
+            &[
+                (DISK, true),
+                (MIB, true),
+                (MIB - 1, false),
+                (MIB, false),
+                (above - 1, false),
+                (above, true),
+                (MIB, true),
+            ],
+        );
         // At most a twentieth of the disk.
         check(DISK, &[(DISK / 20, true), (DISK / 20 - 1, false), (DISK / 20 + 2 * MIB, true)]);
         check(0, &[(0, true), (DISK, true)]);

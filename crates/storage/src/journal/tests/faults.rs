@@ -83,9 +83,8 @@ fn check(fault: Fault, at: u32) -> bool {
 #[test]
 fn a_fault_at_any_call_loses_nothing_that_was_committed() {
     let kinds = [ErrorKind::StorageFull, ErrorKind::ReadOnlyFilesystem, ErrorKind::Other];
-    let faults = kinds.into_iter().flat_map(|kind| {
-        [Fault::Error(kind), Fault::Partly(100, kind), Fault::Partly(5000, kind)]
-    });
+    let faults =
+        kinds.into_iter().flat_map(|kind| [Fault::Error(kind), Fault::Partly(100, kind), Fault::Partly(5000, kind)]);
     for fault in faults {
         let calls = (1..).take_while(|at| check(fault, *at)).count();
         assert!(calls > 25, "{fault:?}: {calls} calls");
