@@ -201,7 +201,7 @@ impl Driver {
         self.waiting.store(true, Ordering::Release);
         self.callers.clear();
         while !self.stopping.load(Ordering::Acquire) {
-            std::thread::sleep(FULL_RETRY);
+            std::thread::park_timeout(FULL_RETRY);
             let version = self.shard.hard().metadata_version();
             match self.log.append(records, version, self.clock.now().wall_ms) {
                 Err(AppendError::NoRoom(_)) => {}
