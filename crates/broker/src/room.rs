@@ -150,6 +150,7 @@ mod tests {
     fn the_disk_is_looked_at_before_producers_have_used_up_what_was_free() {
         let fixture = Fixture::new(MIB);
         fixture.leave(DISK);
+        fixture.room.look(&fixture.dir);
         assert!(fixture.admits(MIB / 4));
         fixture.leave(0);
         assert!(fixture.admits(MIB / 4), "a MiB was granted, and a copy goes into the journal");
