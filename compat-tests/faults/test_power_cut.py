@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from faults.disk import Disk
+from faults.disk import Disk, need_loop_devices
 from faults.load import Load
+from faults.watch import wait_for
 
 # Each disk goes through five cuts; the long run has ten disks.
 _CUTS = 5
@@ -16,6 +17,7 @@ _DISKS = int(os.environ.get("OTTLA_POWER_CUT_DISKS", "1"))
 
 @pytest.fixture
 def disk(tmp_path):
+    need_loop_devices(tmp_path)
     disk = Disk(tmp_path, size_mib=2048)
     yield disk
     disk.unmount()
@@ -30,14 +32,13 @@ def test_what_was_acknowledged_outlives_power_cuts(seed, disk, start_broker):
     load.create_topic()
     acknowledged = 0
     for _ in range(_CUTS):
-        end = load.start()
-        time.sleep(random_s.uniform(0.3, 1.2))
-        disk.cut_power()
-        broker.kill()
-        end()
+        with load.running():
+            wait_for(lambda: len(load.acknowledged) > acknowledged, broker)
+            time.sleep(random_s.uniform(0, 0.9))
+            disk.cut_power()
+            broker.kill()
         disk.unmount()
         disk.mount()
         broker.start()
         load.check()
-        assert len(load.acknowledged) > acknowledged, "nothing was acknowledged between two cuts"
         acknowledged = len(load.acknowledged)

@@ -125,6 +125,16 @@ impl Broker {
                 "Partitions whose logs could not be opened.",
                 gauge(self.replicas.failed_count()),
             ),
+            (
+                "ottla_log_dirs_short_of_room",
+                "Log dirs that refuse producers because their disks are nearly full.",
+                gauge(self.replicas.dirs().iter().filter(|dir| dir.room.is_short()).count()),
+            ),
+            (
+                "ottla_log_dirs_offline",
+                "Log dirs that a disk error took out of service.",
+                gauge(self.replicas.dirs().iter().filter(|dir| dir.is_offline()).count()),
+            ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),

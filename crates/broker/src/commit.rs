@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use queue::{Queue, Ticket};
 
-/// Bytes that may wait for the committer before producers are held up.
+/// Bytes that may wait for the committer before producers are held up: a disk that stalls costs no more memory.
 const MAX_QUEUED_BYTES: usize = 64 << 20;
 
 /// Where a partition is on its way to the disk.
@@ -92,8 +92,6 @@ pub(crate) struct Commits {
     queue: Mutex<Queue>,
     /// Told when there is something to commit, or the queue is closed.
     queued: Condvar,
-    /// Told when something was taken out of the queue.
-    taken: Condvar,
     journal: Mutex<Option<Journal>>,
     progress: watch::Sender<Progress>,
     /// What the settler has to do.
@@ -108,7 +106,6 @@ impl Commits {
         Arc::new(Self {
             queue: Mutex::default(),
             queued: Condvar::new(),
-            taken: Condvar::new(),
             journal: Mutex::new(Some(journal)),
             progress: watch::Sender::new(Progress { committed: 0, failed: false }),
             work: Mutex::default(),
@@ -149,7 +146,13 @@ impl Commits {
     pub(crate) fn stop(&self) {
         self.queue.lock().closed = true;
         self.queued.notify_all();
-        let mut threads = std::mem::take(&mut *self.threads.lock()).into_iter();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if threads.len() < 2 {
+            // There is no settler yet: who waits for it waits in vain.
+            self.work.lock().failed = true;
+            self.worked.notify_all();
+        }
+        let mut threads = threads.into_iter();
         if let Some(committer) = threads.next() {
             let _ = committer.join();
         }
@@ -181,23 +184,22 @@ impl Commits {
         }
     }
 
-    /// Waits while too much is queued: the disk is slower than the producers. Blocks.
-    pub(crate) fn wait_for_room(&self) {
-        let mut queue = self.queue.lock();
-        while queue.bytes() > MAX_QUEUED_BYTES && !queue.closed {
-            self.taken.wait(&mut queue);
-        }
+    /// Waits while too much is queued: the disk is slower than the producers.
+    pub(crate) async fn uncrowded(&self) {
+        let mut progress = self.progress.subscribe();
+        // What was taken out of the queue is told of when it is durable.
+        while self.is_crowded() && progress.changed().await.is_ok() {}
     }
 
     pub(crate) fn is_crowded(&self) -> bool {
-        self.queue.lock().bytes() > MAX_QUEUED_BYTES
+        let queue = self.queue.lock();
+        queue.bytes() > MAX_QUEUED_BYTES && !queue.closed
     }
 
     /// Lets everybody know that nothing more will be durable.
     fn fail(&self, dir: &Dir, reason: &dyn std::fmt::Display) {
         dir.fail(reason);
         self.queue.lock().closed = true;
-        self.taken.notify_all();
         self.progress.send_modify(|progress| progress.failed = true);
         if let Some(on_failure) = self.on_failure.get() {
             on_failure();

@@ -3,7 +3,11 @@
 //! A single voter is its own majority: what is synced here is committed. The quorum of several voters takes the place of
 //! [`MetadataLog`] behind the same two calls, append and commit.
 
-use crate::{clock::Clock, metadata_log::MetadataLog, publisher::Publisher};
+use crate::{
+    clock::Clock,
+    metadata_log::{AppendError, MetadataLog},
+    publisher::Publisher,
+};
 use ottla_metadata::{
     MetadataRecord,
     controller::{Controller, Event, Reply},
@@ -11,12 +15,16 @@ use ottla_metadata::{
 use ottla_state_machine::{Shard, Ticket};
 use std::{
     collections::HashMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::JoinHandle,
     time::Duration,
 };
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, info, warn};
 
 /// Events waiting to be decided; a caller beyond that is told to come again.
 const QUEUE: usize = 1024;
@@ -24,6 +32,9 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 256;
 /// How long the thread sleeps when the machine has no timer.
 const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long a full disk is given before the same is tried again.
+const FULL_RETRY: Duration = Duration::from_millis(500);
 
 type MakeEvent = Box<dyn FnOnce(Ticket) -> Event + Send>;
 
@@ -39,7 +50,12 @@ pub(crate) struct Unavailable;
 
 /// Sends events to the controller.
 #[derive(Clone)]
-pub(crate) struct Handle(SyncSender<Command>);
+pub(crate) struct Handle {
+    commands: SyncSender<Command>,
+    stopping: Arc<AtomicBool>,
+    /// The disk is full: who asks now is told to come again, since others wait behind them.
+    waiting: Arc<AtomicBool>,
+}
 
 impl Handle {
     /// Has an event decided, and waits until what it led to is committed and published here.
@@ -47,8 +63,11 @@ impl Handle {
         &self,
         event: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, Unavailable> {
+        if self.waiting.load(Ordering::Acquire) {
+            return Err(Unavailable);
+        }
         let (sender, receiver) = oneshot::channel();
-        self.0.try_send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
+        self.commands.try_send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
         receiver.await.map_err(|_| Unavailable)
     }
 
@@ -58,14 +77,15 @@ impl Handle {
         event: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, Unavailable> {
         let (sender, receiver) = oneshot::channel();
-        self.0.send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
+        self.commands.send(Command::Submit(Box::new(event), sender)).map_err(|_| Unavailable)?;
         receiver.blocking_recv().map_err(|_| Unavailable)
     }
 
-    /// Lets the thread end once it has done what came before.
+    /// Lets the thread end once it has done what came before, or waits for nothing but room on the disk.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         // An error means that the thread has ended already.
-        let _ = self.0.send(Command::Stop);
+        let _ = self.commands.send(Command::Stop);
     }
 }
 
@@ -77,11 +97,22 @@ pub(crate) struct Driver {
     pub(crate) clock: Clock,
     callers: HashMap<Ticket, oneshot::Sender<Reply>>,
     next_ticket: u64,
+    stopping: Arc<AtomicBool>,
+    waiting: Arc<AtomicBool>,
 }
 
 impl Driver {
     pub(crate) fn new(shard: Shard<Controller>, log: MetadataLog, publisher: Publisher, clock: Clock) -> Self {
-        Self { shard, log, publisher, clock, callers: HashMap::new(), next_ticket: 0 }
+        Self {
+            shard,
+            log,
+            publisher,
+            clock,
+            callers: HashMap::new(),
+            next_ticket: 0,
+            stopping: Arc::default(),
+            waiting: Arc::default(),
+        }
     }
 
     /// Decides what activation asks for, then serves commands on a thread of its own.
@@ -91,8 +122,9 @@ impl Driver {
         let records = self.shard.activate(self.clock.now(), end, end);
         self.append(records).map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
         self.commit().map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
+        let (stopping, waiting) = (self.stopping.clone(), self.waiting.clone());
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || self.run(&receiver))?;
-        Ok((Handle(sender), thread))
+        Ok((Handle { commands: sender, stopping, waiting }, thread))
     }
 
     fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
@@ -147,12 +179,40 @@ impl Driver {
             true => self.log.end_offset(),
             false => {
                 let version = self.shard.hard().metadata_version();
-                self.log.append(&records, version, self.clock.now().wall_ms)?
+                match self.log.append(&records, version, self.clock.now().wall_ms) {
+                    Err(AppendError::NoRoom(reason)) => self.append_when_there_is_room(&records, &reason)?,
+                    appended => appended.map_err(|reason| reason.to_string())?,
+                }
             }
         };
         self.shard.appended(base_offset, &records);
         self.publisher.note(records);
         Ok(())
+    }
+
+    /// What was decided stands, and nobody was told of it: on a full disk it waits. Its callers are told that the controller
+    /// cannot answer, which leaves open whether it will be done, as a timeout does.
+    fn append_when_there_is_room(
+        &mut self,
+        records: &[MetadataRecord],
+        reason: &ottla_storage::AppendError,
+    ) -> Result<i64, String> {
+        warn!("the metadata log waits for room: {reason}");
+        self.waiting.store(true, Ordering::Release);
+        self.callers.clear();
+        while !self.stopping.load(Ordering::Acquire) {
+            std::thread::park_timeout(FULL_RETRY);
+            let version = self.shard.hard().metadata_version();
+            match self.log.append(records, version, self.clock.now().wall_ms) {
+                Err(AppendError::NoRoom(_)) => {}
+                appended => {
+                    info!("the metadata log goes on");
+                    self.waiting.store(false, Ordering::Release);
+                    return appended.map_err(|reason| reason.to_string());
+                }
+            }
+        }
+        Err(format!("stopped while the disk was full: {reason}"))
     }
 
     /// Syncs what was appended, lets the broker act on it, and answers.

@@ -1,6 +1,6 @@
 //! A log dir in use: its disk, its journal, and what is left to do in it.
 
-use crate::{clock::wall_ms, commit::Commits, removals::Removals};
+use crate::{clock::wall_ms, commit::Commits, removals::Removals, room::Room, stall::Stalls};
 use ottla_protocol::Uuid;
 use ottla_storage::{
     Log,
@@ -14,7 +14,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
+use tokio::sync::SemaphorePermit;
 use tracing::{debug, error, warn};
 
 /// In the folder of a log that could not be opened: batches that only the journal had, as they would stand in a segment.
@@ -26,6 +28,8 @@ pub(crate) struct Dir {
     pub(crate) id: Uuid,
     /// Files that wait for their removal.
     pub(crate) removals: Arc<Removals>,
+    pub(crate) room: Room,
+    pub(crate) stalls: Stalls,
     offline: AtomicBool,
     /// None where the page cache is durable enough.
     commits: Option<Arc<Commits>>,
@@ -47,6 +51,7 @@ impl Dir {
         log_dir: LogDir,
         id: Uuid,
         removals: Arc<Removals>,
+        room: Room,
         journal: Journal,
         recovered: Recovered,
         journaled: bool,
@@ -57,6 +62,8 @@ impl Dir {
             log_dir,
             id,
             removals,
+            room,
+            stalls: Stalls::default(),
             offline: AtomicBool::new(false),
             recovered: Mutex::new(recovered),
             is_recovered: AtomicBool::new(false),
@@ -120,6 +127,19 @@ impl Dir {
             // The journal is not written over then, and the next start finds it again.
             Err(error) => self.fail(&format!("cannot keep what the journal has of {}: {error}", found.path.display())),
         }
+    }
+
+    /// Whether producers should wait before they append.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.commits.as_ref().is_some_and(|commits| commits.is_crowded()) || self.stalls.is_stalling(Instant::now())
+    }
+
+    /// Waits until they need not; what is answered is to be kept during the appends.
+    pub(crate) async fn catch_up(&self) -> Option<SemaphorePermit<'_>> {
+        if let Some(commits) = &self.commits {
+            commits.uncrowded().await;
+        }
+        self.stalls.place().await
     }
 
     /// Whether a disk error took the dir out of service; only a restart brings it back.

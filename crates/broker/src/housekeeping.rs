@@ -2,12 +2,37 @@
 
 use crate::{broker::Broker, clock::wall_ms};
 use ottla_config::keys;
+use ottla_protocol::Uuid;
 use std::{sync::Arc, time::Duration};
 use tracing::error;
 
 /// How often logs that `flush.ms` asks to be synced are looked for at least. Kafka looks only each
 /// `log.flush.scheduler.interval.ms`, which is never unless it is set.
 const MOST_BETWEEN_FLUSHES_MS: i64 = 1000;
+
+/// How often the room on the disks is looked at: so long may it take until producers are served again.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
+
+/// Looks at the room on the disks until the broker stops, beside all else, which may have to wait for a disk.
+pub(crate) async fn watch_room(broker: Arc<Broker>) {
+    let mut look = tokio::time::interval(ROOM_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            () = broker.stopping.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        let looked = broker.clone();
+        let short = tokio::task::spawn_blocking(move || {
+            let online = looked.replicas.dirs().iter().filter(|dir| !dir.is_offline());
+            online.filter(|dir| dir.room.look(&dir.log_dir)).map(|dir| dir.id).collect::<Vec<_>>()
+        });
+        for id in short.await.unwrap_or_default() {
+            let broker = broker.clone();
+            tokio::task::spawn_blocking(move || clean_up(&broker, |dir| dir == id));
+        }
+    }
+}
 
 /// Runs until the broker stops.
 pub(crate) async fn run(broker: Arc<Broker>) {
@@ -22,7 +47,7 @@ pub(crate) async fn run(broker: Arc<Broker>) {
         let work: fn(&Broker) = tokio::select! {
             biased;
             () = broker.stopping.cancelled() => return,
-            _ = retain.tick() => clean_up,
+            _ = retain.tick() => |broker| clean_up(broker, |_| true),
             _ = checkpoint.tick() => write_checkpoints,
             _ = flush.tick() => flush_due,
         };
@@ -50,9 +75,9 @@ fn flush_due(broker: &Broker) {
     }
 }
 
-fn clean_up(broker: &Broker) {
+fn clean_up(broker: &Broker, in_dir: impl Fn(Uuid) -> bool) {
     let now_ms = wall_ms();
-    for replica in broker.replicas.all() {
+    for replica in broker.replicas.all().into_iter().filter(|replica| in_dir(replica.dir.id)) {
         // A log without records has nothing to delete, so it is not opened for that.
         if replica.opened().is_some() || replica.size() > 0 {
             // Why one cannot be opened was logged.

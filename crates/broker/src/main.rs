@@ -34,8 +34,10 @@ mod registration;
 mod removals;
 mod replica;
 mod replicas;
+mod room;
 mod settings;
 mod shards;
+mod stall;
 
 use std::process::ExitCode;
 

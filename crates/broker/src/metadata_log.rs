@@ -18,6 +18,25 @@ const REPLAY_BYTES: usize = 1 << 20;
 /// Metadata records of one decision are one batch; Kafka's limit is 8 MiB.
 const MAX_BATCH_BYTES: u32 = 8 << 20;
 
+/// Why records were not appended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    /// The log is as it was, and takes the same records when there is room.
+    #[error("{0}")]
+    NoRoom(ottla_storage::AppendError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<ottla_storage::AppendError> for AppendError {
+    fn from(error: ottla_storage::AppendError) -> Self {
+        match error {
+            ottla_storage::AppendError::DiskFull(_) => Self::NoRoom(error),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 /// The log and the epoch in which this node leads it.
 pub(crate) struct MetadataLog {
     log: Log,
@@ -92,7 +111,7 @@ impl MetadataLog {
             );
             push(ControlType::KRaftVoters, &voters.to_bytes(0)?);
         }
-        self.append_batch(batch, now_ms).map_err(anyhow::Error::msg)?;
+        self.append_batch(batch, now_ms)?;
         Ok(())
     }
 
@@ -106,19 +125,19 @@ impl MetadataLog {
         records: &[MetadataRecord],
         version: MetadataVersion,
         now_ms: i64,
-    ) -> Result<i64, String> {
+    ) -> Result<i64, AppendError> {
         let mut batch = Builder::new().base_offset(self.log.log_end_offset()).leader_epoch(self.epoch);
         for record in records {
-            let value = record.encode(version).map_err(|e| e.to_string())?;
+            let value = record.encode(version).map_err(|e| AppendError::Failed(e.to_string()))?;
             batch.push(NewRecord { timestamp: now_ms, value: Some(&value), ..NewRecord::default() });
         }
         self.append_batch(batch, now_ms)
     }
 
-    fn append_batch(&mut self, batch: Builder, now_ms: i64) -> Result<i64, String> {
-        let batch = batch.build().map_err(|e| e.to_string())?;
-        let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader);
-        info.map(|info| info.first_offset).map_err(|e| e.to_string())
+    fn append_batch(&mut self, batch: Builder, now_ms: i64) -> Result<i64, AppendError> {
+        let batch = batch.build().map_err(|e| AppendError::Failed(e.to_string()))?;
+        let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader)?;
+        Ok(info.first_offset)
     }
 
     /// Makes everything appended durable and answers the end of the log.

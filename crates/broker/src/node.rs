@@ -15,6 +15,7 @@ use crate::{
     registration::Registration,
     removals::Removals,
     replicas::Replicas,
+    room::Room,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ServerConfig, keys};
@@ -71,6 +72,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let registration = Arc::new(registration);
     tokio::spawn(registration.clone().heartbeat());
     tokio::spawn(housekeeping::run(broker.clone()));
+    tokio::spawn(housekeeping::watch_room(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
     for dir in broker.replicas.dirs() {
         tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
@@ -168,10 +170,12 @@ fn open_dirs(
     let cluster_id = format::ensure_formatted(&mut opened, config.node_id(), wanted.as_deref())?;
     let removals = Arc::new(Removals::default());
     let journaled = config.get(keys::OTTLA_JOURNAL_ENABLE);
+    let reserve_bytes = u64::try_from(config.get(keys::OTTLA_LOG_DIR_RESERVE_BYTES)).unwrap_or(0);
     let dirs = opened.into_iter().map(|dir| {
         let id = dir.directory_id().context("a log dir has no directory.id")?;
         let (journal, recovered) = open_journal(&dir, config)?;
-        Ok(Dir::new(dir, id, removals.clone(), journal, recovered, journaled))
+        let room = Room::new(reserve_bytes);
+        Ok(Dir::new(dir, id, removals.clone(), room, journal, recovered, journaled))
     });
     Ok((dirs.collect::<anyhow::Result<_>>()?, cluster_id))
 }

@@ -1,6 +1,9 @@
 //! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
 
+mod append_error;
 mod flushing;
+
+pub(crate) use append_error::AppendError;
 
 use crate::{
     clock::wall_ms,
@@ -49,53 +52,6 @@ pub(crate) struct Read {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log is closed")]
 pub(crate) struct Gone;
-
-/// Why records were not appended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AppendError {
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    #[error("{0}")]
-    NotEnoughReplicas(String),
-    #[error("transactions are not served yet")]
-    Transactional,
-    #[error(transparent)]
-    Gone(#[from] Gone),
-    #[error("the log dir is offline")]
-    Offline,
-    #[error(transparent)]
-    Log(#[from] ottla_storage::AppendError),
-}
-
-impl AppendError {
-    pub(crate) fn code(&self) -> ErrorCode {
-        match self {
-            Self::Rejected(rejected) => error_code::of_kind(rejected.kind()),
-            Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
-            Self::Transactional => ErrorCode::InvalidTxnState,
-            Self::Gone(_) => ErrorCode::NotLeaderOrFollower,
-            Self::Offline => ErrorCode::KafkaStorageError,
-            Self::Log(error) => error_code::of_append(error),
-        }
-    }
-
-    /// What Kafka puts beside the code: the text, but for errors whose code says it all.
-    pub(crate) fn message(&self) -> Option<String> {
-        match self {
-            error if error.code() == ErrorCode::KafkaStorageError => None,
-            error => Some(error.to_string()),
-        }
-    }
-
-    pub(crate) fn record_errors(&self) -> Vec<(i32, String)> {
-        match self {
-            Self::Rejected(rejected) => {
-                rejected.record_errors().iter().map(|e| (e.batch_index, e.message.clone())).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
 
 /// Hears of what becomes durable in a partition.
 pub(crate) trait CommitListener: Send + Sync {
@@ -250,8 +206,8 @@ impl Partition {
             batch = produced.recompressed(codec, level, &rules.limits).map_err(Rejected::from)?;
             batch.set_max_timestamp(rules.timestamp_type, validated.max_timestamp);
         }
-        if let Some(commits) = self.dir.commits().filter(|commits| commits.is_crowded()) {
-            tokio::task::block_in_place(|| commits.wait_for_room());
+        if !self.dir.room.admits(&self.dir.log_dir, batch.size_in_bytes()) {
+            return Err(AppendError::NoRoom);
         }
         self.append_as(batch.into(), now_ms, Origin::Client)
     }
@@ -274,13 +230,14 @@ impl Partition {
         if self.dir.is_offline() {
             return Err(AppendError::Offline);
         }
-        let appended = self.with_log(|log| {
+        let append = |log: &mut Log| {
             let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
             if self.dir.commits().is_none() {
                 log.set_high_watermark(log.log_end_offset());
             }
             Ok(info)
-        })?;
+        };
+        let appended = self.dir.stalls.run(|| self.with_log(append))?;
         let info = appended.map_err(|error| self.append_failed(error))?;
         if !info.duplicate && self.dir.commits().is_none() {
             self.waiters.wake();
@@ -332,6 +289,9 @@ impl Partition {
         if error_code::is_disk_failure(&error) {
             self.dir.fail(&error);
         }
+        if matches!(error, ottla_storage::AppendError::DiskFull(_)) {
+            self.dir.room.found_full(&self.dir.log_dir);
+        }
         AppendError::Log(error)
     }
 
@@ -353,13 +313,17 @@ impl Partition {
         if removal.is_empty() {
             return;
         }
-        let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
         let name = self.to_string();
-        self.dir.removals.later(Duration::from_millis(delay), move || {
+        self.later(move || {
             if let Err(error) = removal.run() {
                 error!(partition = name, %error, "cannot remove files that are no longer needed");
             }
         });
+    }
+
+    fn later(&self, work: impl FnOnce() + Send + 'static) {
+        let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
+        self.dir.removals.later(Duration::from_millis(delay), work);
     }
 
     /// Closes the log as a clean stop must, but for syncing its disk, and answers its end. Blocks.
@@ -374,6 +338,9 @@ impl Partition {
         self.waiters.wake();
         let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
         self.remove_later(log.delete(&name)?);
+        // Whoever still has this partition, as who waits for its sync, must not keep the disk from being free of it.
+        let reader = self.reader.clone();
+        self.later(move || reader.close_files());
         Ok(())
     }
 

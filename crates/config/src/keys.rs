@@ -101,6 +101,7 @@ keys! {
     OFFSETS_TOPIC_SEGMENT_BYTES: i32 = "offsets.topic.segment.bytes";
     OFFSET_METADATA_MAX_BYTES: i32 = "offset.metadata.max.bytes";
     OTTLA_JOURNAL_ENABLE: bool = "ottla.journal.enable";
+    OTTLA_LOG_DIR_RESERVE_BYTES: i64 = "ottla.log.dir.reserve.bytes";
     PROCESS_ROLES: Vec<String> = "process.roles";
     PRODUCER_ID_EXPIRATION_MS: i32 = "producer.id.expiration.ms";
     QUEUED_MAX_REQUESTS: i32 = "queued.max.requests";

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::epochs::EpochEndOffset;
 use crate::fs::File;
+use crate::segment::file::LazyFile;
 use crate::segment::{self, AbortedTxn, Segment};
 use crate::shared::{Offsets, Shared};
 
@@ -155,6 +156,13 @@ impl LogReader {
             }
         }
         Ok(bytes)
+    }
+
+    /// Lets go of the files of a log that was deleted: the disk is free of them once nobody has them open.
+    pub fn close_files(&self) {
+        for segment in self.0.segments().iter() {
+            segment.files().into_iter().for_each(LazyFile::close);
+        }
     }
 
     /// Where a leader epoch ends, as OffsetForLeaderEpoch answers it.

@@ -3,17 +3,25 @@
 use super::{Commits, MAX_GROUP_BYTES, queue::Group};
 use crate::{dir::Dir, partition::Partition};
 use ottla_storage::journal::{Change, Error, Journal};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long the committer waits for room on a full disk before it tries again.
+const RETRY: Duration = Duration::from_millis(500);
 
 impl Commits {
     /// Commits until the queue is closed and empty, or the disk fails. Blocks: for a thread of its own.
     pub(crate) fn run_committer(&self, dir: &Dir) {
         while let Some(group) = self.next_group() {
-            if let Err(error) = self.write(&group) {
-                self.fail(dir, &error);
-                return;
+            match self.write(dir, &group) {
+                Ok(true) => self.tell(&group),
+                // What is in the segments is made durable when the logs are closed.
+                Ok(false) => return,
+                Err(error) => return self.fail(dir, &error),
             }
-            self.tell(&group);
         }
     }
 
@@ -26,20 +34,34 @@ impl Commits {
             }
             self.queued.wait(&mut queue);
         }
-        let group = queue.take(max_bytes.min(MAX_GROUP_BYTES));
-        self.taken.notify_all();
-        Some(group)
+        Some(queue.take(max_bytes.min(MAX_GROUP_BYTES)))
     }
 
-    fn write(&self, group: &Group) -> Result<(), Error> {
+    /// False if the queue was closed while there was no room.
+    fn write(&self, dir: &Dir, group: &Group) -> Result<bool, Error> {
         loop {
             let committed = self.journal.lock().as_mut().map(|journal| journal.commit(&group.entries));
             match committed {
                 Some(Err(Error::Full)) if self.wait_for_files() => {}
+                // Nothing was acknowledged of it, so there is time; files that are freed have no need to grow.
+                Some(Err(Error::NoRoom { .. })) if self.wait_for_files() => {
+                    dir.room.found_full(&dir.log_dir);
+                    if !self.pause() {
+                        return Ok(false);
+                    }
+                }
                 Some(Err(error)) => return Err(error),
-                Some(Ok(_)) | None => return Ok(()),
+                Some(Ok(_)) | None => return Ok(true),
             }
         }
+    }
+
+    /// Waits a while; false if the queue is closed.
+    fn pause(&self) -> bool {
+        let over = Instant::now() + RETRY;
+        let mut queue = self.queue.lock();
+        while !queue.closed && !self.queued.wait_until(&mut queue, over).timed_out() {}
+        !queue.closed
     }
 
     /// Moves the high watermarks and lets the producers and the settler know.

@@ -35,7 +35,7 @@ pub(super) struct Work {
     /// Somebody wants a short recovery.
     checkpoint: bool,
     closed: bool,
-    failed: bool,
+    pub(super) failed: bool,
 }
 
 impl Work {
@@ -155,7 +155,11 @@ impl Commits {
             let _ = partition.with_log(|log| log.mark_flushed(proof));
         }
         if let Some(journal) = self.journal.lock().as_mut() {
-            journal.settle(seq)?;
+            match journal.settle(seq) {
+                // Nothing is freed yet: the next time, or when there is room.
+                Err(journal::Error::NoRoom { .. }) => dir.room.found_full(&dir.log_dir),
+                settled => settled?,
+            }
         }
         Ok(())
     }

@@ -4,7 +4,9 @@ use super::{Answered, Context, Pending, Refusal};
 use crate::{
     clock::wall_ms,
     commit::Commit,
+    dir::Dir,
     error_code,
+    network::Peer,
     partition::{AppendError, Partition},
 };
 use ottla_protocol::{
@@ -18,23 +20,38 @@ use ottla_protocol::{
         produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
     },
 };
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, error::Elapsed, timeout_at},
+};
 
 /// Kafka's admin client may write to internal topics, nobody else may.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
+/// A request waits so long for its disks at least, whatever its timeout.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     let request: ProduceRequest = super::read(&cx, request)?;
     Ok(Box::pin(handle(cx, request)))
 }
 
-/// Everything up to the first wait is done when the request is first polled, so appends keep the connection's order.
+/// Everything up to the first wait is done when the request is first polled, and the connection starts no other while this
+/// one waits for its disks, so appends keep the connection's order.
 async fn handle(cx: Context, request: ProduceRequest) -> Answered {
     let acks = request.acks;
+    let deadline = deadline(request.timeout_ms);
     let mut commits = Vec::new();
-    let mut response = produce(&cx, request, &mut commits);
+    let mut response = match wait_for_disks(&cx, &request, deadline).await {
+        Ok(_places) => produce(&cx, request, &mut commits),
+        Err(_elapsed) => refuse_all(request, ErrorCode::RequestTimedOut),
+    };
     if acks != 0 {
-        wait_until_durable(&mut response, commits).await;
+        wait_until_durable(&mut response, commits, deadline).await;
         return cx.respond(&response).map(Some);
     }
     match first_error(&response) {
@@ -52,15 +69,76 @@ fn first_error(response: &ProduceResponse) -> Option<String> {
     })
 }
 
-/// Answers success only for what is durable.
-async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<Commit>>) {
+/// Until when the client waits. Kafka answers with a follower's speed, which needs no wait where there is none; here a sync
+/// is always waited for, so a client that names no time gets enough for that.
+fn deadline(timeout_ms: i32) -> Instant {
+    let timeout = u64::try_from(timeout_ms).map_or(LEAST_TIMEOUT, Duration::from_millis);
+    Instant::now() + timeout.max(LEAST_TIMEOUT)
+}
+
+/// Waits while the disks that the request writes to are behind. What is answered is to be kept during the appends.
+async fn wait_for_disks<'a>(
+    cx: &'a Context,
+    request: &ProduceRequest,
+    deadline: Instant,
+) -> Result<Vec<SemaphorePermit<'a>>, Elapsed> {
+    let mut places = Vec::new();
+    for dir in cx.broker.replicas.dirs().iter().filter(|dir| dir.is_behind()) {
+        if writes_to(cx, request, dir) {
+            let _held_up = HeldUp::new(&cx.peer);
+            places.extend(timeout_at(deadline, dir.catch_up()).await?);
+        }
+    }
+    Ok(places)
+}
+
+fn writes_to(cx: &Context, request: &ProduceRequest, dir: &Dir) -> bool {
+    let is_there = |topic: &Str, index| cx.broker.replicas.partition(topic, index).is_ok_and(|p| p.dir.id == dir.id);
+    request.topic_data.iter().any(|topic| {
+        let name = resolve(cx, topic);
+        name.is_ok_and(|name| topic.partition_data.iter().any(|data| is_there(&name, data.index)))
+    })
+}
+
+/// Keeps the connection from starting other requests.
+struct HeldUp<'a>(&'a Peer);
+
+impl<'a> HeldUp<'a> {
+    fn new(peer: &'a Peer) -> Self {
+        peer.held_up.store(true, Ordering::Relaxed);
+        Self(peer)
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.held_up.store(false, Ordering::Relaxed);
+    }
+}
+
+fn refuse_all(request: ProduceRequest, error: ErrorCode) -> ProduceResponse {
+    let topics = request.topic_data.into_iter().map(|topic| TopicProduceResponse {
+        name: topic.name,
+        topic_id: topic.topic_id,
+        partition_responses: topic.partition_data.iter().map(|data| refused(data.index, error)).collect(),
+        ..Default::default()
+    });
+    ProduceResponse { responses: topics.collect(), ..Default::default() }
+}
+
+fn refused(index: i32, error: ErrorCode) -> PartitionProduceResponse {
+    PartitionProduceResponse { index, error_code: error.code(), base_offset: -1, ..Default::default() }
+}
+
+/// Answers success only for what is durable. What takes too long may become so yet, as with Kafka's followers.
+async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<Commit>>, deadline: Instant) {
     let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
     for (partition, commit) in partitions.zip(commits) {
         let Some(commit) = commit else { continue };
-        if commit.wait().await.is_err() {
-            let index = partition.index;
-            let error_code = ErrorCode::KafkaStorageError.code();
-            *partition = PartitionProduceResponse { index, error_code, base_offset: -1, ..Default::default() };
+        match timeout_at(deadline, commit.wait()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_offline)) => *partition = refused(partition.index, ErrorCode::KafkaStorageError),
+            Err(_elapsed) => *partition = refused(partition.index, ErrorCode::RequestTimedOut),
         }
     }
 }

@@ -15,7 +15,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::Duration,
 };
@@ -33,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) id: u64,
     pub(crate) listener: Arc<str>,
     pub(crate) address: SocketAddr,
+    /// A produce request waits for a disk before it appends: those after it wait in their turn.
+    pub(crate) held_up: AtomicBool,
 }
 
 pub(crate) struct Connection {
@@ -97,7 +102,7 @@ impl Connection {
         if let Some(bytes) = settings.socket_send_buffer_bytes {
             socket.set_send_buffer_size(bytes)?;
         }
-        let peer = Arc::new(Peer { id, listener, address });
+        let peer = Arc::new(Peer { id, listener, address, held_up: AtomicBool::new(false) });
         Ok(Self {
             frames: FrameDecoder::new(settings.socket_request_max_bytes),
             idle_limit: settings.connections_max_idle,
@@ -178,6 +183,9 @@ impl Connection {
     }
 
     fn may_start(&self) -> bool {
+        if self.peer.held_up.load(Ordering::Relaxed) {
+            return false;
+        }
         let overlaps = |entry: &InFlight| match entry {
             InFlight::Done(..) => true,
             InFlight::Running(api, _) => *api == ApiKey::Produce,

@@ -56,8 +56,19 @@ impl Replicas {
     pub(crate) fn write_checkpoints(&self) -> Result<(), Error> {
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
-        let online = self.dirs.iter().filter(|dir| !dir.is_offline());
-        online.map(|dir| (dir, Offsets::of(dir, &all))).try_for_each(|(dir, offsets)| offsets.write(dir))
+        let mut outcome = Ok(());
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            let written = Offsets::of(dir, &all).write(dir);
+            match &written {
+                // The old ones stand; a start after a crash has more to do.
+                Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),
+                Err(error) => dir.fail(error),
+                Ok(()) => {}
+            }
+            // A disk that fails keeps no other from being written to.
+            outcome = outcome.and(written);
+        }
+        outcome
     }
 
     /// Closes every log and marks the dirs as cleanly stopped. Blocks.

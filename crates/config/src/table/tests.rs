@@ -8,7 +8,7 @@ fn tables() -> [&'static Table; 4] {
 }
 
 /// Configs that Apache Kafka has not.
-const OTTLA_S_OWN: usize = 1;
+const OTTLA_S_OWN: usize = 2;
 
 #[test]
 fn the_tables_have_every_config_of_4_3_1() {

@@ -7,7 +7,7 @@ pub mod sim;
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use handles::Handle;
@@ -130,9 +130,7 @@ pub(crate) fn read_to_end(file: &dyn File, limit: u64) -> io::Result<Vec<u8>> {
 /// Replaces a small file so that after a crash either the old or the new content is there, whole:
 /// temp file, fsync, rename, fsync of the folder.
 pub(crate) fn replace(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()> {
-    let (temp, file) = write_temp(fs, path, content)?;
-    file.sync_data()?;
-    fs.rename(&temp, path)?;
+    by_way_of_temp(fs, path, content, |file| file.sync_data())?;
     match path.parent() {
         Some(parent) => fs.sync_dir(parent),
         None => Ok(()),
@@ -142,15 +140,20 @@ pub(crate) fn replace(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()
 /// Replaces a small file so that after the death of the process either the old or the new content is there, whole. After a power
 /// cut it may have none of them, until it was synced.
 pub(crate) fn put(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()> {
-    let (temp, _) = write_temp(fs, path, content)?;
-    fs.rename(&temp, path)
+    by_way_of_temp(fs, path, content, |_| Ok(()))
 }
 
-fn write_temp(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<(PathBuf, Arc<dyn File>)> {
+fn by_way_of_temp(
+    fs: &dyn Fs,
+    path: &Path,
+    content: &[u8],
+    sync: impl FnOnce(&dyn File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut temp = path.as_os_str().to_owned();
     temp.push(".tmp");
-    let temp = PathBuf::from(temp);
-    let file = fs.open(&temp, Open::Truncate)?;
-    file.write_at(&[IoSlice::new(content)], 0)?;
-    Ok((temp, file))
+    let temp = Path::new(&temp);
+    let file = fs.open(temp, Open::Truncate)?;
+    let written = file.write_at(&[IoSlice::new(content)], 0).and_then(|()| sync(&*file));
+    // The old content stands if that failed; on a full disk what was written of the new one is in the way.
+    written.and_then(|()| fs.rename(temp, path)).inspect_err(|_| _ = fs.remove_file(temp))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, fcntl_lock, flock, statvfs, syncfs};
-use rustix::io::pwritev;
+use rustix::io::{Errno, pwritev};
 
 use super::{Disk, Entry, File, FileLock, Fs, Handles, Open, Space};
 
@@ -144,7 +144,7 @@ impl File for RealFile {
     fn write_at(&self, buffers: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let mut position = position;
         for chunk in buffers.chunks(MAX_BUFFERS) {
-            position += write_chunk(&self.0, chunk, position)?;
+            position += write_chunk(chunk, position, |buffers, position| pwritev(&self.0, buffers, position))?;
         }
         Ok(())
     }
@@ -189,15 +189,19 @@ impl File for RealFile {
     }
 }
 
-/// Writes up to [`MAX_BUFFERS`] buffers whole and answers their total length.
-fn write_chunk(file: &fs::File, buffers: &[IoSlice<'_>], start: u64) -> io::Result<u64> {
+/// Writes up to [`MAX_BUFFERS`] buffers whole and answers their total length. The system may take fewer bytes at a time.
+fn write_chunk(
+    buffers: &[IoSlice<'_>],
+    start: u64,
+    mut write: impl FnMut(&[IoSlice<'_>], u64) -> Result<usize, Errno>,
+) -> io::Result<u64> {
     let total: u64 = buffers.iter().map(|buffer| buffer.len() as u64).sum();
     let mut written = 0;
     while written < total {
-        let count = match pwritev(file, &skip(buffers, written), start + written) {
+        let count = match write(&skip(buffers, written), start + written) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => count as u64,
-            Err(rustix::io::Errno::INTR) => 0,
+            Err(Errno::INTR) => 0,
             Err(error) => return Err(error.into()),
         };
         written += count;
@@ -222,4 +226,41 @@ fn skip<'a>(buffers: &'a [IoSlice<'a>], written: u64) -> std::borrow::Cow<'a, [I
         }
     }
     std::borrow::Cow::Owned(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes three buffers to a system that takes `most` bytes at a time, is interrupted every other time, and has room for
+    /// `room` bytes.
+    fn check(most: usize, room: usize, expected: Result<u64, io::ErrorKind>) {
+        let parts: [&[u8]; 3] = [b"first ", b"", b"second"];
+        let buffers = parts.map(IoSlice::new);
+        let mut file = vec![b'-'; 3];
+        let mut calls = 0;
+        let written = write_chunk(&buffers, 3, |buffers, position| {
+            calls += 1;
+            if calls % 2 == 0 {
+                return Err(Errno::INTR);
+            }
+            assert_eq!(position, file.len() as u64, "goes on where it was");
+            let bytes: Vec<u8> = buffers.iter().flat_map(|buffer| buffer.iter().copied()).collect();
+            let count = most.min(bytes.len()).min(3 + room - file.len());
+            file.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(Errno::NOSPC) } else { Ok(count) }
+        });
+        assert_eq!(written.map_err(|error| error.kind()), expected);
+        assert_eq!(file, b"---first second"[..3 + room.min(12)], "{most} bytes at a time");
+    }
+
+    #[test]
+    fn a_write_goes_on_until_all_is_written_or_an_error_says_why_not() {
+        for most in 1..14 {
+            check(most, 12, Ok(12));
+            for room in 0..12 {
+                check(most, room, Err(io::ErrorKind::StorageFull));
+            }
+        }
+    }
 }

@@ -54,7 +54,27 @@ struct State {
     names: Names,
     locks: Vec<PathBuf>,
     injector: Option<Injector>,
+    /// None is without a limit.
+    capacity: Option<usize>,
     boots: u64,
+}
+
+impl State {
+    /// Bytes of the files that have a name.
+    fn used(&self) -> usize {
+        let inodes = self.names.live.values().filter_map(|node| match node {
+            Node::File(inode) => self.inodes.get(*inode),
+            Node::Dir => None,
+        });
+        inodes.map(|inode| inode.content.len()).sum()
+    }
+
+    /// How many bytes may be written to a file at a position.
+    fn room(&self, inode: usize, position: usize) -> usize {
+        let len = self.inodes.get(inode).map_or(0, |inode| inode.content.len());
+        let free = self.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(self.used()));
+        len.saturating_sub(position).saturating_add(free)
+    }
 }
 
 /// A disk in memory. Clones share it.
@@ -126,6 +146,11 @@ impl SimFs {
     /// Ends all injection.
     pub fn heal(&self) {
         self.0.lock().injector = None;
+    }
+
+    /// Sets how many bytes all files may have together; a write beyond that is done as far as there is room.
+    pub fn set_capacity(&self, bytes: usize) {
+        self.0.lock().capacity = Some(bytes);
     }
 
     /// Kills the process (as kill -9): what was written stays, open handles are dead.
@@ -307,9 +332,9 @@ impl Fs for SimFs {
     }
 
     fn space(&self, _path: &Path) -> io::Result<Space> {
-        let used: usize = self.0.lock().inodes.iter().map(|inode| inode.content.len()).sum();
-        let total_bytes = 1 << 40;
-        Ok(Space { total_bytes, usable_bytes: total_bytes - used as u64 })
+        let state = self.0.lock();
+        let total_bytes = state.capacity.map_or(1 << 40, |bytes| bytes as u64);
+        Ok(Space { total_bytes, usable_bytes: total_bytes.saturating_sub(state.used() as u64) })
     }
 }
 
@@ -341,9 +366,13 @@ impl File for SimFile {
         if let Some(Fault::Partly(count, _)) = fault {
             bytes.truncate(count);
         }
+        let len = bytes.len();
+        bytes.truncate(self.fs.0.lock().room(self.inode, position as usize));
+        let is_full = bytes.len() < len;
         self.with(|inode| inode.write(position as usize, bytes))?;
         match fault {
             Some(Fault::Partly(_, kind)) => Err(kind.into()),
+            _ if is_full => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),
         }
     }

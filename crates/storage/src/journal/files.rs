@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::frame::ALIGNMENT;
 use super::scan::Found;
 use super::{Error, Limits};
-use crate::fs::{File, Fs, Open};
+use crate::fs::{self, File, Fs, Open};
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".ottla";
@@ -43,26 +43,63 @@ pub(super) struct Files {
 pub(super) struct Place {
     number: u32,
     position: u64,
+    /// How far the file must reach behind the frame.
+    spare: u64,
 }
 
 impl JournalFile {
-    /// Writes zeros as far as a frame is to go, and durably.
-    fn grow(&mut self, end: u64, most: u64) -> io::Result<()> {
+    /// Writes zeros as far as a frame is to go, and durably: in large steps, or no further than needed where the disk has
+    /// no room for one.
+    fn grow(&mut self, end: u64, most: u64) -> Result<(), Error> {
         if self.len >= end {
             return Ok(());
         }
-        let zeros = vec![0; usize::try_from(GROWTH.min(most)).map_err(io::Error::other)?];
-        while self.len < end {
-            self.file.write_at(&[IoSlice::new(&zeros)], self.len)?;
-            self.len += zeros.len() as u64;
-        }
-        self.file.sync_data()
+        let roomy = self.len + (end - self.len).next_multiple_of(GROWTH).min(most - self.len);
+        let filled = match self.fill(roomy) {
+            Err(Error::NoRoom { .. }) => self.fill(end).map(|()| end),
+            filled => filled.map(|()| roomy),
+        };
+        let len = filled?;
+        self.sync()?;
+        self.len = len;
+        Ok(())
     }
 
-    fn overwrite(&self, position: u64, buffers: &[IoSlice<'_>]) -> io::Result<()> {
-        self.file.write_at(buffers, position)?;
-        self.file.sync_data()
+    /// Writes zeros up to `end`. What was written of them for nothing is cut off: others need the last room more.
+    fn fill(&self, end: u64) -> Result<(), Error> {
+        let zeros = vec![0; usize::try_from(GROWTH.min(end - self.len)).unwrap_or(0)];
+        let mut position = self.len;
+        while position < end {
+            let rest = usize::try_from(end - position).unwrap_or(usize::MAX).min(zeros.len());
+            let written = self.write_at(position, &[IoSlice::new(zeros.get(..rest).unwrap_or_default())]);
+            if let Err(error) = written {
+                let _ = self.file.truncate(self.len);
+                return Err(error);
+            }
+            position += rest as u64;
+        }
+        Ok(())
     }
+
+    fn overwrite(&self, position: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.write_at(position, buffers)?;
+        self.sync()
+    }
+
+    fn write_at(&self, position: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.file.write_at(buffers, position).map_err(|source| failed(&self.path, source))
+    }
+
+    /// A sync that fails is final, for want of room too.
+    fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(|source| Error::Io { path: self.path.clone(), source })
+    }
+}
+
+/// Why a file could not be made or written.
+fn failed(path: &Path, source: io::Error) -> Error {
+    let path = path.to_path_buf();
+    if fs::is_full(&source) { Error::NoRoom { path, source } } else { Error::Io { path, source } }
 }
 
 impl Files {
@@ -108,23 +145,30 @@ impl Files {
         }
     }
 
-    /// Finds room for a frame: in the current file, in one that is free, or in a new one. The last page of a file is kept
-    /// for [`Files::place_last`].
+    /// Finds room for a frame: in the current file, in one that is free, or in a new one. The file is to reach a page
+    /// further, which is kept for [`Files::place_last`].
     pub(super) fn place(&mut self, len: u64) -> Result<Place, Error> {
         let room = self.limits.file_bytes - ALIGNMENT;
         assert!(len <= room, "a frame of {len} bytes is larger than a file");
         if let Some((number, position)) = self.current
             && position + len <= room
         {
-            return Ok(Place { number, position });
+            return Ok(Place { number, position, spare: ALIGNMENT });
         }
         let number = match self.free() {
             Some(number) => number,
             None if self.files.len() < self.limits.files => self.create()?,
             None => return Err(Error::Full),
         };
-        self.current = Some((number, 0));
-        Ok(Place { number, position: 0 })
+        Ok(Place { number, position: 0, spare: ALIGNMENT })
+    }
+
+    /// Finds room for a frame in a file that is free and need not grow.
+    pub(super) fn place_grown(&self, len: u64) -> Option<Place> {
+        let current = self.current.map(|(number, _)| number);
+        let fits = |file: &JournalFile| file.last_seq == 0 && len + ALIGNMENT <= file.len;
+        let found = self.files.iter().find(|(number, file)| fits(file) && Some(**number) != current);
+        found.map(|(number, _)| Place { number: *number, position: 0, spare: ALIGNMENT })
     }
 
     /// Finds room for a frame of one page, which there always is: such a frame frees others.
@@ -132,14 +176,13 @@ impl Files {
         if let Some((number, position)) = self.current
             && position + ALIGNMENT <= self.limits.file_bytes
         {
-            return Ok(Place { number, position });
+            return Ok(Place { number, position, spare: 0 });
         }
         let number = match self.free() {
             Some(number) => number,
             None => self.create()?,
         };
-        self.current = Some((number, 0));
-        Ok(Place { number, position: 0 })
+        Ok(Place { number, position: 0, spare: 0 })
     }
 
     fn free(&self) -> Option<u32> {
@@ -157,7 +200,7 @@ impl Files {
 
     fn open(&mut self, number: u32, how: Open) -> Result<(), Error> {
         let path = path(&self.dir, number);
-        let file = self.fs.open(&path, how).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let file = self.fs.open(&path, how).map_err(|source| failed(&path, source))?;
         let len = file.len().map_err(|source| Error::Io { path: path.clone(), source })?;
         self.files.insert(number, JournalFile { path, file, len, last_seq: 0 });
         Ok(())
@@ -168,9 +211,8 @@ impl Files {
         let Some(file) = self.files.get_mut(&place.number) else { return Err(Error::Full) };
         let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let end = place.position + len as u64;
-        file.grow(end, self.limits.file_bytes)
-            .and_then(|()| file.overwrite(place.position, buffers))
-            .map_err(|source| Error::Io { path: file.path.clone(), source })?;
+        file.grow(end + place.spare, self.limits.file_bytes)?;
+        file.overwrite(place.position, buffers)?;
         file.last_seq = seq;
         self.current = Some((place.number, end));
         Ok(())

@@ -55,6 +55,21 @@ pub enum Error {
     /// All files are in use: the segments must be synced first.
     #[error("the journal is full")]
     Full,
+    /// The disk has no room for a file to grow.
+    #[error("{path}: {source}")]
+    NoRoom {
+        /// Which file.
+        path: PathBuf,
+        /// As the system says.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Whether nothing has changed, so that the same may be tried again.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Full | Self::NoRoom { .. })
+    }
 }
 
 /// How much the journal may hold.
@@ -180,30 +195,34 @@ impl Journal {
     }
 
     /// Writes entries as one frame; they are durable when this answers with the frame's number. Bytes over
-    /// [`Journal::max_commit_bytes`] are a programmer's error. [`Error::Full`] changes nothing; after any other error the
-    /// journal takes nothing more.
+    /// [`Journal::max_commit_bytes`] are a programmer's error. [`Error::Full`] and [`Error::NoRoom`] change nothing; after
+    /// any other error the journal takes nothing more.
     pub fn commit(&mut self, entries: &[Entry]) -> Result<u64, Error> {
         let (head, padded_len) = self.frame(entries);
-        self.write_frame(&head, entries, |files| files.place(padded_len))
+        self.write_frame(&head, entries, padded_len, |files| files.place(padded_len))
     }
 
     fn write_frame(
         &mut self,
         head: &[u8],
         entries: &[Entry],
+        padded_len: u64,
         place: impl FnOnce(&mut Files) -> Result<Place, Error>,
     ) -> Result<u64, Error> {
         if self.failed {
             return Err(Error::Failed { path: self.files.dir().to_path_buf() });
         }
-        let result = place(&mut self.files).and_then(|place| self.write(place, head, entries));
+        let mut result = place(&mut self.files).and_then(|place| self.write(place, head, entries));
+        if let (Err(Error::NoRoom { .. }), Some(place)) = (&result, self.files.place_grown(padded_len)) {
+            result = self.write(place, head, entries);
+        }
         match result {
             Ok(()) => {
                 self.next_seq += 1;
                 Ok(self.next_seq - 1)
             }
             Err(error) => {
-                self.failed |= !matches!(error, Error::Full);
+                self.failed |= !error.is_passing();
                 Err(error)
             }
         }
@@ -236,12 +255,13 @@ impl Journal {
 
     /// Says that the segments are synced with everything up to a frame, so that its place may be written over.
     ///
-    /// That is written down first: recovery must not look for frames that are being written over.
+    /// That is written down first: recovery must not look for frames that are being written over. After [`Error::NoRoom`]
+    /// nothing is free yet.
     pub fn settle(&mut self, seq: u64) -> Result<(), Error> {
         assert!(seq < self.next_seq, "frame {seq} was not written");
         self.floor = self.floor.max(seq + 1);
-        let (head, _) = self.frame(&[]);
-        self.write_frame(&head, &[], Files::place_last)?;
+        let (head, padded_len) = self.frame(&[]);
+        self.write_frame(&head, &[], padded_len, Files::place_last)?;
         self.files.free_below(self.floor);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Random changes of several logs, commits, syncs and crashes: what was committed is there.
 
+mod faults;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Log, Removal};
 use crate::checkpoint;
+use crate::fs::is_full;
 use crate::segment::{self, Segment};
 
 /// Why nothing was deleted.
@@ -54,7 +55,14 @@ impl Log {
         }
         let mut epochs = self.shared.epochs.lock().clone();
         if epochs.truncate_from_start(offset) {
-            self.set_epochs(epochs, false)?;
+            match self.set_epochs(epochs.clone(), false) {
+                // Deletion is what makes room. When the log is opened, what the file has too much is taken out again.
+                Err(checkpoint::Error::Io { source, path }) if is_full(&source) => {
+                    tracing::warn!(file = %path.display(), %source, "not brought up to date");
+                    *self.shared.epochs.lock() = epochs;
+                }
+                set => set?,
+            }
         }
         self.shared.set_log_start_offset(offset);
         self.producers.on_log_start_offset(offset);
@@ -122,8 +130,13 @@ impl Log {
 
     fn delete_first(&mut self, count: usize, now_ms: i64) -> Result<Removal, Error> {
         if count == self.segment_count() {
-            self.roll(now_ms)?;
+            match self.roll(now_ms) {
+                // The active segment goes another time, those before it now.
+                Err(segment::Error::Io { source, .. }) if is_full(&source) => {}
+                rolled => _ = rolled?,
+            }
         }
+        let count = count.min(self.segment_count() - 1);
         let start = self.shared.segments().get(count).map(|segment| segment.base_offset);
         if let (Some(start), 1..) = (start, count) {
             self.advance_log_start_offset(start)?;

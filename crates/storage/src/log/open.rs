@@ -197,6 +197,7 @@ impl Loader<'_> {
         }
         let first_base_offset = self.segments.first().map_or(0, |segment| segment.base_offset);
         let log_start_offset = checkpointed.max(first_base_offset);
+        self.complete_epochs(log_start_offset, log_end_offset)?;
         let stale_epochs = self.trim_epochs(checkpointed, log_end_offset)?;
         self.snapshots.remove(|offset| offset > log_end_offset)?;
         let base_offsets: BTreeSet<i64> = self.segments.iter().map(|segment| segment.base_offset).collect();
@@ -235,6 +236,19 @@ impl Loader<'_> {
         self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })
     }
 
+    /// Learns the epochs from the batches where the file begins above them: the log start offset was there when it was written,
+    /// and a crash took that back.
+    fn complete_epochs(&mut self, log_start_offset: i64, log_end_offset: i64) -> Result<(), Error> {
+        let known = self.epochs.epoch_for(log_start_offset).is_some();
+        if known || log_start_offset >= log_end_offset || !has_epochs(&self.segments)? {
+            return Ok(());
+        }
+        for (epoch, start_offset) in rebuild_epochs(&self.segments)?.starts() {
+            self.epochs.take_in(epoch, start_offset);
+        }
+        Ok(())
+    }
+
     /// Answers what the file has if some of that is to be taken out of it.
     fn trim_epochs(&mut self, log_start_offset: i64, log_end_offset: i64) -> Result<Option<LeaderEpochs>, Error> {
         let taken_out = self.epochs.truncate_from_end(log_end_offset);
@@ -270,6 +284,13 @@ fn load_epochs(fs: &dyn Fs, path: &Path) -> Result<Option<LeaderEpochs>, Error> 
         }
         loaded => Ok(Some(loaded?)),
     }
+}
+
+/// Whether the first batch tells of an epoch; those of brokers before Kafka 0.11 do not.
+fn has_epochs(segments: &[Arc<Segment>]) -> Result<bool, segment::Error> {
+    let Some(first) = segments.iter().find(|segment| segment.size() > 0) else { return Ok(false) };
+    let mut headers = Headers::new(first.file()?, 0, first.size());
+    Ok(matches!(headers.next(), Ok(Some((_, header))) if header.partition_leader_epoch >= 0))
 }
 
 /// The leader epochs as the batches have them, up to where they are torn.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::Fs;
+use crate::fs::{Fs, is_full};
 use crate::segment::file::{Dir, LazyFile};
 use crate::segment::{self, Segment, names};
 
@@ -79,6 +79,10 @@ fn set_aside(file: &LazyFile, paths: &mut Vec<PathBuf>) -> Result<(), segment::E
     match file.rename(names::DELETED) {
         Ok(true) => paths.push(file.path()),
         Ok(false) => {}
+        // A longer name may not fit into the folder any more. A reader that comes too late is told to come again.
+        Err(source) if is_full(&source) => {
+            file.remove().map_err(|source| segment::Error::Io { path: file.path(), source })?;
+        }
         Err(source) => return Err(segment::Error::Io { path: file.path(), source }),
     }
     Ok(())

@@ -22,7 +22,7 @@ pub use properties::MetaProperties;
 
 use crate::checkpoint;
 use crate::config::LogConfig;
-use crate::fs::{Disk, FileLock, Fs, Space};
+use crate::fs::{Disk, FileLock, Fs, Space, is_full};
 use crate::log::{Log, OpenError, OpenOptions, Removal};
 use names::Folder;
 
@@ -53,6 +53,16 @@ pub enum Error {
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+}
+
+impl Error {
+    /// Whether there was no room: what was there before stands, and there may be room again.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Checkpoint(checkpoint::Error::Io { source, .. }) => is_full(source),
+            _ => false,
+        }
+    }
 }
 
 /// The folder of a partition's log.

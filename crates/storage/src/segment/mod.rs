@@ -136,17 +136,17 @@ impl Segment {
     }
 
     /// A new segment with empty files. What an interrupted roll may have left under their names goes.
+    ///
+    /// The log file comes last: when this fails the segment before goes on, and what it holds must not meet another of that name.
     pub(crate) fn create(dir: &Arc<Dir>, base_offset: i64) -> Result<Self, Error> {
         let segment = Self::open(dir, base_offset, Lens::default(), base_offset);
+        let file = segment.txn_index.entries.file();
+        file.remove().map_err(|source| Error::Io { path: file.path(), source })?;
         for kind in [names::OFFSET_INDEX, names::TIME_INDEX, names::LOG] {
             let path = dir.file(&names::at(base_offset, kind));
             dir.fs().open(&path, Open::Truncate).map_err(|source| Error::Io { path, source })?;
         }
-        let path = dir.file(&names::at(base_offset, names::TXN_INDEX));
-        match dir.fs().remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source }),
-            _ => Ok(segment),
-        }
+        Ok(segment)
     }
 
     /// A new segment under names that opening the log would remove. What an interrupted compaction left there goes.

@@ -1,5 +1,6 @@
 //! The log as its owner and readers see it.
 
+mod any_call;
 mod appending;
 mod crashes;
 mod damage;
