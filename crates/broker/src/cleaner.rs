@@ -55,7 +55,7 @@ impl Cleaner {
         let mut checkpoints = BTreeMap::new();
         for partition in broker.replicas.all() {
             let key = (partition.topic.to_string(), partition.index);
-            checkpoints.extend(partition.dir.log_dir.cleaned().get(&key).map(|offset| (id(&partition), *offset)));
+            checkpoints.extend(partition.dir().log_dir.cleaned().get(&key).map(|offset| (id(&partition), *offset)));
         }
         let (high, low) = (entropy::u64().to_be_bytes(), entropy::u64().to_be_bytes());
         let mut hash_key = [0; 16];
@@ -78,7 +78,7 @@ impl Cleaner {
                     "compacted");
                 broker.metrics.compacted(stats);
                 self.checkpoints.insert(id(&partition), cleaned.next_dirty_offset);
-                self.write_checkpoint(broker, &partition.dir);
+                self.write_checkpoint(broker, &partition.dir());
                 true
             }
             Ok(None) | Err(Error::Stopped) => false,
@@ -112,7 +112,7 @@ impl Cleaner {
     /// What of a log is due to be cleaned.
     fn cleanable(&self, partition: &Partition, now_ms: i64) -> Option<Cleanable> {
         let id = (partition.topic_id, partition.index);
-        if !partition.config().cleanup_compact || partition.dir.is_offline() || self.uncleanable.contains(&id) {
+        if !partition.config().cleanup_compact || partition.dir().is_offline() || self.uncleanable.contains(&id) {
             return None;
         }
         let checkpoint = self.checkpoints.get(&id).copied();
@@ -174,7 +174,7 @@ impl Cleaner {
             {
                 warn!(%partition, %failure, "not compacted");
             }
-            SegmentError::Io { .. } | SegmentError::Failed { .. } => partition.dir.fail(failure),
+            SegmentError::Io { .. } | SegmentError::Failed { .. } => partition.dir().fail(failure),
             failure => {
                 error!(%partition, %failure, "cannot be compacted until the broker is restarted");
                 self.uncleanable.insert((partition.topic_id, partition.index));
@@ -185,7 +185,7 @@ impl Cleaner {
     /// Writes down up to where the logs of a dir are clean.
     fn write_checkpoint(&self, broker: &Broker, dir: &Dir) {
         let mut offsets = PartitionOffsets::new();
-        for partition in broker.replicas.all().iter().filter(|partition| partition.dir.id == dir.id) {
+        for partition in broker.replicas.all().iter().filter(|partition| partition.dir().id == dir.id) {
             let offset = self.checkpoints.get(&id(partition));
             offsets.extend(offset.map(|offset| ((partition.topic.to_string(), partition.index), *offset)));
         }

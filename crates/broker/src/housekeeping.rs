@@ -42,7 +42,7 @@ fn write_checkpoints(broker: &Broker) {
             commits.checkpoint();
         }
     }
-    for partition in broker.replicas.all().into_iter().filter(|partition| partition.dir.commits().is_none()) {
+    for partition in broker.replicas.all().into_iter().filter(|partition| partition.dir().commits().is_none()) {
         partition.flush();
     }
     if let Err(error) = broker.replicas.write_checkpoints() {

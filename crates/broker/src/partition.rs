@@ -3,6 +3,7 @@
 use crate::{
     commit::{Commit, Commits, Settling},
     dir::Dir,
+    future::Moving,
     entropy, error_code,
     fetch::session::Wanted,
     fetch::waiters::Waiters,
@@ -102,22 +103,30 @@ pub(crate) trait CommitListener: Send + Sync {
     fn failed(&self);
 }
 
+/// Where a partition's log is; another place when it has moved to another log dir.
+pub(crate) struct Place {
+    pub(crate) dir: Arc<Dir>,
+    pub(crate) settling: Settling,
+    reader: LogReader,
+}
+
 /// A led partition.
 pub(crate) struct Partition {
     pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
-    pub(crate) dir: Arc<Dir>,
     pub(crate) waiters: Waiters,
-    pub(crate) settling: Settling,
+    /// Whether its log is being copied to another log dir.
+    pub(crate) moving: Moving,
     /// Who else hears of commits: the coordinator that has its records here.
     listener: OnceLock<Weak<dyn CommitListener>>,
     leader_epoch: AtomicI32,
     internal: bool,
     config: ArcSwap<TopicConfig>,
+    /// Replaced while `log` is locked.
+    place: ArcSwap<Place>,
     /// None once it is closed or deleted.
     log: Mutex<Option<Log>>,
-    reader: LogReader,
 }
 
 impl fmt::Display for Partition {
@@ -154,13 +163,12 @@ impl Partition {
                 topic,
                 topic_id,
                 index,
-                dir,
                 waiters: Waiters::default(),
-                settling: Settling::default(),
+                moving: Moving::default(),
                 listener: OnceLock::new(),
                 leader_epoch: AtomicI32::new(leader_epoch),
                 config: ArcSwap::from_pointee(config),
-                reader: log.reader(),
+                place: ArcSwap::from_pointee(Place { dir, settling: Settling::default(), reader: log.reader() }),
                 log: Mutex::new(Some(log)),
             }
         }))
@@ -175,20 +183,36 @@ impl Partition {
     }
 
     pub(crate) fn high_watermark(&self) -> i64 {
-        self.reader.offsets().high_watermark
+        self.place.load().reader.offsets().high_watermark
     }
 
     pub(crate) fn log_end_offset(&self) -> i64 {
-        self.reader.offsets().log_end_offset
+        self.place.load().reader.offsets().log_end_offset
     }
 
-    pub(crate) fn reader(&self) -> &LogReader {
-        &self.reader
+    /// Reads the log where it is now; one that moves away meanwhile stays readable.
+    pub(crate) fn reader(&self) -> LogReader {
+        self.place.load().reader.clone()
+    }
+
+    /// Where the log is now.
+    pub(crate) fn place(&self) -> Arc<Place> {
+        self.place.load_full()
+    }
+
+    /// The log dir where the log is now.
+    pub(crate) fn dir(&self) -> Arc<Dir> {
+        self.place.load().dir.clone()
     }
 
     /// Runs `work` on the log as its owner.
     pub(crate) fn with_log<R>(&self, work: impl FnOnce(&mut Log) -> R) -> Result<R, Gone> {
         self.log.lock().as_mut().map(work).ok_or(Gone)
+    }
+
+    /// The same, unless the log is no longer in this log dir.
+    pub(crate) fn with_log_in<R>(&self, dir: &Dir, work: impl FnOnce(&mut Log) -> R) -> Result<R, Gone> {
+        self.with_log(|log| if self.dir().id == dir.id { Ok(work(log)) } else { Err(Gone) })?
     }
 
     pub(crate) fn config(&self) -> Arc<TopicConfig> {
@@ -210,9 +234,32 @@ impl Partition {
         Ok(())
     }
 
-    /// Stands for what was appended up to now becoming durable; none where nobody waits for that.
+    /// Puts a copy of the log that is in another log dir in its place, and answers what `decide` does; nothing changes if that
+    /// fails. Until it answers nothing is appended. Blocks.
+    pub(crate) fn replace_log<E>(
+        self: &Arc<Self>,
+        mut copy: Log,
+        dir: &Arc<Dir>,
+        decide: impl FnOnce(&mut Log, &mut Log) -> Result<(), E>,
+    ) -> Result<Result<Log, (E, Log)>, Gone> {
+        let mut log = self.log.lock();
+        let log = log.as_mut().ok_or(Gone)?;
+        if let Err(error) = decide(log, &mut copy) {
+            return Ok(Err((error, copy)));
+        }
+        if let Some(commits) = dir.commits() {
+            let key = PartitionKey { topic_id: self.topic_id, partition: self.index };
+            copy.set_journal(commits.sink(&Arc::downgrade(self), key));
+        }
+        let place = Place { dir: dir.clone(), settling: Settling::default(), reader: copy.reader() };
+        self.place.store(Arc::new(place));
+        Ok(Ok(std::mem::replace(log, copy)))
+    }
+
+    /// Stands for what was appended up to now becoming durable; none where nobody waits for that. What was appended before a
+    /// move is durable where the log is now.
     pub(crate) fn commit(&self) -> Option<Commit> {
-        self.dir.commits().map(Commits::commit)
+        self.dir().commits().map(Commits::commit)
     }
 
     /// Appends what a client produced.
@@ -242,7 +289,7 @@ impl Partition {
             batch = produced.recompressed(codec, level, &rules.limits).map_err(Rejected::from)?;
             batch.set_max_timestamp(rules.timestamp_type, validated.max_timestamp);
         }
-        if let Some(commits) = self.dir.commits().filter(|commits| commits.is_crowded()) {
+        if let Some(commits) = self.dir().commits().filter(|commits| commits.is_crowded()) {
             tokio::task::block_in_place(|| commits.wait_for_room());
         }
         self.append_as(batch.into(), now_ms, Origin::Client)
@@ -263,27 +310,30 @@ impl Partition {
         now_ms: i64,
         origin: Origin,
     ) -> Result<AppendInfo, AppendError> {
-        if self.dir.is_offline() {
+        if self.dir().is_offline() {
             return Err(AppendError::Offline);
         }
+        let mut dir = None;
         let appended = self.with_log(|log| {
+            let dir = dir.insert(self.dir());
             let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
-            if self.dir.commits().is_none() {
+            if dir.commits().is_none() {
                 log.set_high_watermark(log.log_end_offset());
             }
             Ok(info)
         })?;
-        let info = appended.map_err(|error| self.append_failed(error))?;
-        if !info.duplicate && self.dir.commits().is_none() {
+        let dir = dir.unwrap_or_else(|| self.dir());
+        let info = appended.map_err(|error| append_failed(&dir, error))?;
+        if !info.duplicate && dir.commits().is_none() {
             self.waiters.wake();
         }
         if info.flush_due {
             // `flush.messages`: synced before the producer is answered, at the cost of this thread.
             tokio::task::block_in_place(|| self.flush());
-            if self.dir.is_offline() {
+            if self.dir().is_offline() {
                 return Err(AppendError::Offline);
             }
-        } else if info.rolled && self.dir.commits().is_none() {
+        } else if info.rolled && dir.commits().is_none() {
             let partition = self.clone();
             tokio::task::spawn_blocking(move || partition.flush());
         }
@@ -292,7 +342,9 @@ impl Partition {
 
     /// Takes note that everything below an offset is durable.
     pub(crate) fn committed(&self, end: i64) {
-        let Ok(high_watermark) = self.with_log(|log| log.set_high_watermark(end)) else { return };
+        // What is said of the log dir where the log was before is old news.
+        let advanced = self.with_log(|log| log.set_high_watermark(end.max(log.high_watermark())));
+        let Ok(high_watermark) = advanced else { return };
         self.waiters.wake();
         if let Some(listener) = self.listener.get().and_then(Weak::upgrade) {
             listener.committed(high_watermark);
@@ -311,23 +363,16 @@ impl Partition {
         assert!(self.listener.set(listener).is_ok(), "{self} has one coordinator");
     }
 
-    fn append_failed(&self, error: ottla_storage::AppendError) -> AppendError {
-        if error_code::is_disk_failure(&error) {
-            self.dir.fail(&error);
-        }
-        AppendError::Log(error)
-    }
-
     /// Makes everything appended durable. Blocks.
     pub(crate) fn flush(&self) {
-        let Ok(Some(task)) = self.with_log(Log::flush_task) else { return };
+        let Ok((Some(task), dir)) = self.with_log(|log| (log.flush_task(), self.dir())) else { return };
         match task.run() {
             Ok(flushed) => {
-                let _ = self.with_log(|log| log.mark_flushed(flushed));
+                let _ = self.with_log_in(&dir, |log| log.mark_flushed(flushed));
             }
             Err(error) => {
-                let _ = self.with_log(Log::mark_failed);
-                self.dir.fail(&error);
+                let _ = self.with_log_in(&dir, Log::mark_failed);
+                dir.fail(&error);
             }
         }
     }
@@ -352,7 +397,7 @@ impl Partition {
         }
         let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
         let name = self.to_string();
-        self.dir.removals.later(Duration::from_millis(delay), move || {
+        self.dir().removals.later(Duration::from_millis(delay), move || {
             if let Err(error) = removal.run() {
                 error!(partition = name, %error, "cannot remove files that are no longer needed");
             }
@@ -393,7 +438,7 @@ impl Partition {
         isolation: Isolation,
     ) -> Result<Read, ErrorCode> {
         self.check_epoch(wanted.current_leader_epoch)?;
-        let offsets = self.reader.offsets();
+        let offsets = self.reader().offsets();
         let mut read = Read {
             high_watermark: offsets.high_watermark,
             last_stable_offset: offsets.last_stable_offset,
@@ -406,7 +451,7 @@ impl Partition {
             return Ok(read);
         }
         let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0).min(max_bytes);
-        let found = self.reader.read(wanted.fetch_offset, max_bytes, at_least_one, isolation);
+        let found = self.reader().read(wanted.fetch_offset, max_bytes, at_least_one, isolation);
         let found = found.map_err(|error| self.read_error(&error))?;
         if wanted.max_bytes < 0 && wanted.fetch_offset < offsets.end(isolation) {
             return Err(ErrorCode::UnknownServerError);
@@ -422,7 +467,7 @@ impl Partition {
         if wanted.last_fetched_epoch < 0 {
             return Ok(None);
         }
-        let Some(end) = self.reader.end_offset_for_epoch(wanted.last_fetched_epoch) else {
+        let Some(end) = self.reader().end_offset_for_epoch(wanted.last_fetched_epoch) else {
             return Err(ErrorCode::OffsetOutOfRange);
         };
         let parted = end.epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset;
@@ -443,9 +488,9 @@ impl Partition {
         mut take: impl FnMut(&ottla_protocol::batch::Header, Record) -> Result<(), String>,
     ) -> Result<i64, String> {
         let end = self.log_end_offset();
-        let mut next = self.reader.offsets().log_start_offset;
+        let mut next = self.reader().offsets().log_start_offset;
         while next < end {
-            let read = self.reader.read(next, REPLAY_BYTES, true, Isolation::LogEnd).map_err(|e| e.to_string())?;
+            let read = self.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd).map_err(|e| e.to_string())?;
             let bytes = read.bytes().map_err(|e| e.to_string())?;
             let (batches, _cut) = CheckedBatches::parse_whole(bytes).map_err(|e| e.to_string())?;
             let last = batches.iter().last().map(|batch| batch.header().next_offset());
@@ -459,6 +504,13 @@ impl Partition {
         }
         Ok(end)
     }
+}
+
+fn append_failed(dir: &Dir, error: ottla_storage::AppendError) -> AppendError {
+    if error_code::is_disk_failure(&error) {
+        dir.fail(&error);
+    }
+    AppendError::Log(error)
 }
 
 /// Bytes of log that a replay holds at a time.

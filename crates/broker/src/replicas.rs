@@ -159,7 +159,7 @@ impl Replicas {
             let (replicas, id) = (Arc::downgrade(self), dir.id);
             let on_failure = move || {
                 let partitions = replicas.upgrade().map(|replicas| replicas.all()).unwrap_or_default();
-                partitions.iter().filter(|partition| partition.dir.id == id).for_each(|p| p.commits_failed());
+                partitions.iter().filter(|partition| partition.dir().id == id).for_each(|p| p.commits_failed());
             };
             commits.start(dir, write_checkpoints, on_failure)?;
         }
@@ -284,7 +284,7 @@ impl Replicas {
         let mut counts: HashMap<Uuid, usize> = HashMap::new();
         let topics = self.topics.load();
         for partition in topics.values().flat_map(|p| p.values()).chain(beside.values()) {
-            *counts.entry(partition.dir.id).or_default() += 1;
+            *counts.entry(partition.dir().id).or_default() += 1;
         }
         let online = self.dirs.iter().filter(|dir| !dir.is_offline());
         let fewest = online.min_by_key(|dir| counts.get(&dir.id).copied().unwrap_or(0));
@@ -333,7 +333,7 @@ impl Replicas {
             let mut recovery_points = PartitionOffsets::new();
             let mut starts = PartitionOffsets::new();
             let mut high_watermarks = PartitionOffsets::new();
-            for partition in all.iter().filter(|partition| partition.dir.id == dir.id) {
+            for partition in all.iter().filter(|partition| partition.dir().id == dir.id) {
                 let key = || (partition.topic.to_string(), partition.index);
                 let offsets = partition.reader().offsets();
                 if let Ok(recovery_point) = partition.with_log(|log| log.recovery_point()) {
@@ -372,16 +372,16 @@ impl Replicas {
             let key = (partition.topic.to_string(), partition.index);
             if start > 0 {
                 // Also of a log that does not close: deleted records must not come back.
-                starts.entry(partition.dir.id).or_default().insert(key.clone(), start);
+                starts.entry(partition.dir().id).or_default().insert(key.clone(), start);
             }
             let flushed = partition.with_log(|log| log.recovery_point());
             match partition.close() {
                 Ok(end) => {
-                    ends.entry(partition.dir.id).or_default().insert(key, end);
+                    ends.entry(partition.dir().id).or_default().insert(key, end);
                 }
                 Err(reason) => {
                     failed = true;
-                    ends.entry(partition.dir.id).or_default().extend(flushed.map(|flushed| (key, flushed)));
+                    ends.entry(partition.dir().id).or_default().extend(flushed.map(|flushed| (key, flushed)));
                     error!(%partition, "cannot close the log: {reason}");
                 }
             }

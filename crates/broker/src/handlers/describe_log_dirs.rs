@@ -101,7 +101,7 @@ fn is_cordoned(config: &ServerConfig, dir: &Dir) -> bool {
 fn found(replicas: &Replicas, dir: &Dir, wanted: Option<&BTreeSet<(&Str, i32)>>) -> Found {
     let mut found = Found::new();
     let is_wanted = |topic: &Str, index: i32| wanted.is_none_or(|wanted| wanted.contains(&(topic, index)));
-    let here = replicas.all().into_iter().filter(|partition| partition.dir.id == dir.id);
+    let here = replicas.all().into_iter().filter(|partition| partition.dir().id == dir.id);
     for partition in here.filter(|partition| is_wanted(&partition.topic, partition.index)) {
         found.entry(partition.topic.clone()).or_default().insert(partition.index, served(&partition));
     }

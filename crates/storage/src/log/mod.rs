@@ -3,6 +3,7 @@
 mod append;
 mod close;
 mod compact;
+mod copy;
 mod delete;
 mod flush;
 mod open;
@@ -20,6 +21,7 @@ use ottla_protocol::Uuid;
 
 pub use append::{AppendInfo, Error as AppendError};
 pub use compact::Swap;
+pub use copy::{Copied, Error as CopyError};
 pub use delete::Error as DeleteError;
 pub use flush::{FlushTask, Flushed};
 pub(crate) use open::Files;

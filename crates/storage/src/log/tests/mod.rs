@@ -1,6 +1,7 @@
 //! The log as its owner and readers see it.
 
 mod appending;
+mod copying;
 mod crashes;
 mod damage;
 mod faults;
