@@ -112,7 +112,8 @@ impl Cleaner {
     /// What of a log is due to be cleaned.
     fn cleanable(&self, partition: &Partition, now_ms: i64) -> Option<Cleanable> {
         let id = (partition.topic_id, partition.index);
-        if !partition.config().cleanup_compact || partition.dir().is_offline() || self.uncleanable.contains(&id) {
+        let is_moving = partition.moving.is_under_way();
+        if !partition.config().cleanup_compact || is_moving || partition.dir().is_offline() || self.uncleanable.contains(&id) {
             return None;
         }
         let checkpoint = self.checkpoints.get(&id).copied();

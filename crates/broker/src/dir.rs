@@ -10,9 +10,10 @@ use ottla_storage::{
 use parking_lot::Mutex;
 use std::{
     fmt,
+    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tracing::{error, info, warn};
@@ -27,6 +28,8 @@ pub(crate) struct Dir {
     /// Files that wait for their removal.
     pub(crate) removals: Arc<Removals>,
     offline: AtomicBool,
+    /// How many logs there are, copies for other log dirs' logs among them.
+    logs: AtomicUsize,
     /// None where the page cache is durable enough.
     commits: Option<Arc<Commits>>,
     /// What the journal held at the start.
@@ -56,6 +59,7 @@ impl Dir {
             id,
             removals,
             offline: AtomicBool::new(false),
+            logs: AtomicUsize::new(0),
             commits: journal.map(Commits::new),
             recovered: Mutex::new(recovered),
             unused: Mutex::new(unused),
@@ -80,6 +84,23 @@ impl Dir {
             journal.remove()?;
         }
         Ok(())
+    }
+
+    /// The name that requests and answers have for it.
+    pub(crate) fn name(&self) -> String {
+        absolute(self.log_dir.path())
+    }
+
+    pub(crate) fn add_log(&self) {
+        self.logs.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove_log(&self) {
+        self.logs.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn logs(&self) -> usize {
+        self.logs.load(Ordering::Acquire)
     }
 
     pub(crate) fn commits(&self) -> Option<&Arc<Commits>> {
@@ -110,4 +131,9 @@ impl Dir {
             error!(dir = %self.log_dir.path().display(), "log dir is offline until the broker is restarted: {reason}");
         }
     }
+}
+
+/// The absolute path of a log dir, as Kafka names it.
+pub(crate) fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }

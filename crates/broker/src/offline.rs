@@ -37,6 +37,7 @@ impl OfflinePartitions {
             %topic, partition = index, dir = %partition.found.path.display(),
             "the partition is offline until its files are mended and the broker is restarted: {reason}"
         );
+        partition.dir.add_log();
         self.0.lock().insert((topic, index), partition);
     }
 
@@ -60,7 +61,8 @@ impl OfflinePartitions {
     /// Takes out those of a topic that is deleted.
     pub(crate) fn take_topic(&self, topic_id: Uuid) -> Vec<Offline> {
         let mut all = self.0.lock();
-        all.extract_if(.., |_, offline| offline.topic_id == topic_id).map(|(_, offline)| offline).collect()
+        let taken = all.extract_if(.., |_, offline| offline.topic_id == topic_id).map(|(_, offline)| offline);
+        taken.inspect(|offline| offline.dir.remove_log()).collect()
     }
 
     /// Adds what a checkpoint of their dir says of them.

@@ -48,6 +48,13 @@ pub(crate) struct Read {
 #[error("the log is closed")]
 pub(crate) struct Gone;
 
+/// Why a log was not replaced, given back with the copy that was to take its place.
+#[derive(Debug)]
+pub(crate) enum NotReplaced<E> {
+    Gone,
+    Failed(E),
+}
+
 /// Why records were not appended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppendError {
@@ -154,6 +161,7 @@ impl Partition {
         log.start_leader_epoch(leader_epoch)?;
         // The only replica is the whole ISR: what it has is committed.
         log.set_high_watermark(log.log_end_offset());
+        dir.add_log();
         Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             if let Some(commits) = dir.commits() {
                 log.set_journal(commits.sink(this, PartitionKey { topic_id, partition: index }));
@@ -241,19 +249,20 @@ impl Partition {
         mut copy: Log,
         dir: &Arc<Dir>,
         decide: impl FnOnce(&mut Log, &mut Log) -> Result<(), E>,
-    ) -> Result<Result<Log, (E, Log)>, Gone> {
+    ) -> Result<Log, (NotReplaced<E>, Log)> {
         let mut log = self.log.lock();
-        let log = log.as_mut().ok_or(Gone)?;
+        let Some(log) = log.as_mut() else { return Err((NotReplaced::Gone, copy)) };
         if let Err(error) = decide(log, &mut copy) {
-            return Ok(Err((error, copy)));
+            return Err((NotReplaced::Failed(error), copy));
         }
         if let Some(commits) = dir.commits() {
             let key = PartitionKey { topic_id: self.topic_id, partition: self.index };
             copy.set_journal(commits.sink(&Arc::downgrade(self), key));
         }
         let place = Place { dir: dir.clone(), settling: Settling::default(), reader: copy.reader() };
+        self.dir().remove_log();
         self.place.store(Arc::new(place));
-        Ok(Ok(std::mem::replace(log, copy)))
+        Ok(std::mem::replace(log, copy))
     }
 
     /// Stands for what was appended up to now becoming durable; none where nobody waits for that. What was appended before a
@@ -413,6 +422,7 @@ impl Partition {
     /// Takes the log out of service and lets its files be removed. Blocks.
     pub(crate) fn delete(&self) -> Result<(), ottla_storage::DeleteError> {
         let Some(log) = self.log.lock().take() else { return Ok(()) };
+        self.dir().remove_log();
         self.waiters.wake();
         let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
         self.remove_later(log.delete(&name)?);

@@ -1,11 +1,15 @@
 //! The partitions this broker has: opened at the start, made and removed as the metadata says, closed at the end.
 
 use crate::{
+    assignments::Assignments,
     clock::wall_ms,
     dir::Dir,
-    entropy, moves,
+    entropy,
+    future::Futures,
+    moves,
     offline::{Offline, OfflinePartitions},
     partition::Partition,
+    placement::Assigned,
     settings,
 };
 use arc_swap::ArcSwap;
@@ -35,6 +39,10 @@ type Partitions = HashMap<i32, Arc<Partition>>;
 pub(crate) struct Replicas {
     node_id: i32,
     dirs: Vec<Arc<Dir>>,
+    /// Log dirs that failed before they could be opened.
+    dead_dirs: Vec<String>,
+    futures: Futures,
+    assignments: Arc<Assignments>,
     config: ArcSwap<ServerConfig>,
     topics: ArcSwap<HashMap<Str, Arc<Partitions>>>,
     offline: OfflinePartitions,
@@ -50,10 +58,18 @@ pub(crate) struct Changes {
 }
 
 impl Replicas {
-    pub(crate) fn new(node_id: i32, dirs: Vec<Arc<Dir>>, config: Arc<ServerConfig>) -> Arc<Self> {
+    pub(crate) fn new(
+        node_id: i32,
+        dirs: Vec<Arc<Dir>>,
+        dead_dirs: Vec<String>,
+        config: Arc<ServerConfig>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             node_id,
             dirs,
+            dead_dirs,
+            futures: Futures::default(),
+            assignments: Arc::default(),
             config: ArcSwap::new(config),
             topics: ArcSwap::default(),
             offline: OfflinePartitions::default(),
@@ -80,6 +96,21 @@ impl Replicas {
         &self.dirs
     }
 
+    /// The names of log dirs that failed before they could be opened.
+    pub(crate) fn dead_dirs(&self) -> &[String] {
+        &self.dead_dirs
+    }
+
+    /// The logs on their way from one log dir to another.
+    pub(crate) fn futures(&self) -> &Futures {
+        &self.futures
+    }
+
+    /// What the controller may have to be told of log dirs.
+    pub(crate) fn assignments(&self) -> Arc<Assignments> {
+        self.assignments.clone()
+    }
+
     /// Every partition, in no particular order.
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
         self.topics.load().values().flat_map(|partitions| partitions.values().cloned()).collect()
@@ -95,8 +126,9 @@ impl Replicas {
 
     /// Which disk failed, if one did.
     pub(crate) fn failure(&self) -> Option<String> {
-        let dir = self.dirs.iter().find(|dir| dir.is_offline())?;
-        Some(format!("log dir {} is offline", dir.log_dir.path().display()))
+        let failed = self.dirs.iter().find(|dir| dir.is_offline()).map(|dir| dir.name());
+        let failed = failed.or_else(|| self.dead_dirs.first().cloned())?;
+        Some(format!("log dir {failed} is offline"))
     }
 
     /// Opens what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
@@ -237,6 +269,7 @@ impl Replicas {
         self.topics.store(Arc::new(topics));
         for partition in &changes.removed {
             info!(%partition, "deleted");
+            self.futures.cancel(partition);
             if let Err(error) = partition.delete() {
                 error!(%partition, %error, "cannot delete the log; it is set aside at the next start");
             }
@@ -268,27 +301,16 @@ impl Replicas {
         if self.offline.has(&topic.name, index) {
             return Ok(None);
         }
-        let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
+        let assigned = Assigned::of(wanted.directory(self.node_id));
+        let Some(dir) = self.choose_dir(assigned, &topic.name, index) else {
+            warn!(topic = %topic.name, partition = index, "the partition is in a log dir that is offline");
+            return Ok(None);
+        };
         let log =
             dir.log_dir.create_log(&topic.name, index, topic.id, self.log_config(image, &topic.name), wall_ms())?;
         let partition = self.serve(&dir, topic, index, wanted.leader_epoch, log, image)?;
         partitions.insert(index, partition.clone());
         Ok(Some(partition))
-    }
-
-    /// The dir that the metadata names, else the one with the fewest partitions, as in Kafka.
-    fn choose_dir(&self, assigned: Option<Uuid>, beside: &Partitions) -> Arc<Dir> {
-        if let Some(dir) = self.dirs.iter().find(|dir| Some(dir.id) == assigned) {
-            return dir.clone();
-        }
-        let mut counts: HashMap<Uuid, usize> = HashMap::new();
-        let topics = self.topics.load();
-        for partition in topics.values().flat_map(|p| p.values()).chain(beside.values()) {
-            *counts.entry(partition.dir().id).or_default() += 1;
-        }
-        let online = self.dirs.iter().filter(|dir| !dir.is_offline());
-        let fewest = online.min_by_key(|dir| counts.get(&dir.id).copied().unwrap_or(0));
-        fewest.or(self.dirs.first()).expect("a broker has a log dir").clone()
     }
 
     fn reconfigure(&self, image: &Image, delta: &Delta) {
@@ -336,7 +358,7 @@ impl Replicas {
             for partition in all.iter().filter(|partition| partition.dir().id == dir.id) {
                 let key = || (partition.topic.to_string(), partition.index);
                 let offsets = partition.reader().offsets();
-                if let Ok(recovery_point) = partition.with_log(|log| log.recovery_point()) {
+                if let Ok(recovery_point) = partition.with_log_in(dir, |log| log.recovery_point()) {
                     recovery_points.insert(key(), recovery_point);
                 }
                 if offsets.log_start_offset > 0 {
@@ -344,14 +366,20 @@ impl Replicas {
                 }
                 high_watermarks.insert(key(), offsets.high_watermark);
             }
-            self.offline.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
-            self.offline.keep(dir, Checkpoint::LogStartOffset, &mut starts);
-            self.offline.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
+            self.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
+            self.keep(dir, Checkpoint::LogStartOffset, &mut starts);
+            self.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
             dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
             dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
             dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
         }
         Ok(())
+    }
+
+    /// Adds what a checkpoint says of logs that are offline, and of copies.
+    fn keep(&self, dir: &Dir, which: Checkpoint, offsets: &mut PartitionOffsets) {
+        self.offline.keep(dir, which, offsets);
+        self.futures.checkpoint(dir, which, offsets);
     }
 
     /// Ends the commits: what is appended later is durable when its log is closed. Blocks.
@@ -361,6 +389,7 @@ impl Replicas {
 
     /// Closes every log and marks the dirs as cleanly stopped. Blocks.
     pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
+        self.futures.close();
         self.stop_commits();
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
@@ -389,7 +418,7 @@ impl Replicas {
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             let write = |which, offsets: &BTreeMap<Uuid, PartitionOffsets>| {
                 let mut offsets = offsets.get(&dir.id).cloned().unwrap_or_default();
-                self.offline.keep(dir, which, &mut offsets);
+                self.keep(dir, which, &mut offsets);
                 dir.log_dir.write_checkpoint(which, &offsets)
             };
             write(Checkpoint::RecoveryPoint, &ends)?;

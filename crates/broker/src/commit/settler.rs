@@ -32,7 +32,7 @@ impl Work {
 impl Commits {
     /// Hands partitions over to be written back.
     pub(super) fn to_settle(&self, partitions: impl Iterator<Item = Arc<Partition>>) {
-        let new: Vec<_> = partitions.filter(|partition| partition.settling.mark_dirty()).collect();
+        let new: Vec<_> = partitions.filter(|partition| partition.place().settling.mark_dirty()).collect();
         if !new.is_empty() {
             self.work.lock().dirty.extend(new);
             self.worked.notify_all();
@@ -108,14 +108,16 @@ impl Commits {
         unsynced: &mut Vec<Arc<Partition>>,
     ) -> Result<(), Error> {
         let mut hurry = false;
-        for partition in dirty {
-            partition.settling.clear_dirty();
+        let here = dirty.into_iter().map(|partition| (partition.place(), partition));
+        // A log that moved away was synced where it is now.
+        for (place, partition) in here.filter(|(place, _)| place.dir.id == dir.id) {
+            place.settling.clear_dirty();
             hurry = hurry || self.work.lock().is_urgent() || self.is_half_full();
             if !hurry {
                 written_back(&partition)
                     .map_err(|source| Error::Io { path: dir.log_dir.path().to_path_buf(), source })?;
             }
-            if partition.settling.mark_unsynced() {
+            if place.settling.mark_unsynced() {
                 unsynced.push(partition);
             }
         }
@@ -133,15 +135,15 @@ impl Commits {
         let proofs: Vec<_> = unsynced
             .drain(..)
             .filter_map(|partition| {
-                partition.settling.clear_unsynced();
-                let proof = partition.with_log(|log| log.synced_with_disk()).ok()?;
+                partition.place().settling.clear_unsynced();
+                let proof = partition.with_log_in(dir, |log| log.synced_with_disk()).ok()?;
                 Some((partition, proof))
             })
             .collect();
         let path = dir.log_dir.path();
         dir.log_dir.fs().sync_all(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
         for (partition, proof) in proofs {
-            let _ = partition.with_log(|log| log.mark_flushed(proof));
+            let _ = partition.with_log_in(dir, |log| log.mark_flushed(proof));
         }
         if let Some(journal) = self.journal.lock().as_mut() {
             journal.settle(seq)?;
