@@ -22,7 +22,7 @@ use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
     Log,
     journal::PartitionKey,
-    log_dir::{Checkpoint, PartitionDir, PartitionOffsets, names},
+    log_dir::{self, Checkpoint, PartitionDir, PartitionOffsets, names},
 };
 use parking_lot::Mutex;
 use std::{
@@ -137,6 +137,7 @@ impl Replicas {
         moves::end(&self.dirs, self.node_id, image)?;
         let mut changes = Changes::default();
         let mut topics: HashMap<Str, Partitions> = HashMap::new();
+        let mut left_behind = Vec::new();
         for dir in &self.dirs {
             let contents = dir.log_dir.contents()?;
             for removal in contents.removals {
@@ -151,7 +152,7 @@ impl Replicas {
                     continue;
                 };
                 if moves::is_left_behind(&self.dirs, self.node_id, image, dir, &found)? {
-                    set_aside(dir, &found, "it has moved to another log dir")?;
+                    left_behind.push((dir, found));
                     continue;
                 }
                 match self.open(dir, &topic, &found, leader_epoch, image) {
@@ -175,6 +176,9 @@ impl Replicas {
             everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
         }
         changes.added.extend(self.apply(image, &everything).added);
+        for (dir, found) in left_behind {
+            self.end_left_behind(dir, &found)?;
+        }
         self.dirs.iter().try_for_each(|dir| dir.end_recovery())?;
         Ok(changes)
     }
@@ -348,32 +352,43 @@ impl Replicas {
     }
 
     /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
-    pub(crate) fn write_checkpoints(&self) -> Result<(), ottla_storage::log_dir::Error> {
+    pub(crate) fn write_checkpoints(&self) -> Result<(), log_dir::Error> {
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
+        let mut written = Ok(());
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let mut recovery_points = PartitionOffsets::new();
-            let mut starts = PartitionOffsets::new();
-            let mut high_watermarks = PartitionOffsets::new();
-            for partition in all.iter().filter(|partition| partition.dir().id == dir.id) {
-                let key = || (partition.topic.to_string(), partition.index);
-                let offsets = partition.reader().offsets();
-                if let Ok(recovery_point) = partition.with_log_in(dir, |log| log.recovery_point()) {
-                    recovery_points.insert(key(), recovery_point);
+            // A log dir that fails is no concern of the others.
+            if let Err(error) = self.write_checkpoints_of(dir, &all) {
+                if !error.is_full_disk() {
+                    dir.fail(&error);
                 }
-                if offsets.log_start_offset > 0 {
-                    starts.insert(key(), offsets.log_start_offset);
-                }
-                high_watermarks.insert(key(), offsets.high_watermark);
+                written = Err(error);
             }
-            self.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
-            self.keep(dir, Checkpoint::LogStartOffset, &mut starts);
-            self.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
-            dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
-            dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
-            dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)?;
         }
-        Ok(())
+        written
+    }
+
+    fn write_checkpoints_of(&self, dir: &Arc<Dir>, all: &[Arc<Partition>]) -> Result<(), log_dir::Error> {
+        let mut recovery_points = PartitionOffsets::new();
+        let mut starts = PartitionOffsets::new();
+        let mut high_watermarks = PartitionOffsets::new();
+        for partition in all.iter().filter(|partition| partition.dir().id == dir.id) {
+            let key = || (partition.topic.to_string(), partition.index);
+            let offsets = partition.reader().offsets();
+            if let Ok(recovery_point) = partition.with_log_in(dir, |log| log.recovery_point()) {
+                recovery_points.insert(key(), recovery_point);
+            }
+            if offsets.log_start_offset > 0 {
+                starts.insert(key(), offsets.log_start_offset);
+            }
+            high_watermarks.insert(key(), offsets.high_watermark);
+        }
+        self.keep(dir, Checkpoint::RecoveryPoint, &mut recovery_points);
+        self.keep(dir, Checkpoint::LogStartOffset, &mut starts);
+        self.keep(dir, Checkpoint::HighWatermark, &mut high_watermarks);
+        dir.log_dir.write_checkpoint(Checkpoint::RecoveryPoint, &recovery_points)?;
+        dir.log_dir.write_checkpoint(Checkpoint::LogStartOffset, &starts)?;
+        dir.log_dir.write_checkpoint(Checkpoint::HighWatermark, &high_watermarks)
     }
 
     /// Adds what a checkpoint says of logs that are offline, and of copies.
@@ -446,7 +461,7 @@ fn delete_offline(offline: &Offline) {
 }
 
 /// Keeps a folder that belongs to no partition under a name that says so: nothing is deleted on an inference.
-fn set_aside(dir: &Dir, found: &PartitionDir, why: &str) -> anyhow::Result<()> {
+pub(crate) fn set_aside(dir: &Dir, found: &PartitionDir, why: &str) -> anyhow::Result<()> {
     let name = names::to_stray(&found.topic, found.partition, *entropy::uuid().as_bytes());
     let path: PathBuf = dir.log_dir.path().join(name);
     warn!(from = %found.path.display(), to = %path.display(), "set aside a log, {why}");

@@ -1,11 +1,18 @@
 //! Moves that were under way when the broker before stopped go on.
 
 use super::Move;
-use crate::{clock::wall_ms, dir::Dir, entropy, partition::Partition, replicas::Replicas};
+use crate::{
+    clock::wall_ms,
+    dir::Dir,
+    entropy,
+    partition::Partition,
+    replicas::{self, Replicas},
+};
 use ottla_metadata::image::Image;
 use ottla_protocol::Str;
 use ottla_storage::{
     Log, OpenError,
+    journal::PartitionKey,
     log_dir::{PartitionDir, names},
 };
 use std::{io, sync::Arc};
@@ -50,6 +57,31 @@ impl Replicas {
             }
         }
     }
+}
+
+impl Replicas {
+    /// Does away with a log that the metadata has in another log dir, and that is there: a crash came between the last steps of
+    /// a move. It is kept, set aside, if it holds anything that the other has not. Blocks.
+    pub(crate) fn end_left_behind(&self, dir: &Arc<Dir>, found: &PartitionDir) -> anyhow::Result<()> {
+        let topic = Str::from(found.topic.as_str());
+        let partition = self.partition(&topic, found.partition).ok();
+        match partition.filter(|partition| is_contained(dir, partition, found)) {
+            Some(partition) => {
+                info!(dir = %found.path.display(), "dropping a log that has moved to another log dir");
+                Ok(drop_copy(dir, &partition, found)?)
+            }
+            None => replicas::set_aside(dir, found, "it has moved to another log dir"),
+        }
+    }
+}
+
+/// Whether a log, with what the journal has of it, holds nothing that the partition's log has not.
+fn is_contained(dir: &Dir, partition: &Partition, found: &PartitionDir) -> bool {
+    let Ok(config) = partition.with_log(|log| log.config().clone()) else { return false };
+    let Ok(mut left) = dir.log_dir.open_log(found, config, wall_ms()) else { return false };
+    let key = PartitionKey { topic_id: partition.topic_id, partition: partition.index };
+    let same_topic = left.topic_id() == Some(partition.topic_id);
+    same_topic && dir.restore(key, &mut left).is_ok() && left.is_prefix_of(&partition.reader())
 }
 
 fn open(dir: &Dir, partition: &Partition, found: &PartitionDir) -> Result<Log, OpenError> {

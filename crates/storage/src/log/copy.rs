@@ -61,6 +61,11 @@ impl Log {
         }
     }
 
+    /// Whether another log has all that this one has, by their leader epochs and ends.
+    pub fn is_prefix_of(&self, other: &LogReader) -> bool {
+        self.agreed_end(other) >= self.log_end_offset()
+    }
+
     /// Up to where both logs have the same leader epochs, as far as one comparison tells.
     fn agreed_end(&self, source: &LogReader) -> i64 {
         let end = self.log_end_offset().min(source.offsets().log_end_offset);

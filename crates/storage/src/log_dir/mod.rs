@@ -22,7 +22,7 @@ pub use properties::MetaProperties;
 
 use crate::checkpoint;
 use crate::config::LogConfig;
-use crate::fs::{FileLock, Fs, Space};
+use crate::fs::{self, FileLock, Fs, Space};
 use crate::log::{Log, OpenError, OpenOptions, Removal};
 use names::Folder;
 
@@ -53,6 +53,16 @@ pub enum Error {
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+}
+
+impl Error {
+    /// Whether it failed for want of room, which may come back.
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Checkpoint(checkpoint::Error::Io { source, .. }) => fs::is_full(source),
+            _ => false,
+        }
+    }
 }
 
 /// The folder of a partition's log.
