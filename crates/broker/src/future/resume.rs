@@ -50,7 +50,9 @@ impl Replicas {
                 self.add_move(Move::new(partition, dir.clone(), copy));
                 Ok(())
             }
-            Ok(_) => set_aside(dir, found),
+            Ok(copy) if copy.topic_id().is_some() => set_aside(dir, found),
+            // A crash came before the copy was made.
+            Ok(_) => drop_copy(dir, &partition, found),
             Err(error) => {
                 warn!(dir = %found.path.display(), %error, "dropping a copy of a log that cannot be opened");
                 drop_copy(dir, &partition, found)
