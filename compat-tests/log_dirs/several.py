@@ -38,11 +38,12 @@ class Several:
     def create(self, topic, partitions=1, **configs):
         return topics.create(self.broker.bootstrap, topic, partitions, **configs)
 
-    def folders(self, topic, partition=0):
-        """The folders of a partition, as (log dir's name, what follows the topic's name)."""
+    def folders(self, topic, partition=0, deleted=False):
+        """The folders of a partition, as (log dir's name, what follows the topic's name); if wanted, those to be deleted too."""
         pattern = re.compile(rf"{re.escape(topic)}-{partition}(\.[0-9a-f]+)?(-[a-z]+)?")
         found = ((path.name, pattern.fullmatch(entry.name)) for path in self.paths for entry in _entries(path))
-        return sorted((name, match[2] or "") for name, match in found if match)
+        kinds = sorted((name, match[2] or "") for name, match in found if match)
+        return [found for found in kinds if deleted or found[1] != "-delete"]
 
     def dir_of(self, topic, partition=0):
         """The log dir that has the partition's log."""
@@ -58,7 +59,7 @@ class Several:
         return wire.alter_replica_log_dir(self.broker.port, to, topic, partition)
 
     def wait_until_only_in(self, path, topic, partition=0):
-        until(lambda: self.folders(topic, partition) == [(path.name, "")], f"one copy of {topic}, in {path.name}")
+        until(lambda: self.folders(topic, partition, deleted=True) == [(path.name, "")], f"one copy of {topic}, in {path.name}")
 
     def described(self, *arguments):
         """What kafka-log-dirs tells, by log dir: error and {partition: its fields}."""

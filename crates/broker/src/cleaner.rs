@@ -113,7 +113,11 @@ impl Cleaner {
     fn cleanable(&self, partition: &Partition, now_ms: i64) -> Option<Cleanable> {
         let id = (partition.topic_id, partition.index);
         let is_moving = partition.moving.is_under_way();
-        if !partition.config().cleanup_compact || is_moving || partition.dir().is_offline() || self.uncleanable.contains(&id) {
+        if !partition.config().cleanup_compact
+            || is_moving
+            || partition.dir().is_offline()
+            || self.uncleanable.contains(&id)
+        {
             return None;
         }
         let checkpoint = self.checkpoints.get(&id).copied();

@@ -1,12 +1,16 @@
 //! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
 
+mod place;
+
+pub(crate) use self::place::{NotReplaced, Place};
+
 use crate::{
-    commit::{Commit, Commits, Settling},
+    commit::{Commit, Commits},
     dir::Dir,
-    future::Moving,
     entropy, error_code,
     fetch::session::Wanted,
     fetch::waiters::Waiters,
+    future::Moving,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{CompressionType, TopicConfig};
@@ -16,9 +20,7 @@ use ottla_protocol::{
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
     compression::{Compression, Level, Limits},
 };
-use ottla_storage::{
-    AppendInfo, Isolation, Log, LogReader, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
-};
+use ottla_storage::{AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names};
 use parking_lot::Mutex;
 use std::{
     fmt,
@@ -47,13 +49,6 @@ pub(crate) struct Read {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log is closed")]
 pub(crate) struct Gone;
-
-/// Why a log was not replaced, given back with the copy that was to take its place.
-#[derive(Debug)]
-pub(crate) enum NotReplaced<E> {
-    Gone,
-    Failed(E),
-}
 
 /// Why records were not appended.
 #[derive(Debug, thiserror::Error)]
@@ -108,13 +103,6 @@ pub(crate) trait CommitListener: Send + Sync {
     fn committed(&self, high_watermark: i64);
     /// Nothing more will be.
     fn failed(&self);
-}
-
-/// Where a partition's log is; another place when it has moved to another log dir.
-pub(crate) struct Place {
-    pub(crate) dir: Arc<Dir>,
-    pub(crate) settling: Settling,
-    reader: LogReader,
 }
 
 /// A led partition.
@@ -176,7 +164,7 @@ impl Partition {
                 listener: OnceLock::new(),
                 leader_epoch: AtomicI32::new(leader_epoch),
                 config: ArcSwap::from_pointee(config),
-                place: ArcSwap::from_pointee(Place { dir, settling: Settling::default(), reader: log.reader() }),
+                place: ArcSwap::from_pointee(Place::new(dir, &log)),
                 log: Mutex::new(Some(log)),
             }
         }))
@@ -190,37 +178,9 @@ impl Partition {
         self.leader_epoch.load(Ordering::Acquire)
     }
 
-    pub(crate) fn high_watermark(&self) -> i64 {
-        self.place.load().reader.offsets().high_watermark
-    }
-
-    pub(crate) fn log_end_offset(&self) -> i64 {
-        self.place.load().reader.offsets().log_end_offset
-    }
-
-    /// Reads the log where it is now; one that moves away meanwhile stays readable.
-    pub(crate) fn reader(&self) -> LogReader {
-        self.place.load().reader.clone()
-    }
-
-    /// Where the log is now.
-    pub(crate) fn place(&self) -> Arc<Place> {
-        self.place.load_full()
-    }
-
-    /// The log dir where the log is now.
-    pub(crate) fn dir(&self) -> Arc<Dir> {
-        self.place.load().dir.clone()
-    }
-
     /// Runs `work` on the log as its owner.
     pub(crate) fn with_log<R>(&self, work: impl FnOnce(&mut Log) -> R) -> Result<R, Gone> {
         self.log.lock().as_mut().map(work).ok_or(Gone)
-    }
-
-    /// The same, unless the log is no longer in this log dir.
-    pub(crate) fn with_log_in<R>(&self, dir: &Dir, work: impl FnOnce(&mut Log) -> R) -> Result<R, Gone> {
-        self.with_log(|log| if self.dir().id == dir.id { Ok(work(log)) } else { Err(Gone) })?
     }
 
     pub(crate) fn config(&self) -> Arc<TopicConfig> {
@@ -240,29 +200,6 @@ impl Partition {
             self.leader_epoch.store(epoch, Ordering::Release);
         }
         Ok(())
-    }
-
-    /// Puts a copy of the log that is in another log dir in its place, and answers what `decide` does; nothing changes if that
-    /// fails. Until it answers nothing is appended. Blocks.
-    pub(crate) fn replace_log<E>(
-        self: &Arc<Self>,
-        mut copy: Log,
-        dir: &Arc<Dir>,
-        decide: impl FnOnce(&mut Log, &mut Log) -> Result<(), E>,
-    ) -> Result<Log, (NotReplaced<E>, Log)> {
-        let mut log = self.log.lock();
-        let Some(log) = log.as_mut() else { return Err((NotReplaced::Gone, copy)) };
-        if let Err(error) = decide(log, &mut copy) {
-            return Err((NotReplaced::Failed(error), copy));
-        }
-        if let Some(commits) = dir.commits() {
-            let key = PartitionKey { topic_id: self.topic_id, partition: self.index };
-            copy.set_journal(commits.sink(&Arc::downgrade(self), key));
-        }
-        let place = Place { dir: dir.clone(), settling: Settling::default(), reader: copy.reader() };
-        self.dir().remove_log();
-        self.place.store(Arc::new(place));
-        Ok(std::mem::replace(log, copy))
     }
 
     /// Stands for what was appended up to now becoming durable; none where nobody waits for that. What was appended before a

@@ -23,9 +23,9 @@ impl Replicas {
     pub(crate) fn resume_moves(self: &Arc<Self>, image: &Image) {
         for dir in self.dirs().iter().filter(|dir| !dir.is_offline()) {
             let found = dir.log_dir.contents().map(|contents| contents.future);
-            let resumed = found.map_err(io::Error::other).and_then(|future| {
-                future.iter().try_for_each(|found| self.resume(image, dir, found))
-            });
+            let resumed = found
+                .map_err(io::Error::other)
+                .and_then(|future| future.iter().try_for_each(|found| self.resume(image, dir, found)));
             if let Err(error) = resumed {
                 dir.fail(&error);
             }
@@ -87,7 +87,8 @@ fn is_contained(dir: &Dir, partition: &Partition, found: &PartitionDir) -> bool 
 }
 
 fn open(dir: &Dir, partition: &Partition, found: &PartitionDir) -> Result<Log, OpenError> {
-    let closed = |gone: crate::partition::Gone| OpenError::Io { path: found.path.clone(), source: io::Error::other(gone) };
+    let closed =
+        |gone: crate::partition::Gone| OpenError::Io { path: found.path.clone(), source: io::Error::other(gone) };
     let config = partition.with_log(|log| log.config().clone()).map_err(closed)?;
     let mut copy = dir.log_dir.open_log(found, config, wall_ms())?;
     copy.truncate_to_agree(&partition.reader(), wall_ms())?;

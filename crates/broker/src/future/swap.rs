@@ -51,20 +51,15 @@ impl Replicas {
             found.stuck();
             return Next::Go(Instant::now());
         }
-        let Some(copy) = slot.take() else { return Next::Done };
         let future_name = copy.dir();
-        let replaced = found.partition.replace_log(copy, &found.dir, |log, copy| {
+        let replaced = found.partition.replace_log(&mut slot, &found.dir, |log, copy| {
             catch_up(found, log, copy)?;
             swap(found, log, copy, &future_name)
         });
         match replaced {
             Ok(old) => self.replaced(found, old),
-            Err((NotReplaced::Failed(error), copy)) => {
-                *slot = Some(copy);
-                not_replaced(found, slot, &error)
-            }
-            Err((NotReplaced::Gone, copy)) => {
-                *slot = Some(copy);
+            Err(NotReplaced::Failed(error)) => not_replaced(found, slot, &error),
+            Err(NotReplaced::Gone) => {
                 drop(slot);
                 // The topic was deleted, or the broker stops: then the copy goes on at the next start.
                 if !self.futures().state.lock().stopped {

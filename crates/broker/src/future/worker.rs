@@ -114,7 +114,9 @@ pub(super) fn abandon(found: &Move, mut copy: MutexGuard<'_, Option<Log>>) -> Ne
 pub(super) fn failed(found: &Move, copy: MutexGuard<'_, Option<Log>>, failure: &CopyError) -> Next {
     match failure {
         CopyError::Missing(_) => {}
-        CopyError::Append(AppendError::DiskFull(_)) => warn!(partition = %found.partition, %failure, "waiting to move a log"),
+        CopyError::Append(AppendError::DiskFull(_)) => {
+            warn!(partition = %found.partition, %failure, "waiting to move a log")
+        }
         failure if failure.is_of_source() => {
             error!(partition = %found.partition, %failure, "a log is not moved on until the broker is restarted");
             found.stuck();

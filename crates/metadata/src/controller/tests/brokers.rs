@@ -350,7 +350,8 @@ fn a_broker_gets_nothing_new_while_all_its_directories_are_cordoned() {
 
 #[test]
 fn what_is_known_of_directories_is_not_written_again() {
-    let mut world = check("register 1 dirs=2\n heartbeat 1 cordoned=\n create a p=1\n assign a-0 1 0\n heartbeat 1 cordoned=1,0");
+    let mut world =
+        check("register 1 dirs=2\n heartbeat 1 cordoned=\n create a p=1\n assign a-0 1 0\n heartbeat 1 cordoned=1,0");
     let written = world.log().len();
     check_in(&mut world, "assign a-0 1 0 => ok\n heartbeat 1 cordoned=0,1 => ok");
     assert_eq!(world.log().len(), written);

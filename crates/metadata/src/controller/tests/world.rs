@@ -238,8 +238,7 @@ impl World {
         let epoch = self.image().cluster().broker(broker_id).map_or(0, |b| b.epoch);
         let broker_epoch = options.get("epoch").map_or(epoch, |e| number(e).into());
         let topic_id = self.image().topics().by_name(topic).map_or(Uuid::ZERO, |t| t.id);
-        let assignment =
-            Assignment { directory: directory(broker_id, dir), topic_id, partition: number(partition) };
+        let assignment = Assignment { directory: directory(broker_id, dir), topic_id, partition: number(partition) };
         let event = AssignReplicas { broker_id, broker_epoch, assignments: vec![assignment] };
         self.reply(|t| Event::AssignReplicas(t, event))
     }
