@@ -21,6 +21,7 @@ MAIN_CLASSES = {
     "kafka-get-offsets": f"{_TOOLS}.GetOffsetShell",
     "kafka-groups": f"{_TOOLS}.GroupsCommand",
     "kafka-log-dirs": f"{_TOOLS}.LogDirsCommand",
+    "kafka-reassign-partitions": f"{_TOOLS}.reassign.ReassignPartitionsCommand",
     "kafka-producer-perf-test": f"{_TOOLS}.ProducerPerformance",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": f"{_TOOLS}.TopicCommand",

@@ -1,4 +1,5 @@
-"""The least of Kafka's protocol: Metadata, to see whether a broker answers, and Fetch, for the error clients hide."""
+"""The least of Kafka's protocol: Metadata, to see whether a broker answers; Fetch and AlterReplicaLogDirs, for the errors
+that clients hide."""
 
 import socket
 import struct
@@ -7,6 +8,8 @@ _METADATA = 3
 _VERSION = 1
 _FETCH = 1
 _FETCH_VERSION = 4
+_ALTER_REPLICA_LOG_DIRS = 34
+_ALTER_REPLICA_LOG_DIRS_VERSION = 1
 
 
 def _receive(connection, size):
@@ -35,6 +38,16 @@ def fetch_error(port, topic, partition=0, timeout_s=30):
     wanted = struct.pack(">iiqi", 1, partition, 0, 1 << 20)
     body = limits + struct.pack(">ih", 1, len(name)) + name + wanted
     answer = _ask(port, _FETCH, _FETCH_VERSION, body, timeout_s)
+    # Correlation id, throttle time, one topic with its name, one partition with its number, then the code.
+    return struct.unpack_from(">h", answer, 4 + 4 + 4 + 2 + len(name) + 4 + 4)[0]
+
+
+def alter_replica_log_dir(port, path, topic, partition=0, timeout_s=30):
+    """Asks for a partition to be moved to a log dir; returns the error code."""
+    where, name = str(path).encode(), topic.encode()
+    body = struct.pack(">ih", 1, len(where)) + where + struct.pack(">ih", 1, len(name)) + name
+    body += struct.pack(">ii", 1, partition)
+    answer = _ask(port, _ALTER_REPLICA_LOG_DIRS, _ALTER_REPLICA_LOG_DIRS_VERSION, body, timeout_s)
     # Correlation id, throttle time, one topic with its name, one partition with its number, then the code.
     return struct.unpack_from(">h", answer, 4 + 4 + 4 + 2 + len(name) + 4 + 4)[0]
 

@@ -18,6 +18,7 @@ use ottla_metadata::image::Image;
 use ottla_protocol::Str;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The broker.
@@ -42,6 +43,8 @@ pub(crate) struct Broker {
     /// Connections, which are waited for on a stop.
     pub(crate) connections: TaskTracker,
     config: ArcSwap<ServerConfig>,
+    /// Told when the config changed.
+    pub(crate) config_changed: Notify,
     controller: OnceLock<controller::Handle>,
 }
 
@@ -72,6 +75,7 @@ impl Broker {
             stopping,
             connections: TaskTracker::new(),
             config: ArcSwap::new(config),
+            config_changed: Notify::new(),
             controller: OnceLock::new(),
         })
     }
@@ -85,6 +89,7 @@ impl Broker {
     pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
         self.groups.configure(crate::settings::group_settings(&config));
         self.config.store(config);
+        self.config_changed.notify_one();
     }
 
     /// The metadata as it is now.

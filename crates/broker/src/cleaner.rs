@@ -57,7 +57,7 @@ impl Cleaner {
         let mut checkpoints = BTreeMap::new();
         for replica in broker.replicas.all() {
             let key = (replica.topic.to_string(), replica.index);
-            checkpoints.extend(replica.dir.log_dir.cleaned().get(&key).map(|offset| (id(&replica), *offset)));
+            checkpoints.extend(replica.dir().log_dir.cleaned().get(&key).map(|offset| (id(&replica), *offset)));
         }
         let (high, low) = (entropy::u64().to_be_bytes(), entropy::u64().to_be_bytes());
         let mut hash_key = [0; 16];
@@ -82,7 +82,7 @@ impl Cleaner {
                 let ended = broker.clock.monotonic();
                 broker.metrics.compaction.cleaned(stats, ended.saturating_sub(begun), ended);
                 self.checkpoints.insert((partition.topic_id, partition.index), cleaned.next_dirty_offset);
-                self.write_checkpoint(broker, &partition.dir);
+                self.write_checkpoint(broker, &partition.dir());
                 true
             }
             Ok(None) | Err(Error::Stopped) => false,
@@ -116,7 +116,7 @@ impl Cleaner {
             let Ok(partition) = replica.open() else { continue };
             let Some((cleanable, is_due)) = self.cleanable(&partition, now_ms) else { continue };
             if self.uncleanable.contains(&id(replica)) {
-                let (count, bytes) = overview.uncleanable.entry(label(&partition.dir)).or_default();
+                let (count, bytes) = overview.uncleanable.entry(label(&partition.dir())).or_default();
                 (*count, *bytes) = (*count + 1, *bytes + cleanable.cleanable_bytes);
                 continue;
             }
@@ -133,7 +133,7 @@ impl Cleaner {
 
     /// What of a log may be cleaned, and whether it is due.
     fn cleanable(&self, partition: &Partition, now_ms: i64) -> Option<(Cleanable, bool)> {
-        if !partition.config().cleanup_compact || partition.dir.is_offline() {
+        if !partition.config().cleanup_compact || partition.moving.is_under_way() || partition.dir().is_offline() {
             return None;
         }
         let checkpoint = self.checkpoints.get(&(partition.topic_id, partition.index)).copied();
@@ -196,7 +196,7 @@ impl Cleaner {
             {
                 warn!(%partition, %failure, "not compacted");
             }
-            SegmentError::Io { .. } | SegmentError::Failed { .. } => partition.dir.fail(failure),
+            SegmentError::Io { .. } | SegmentError::Failed { .. } => partition.dir().fail(failure),
             failure => {
                 error!(%partition, %failure, "cannot be compacted until the broker is restarted");
                 self.uncleanable.insert((partition.topic_id, partition.index));
@@ -207,7 +207,7 @@ impl Cleaner {
     /// Writes down up to where the logs of a dir are clean.
     fn write_checkpoint(&self, broker: &Broker, dir: &Dir) {
         let mut offsets = PartitionOffsets::new();
-        for replica in broker.replicas.all().iter().filter(|replica| replica.dir.id == dir.id) {
+        for replica in broker.replicas.all().iter().filter(|replica| replica.dir().id == dir.id) {
             let offset = self.checkpoints.get(&id(replica));
             offsets.extend(offset.map(|offset| ((replica.topic.to_string(), replica.index), *offset)));
         }

@@ -10,9 +10,10 @@ use ottla_storage::{
 use parking_lot::Mutex;
 use std::{
     fmt,
+    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Dir {
     pub(crate) room: Room,
     pub(crate) stalls: Stalls,
     offline: AtomicBool,
+    /// How many logs there are, copies for other log dirs' logs among them.
+    logs: AtomicUsize,
     /// None where the page cache is durable enough.
     commits: Option<Arc<Commits>>,
     /// What the journal held at the start.
@@ -65,6 +68,7 @@ impl Dir {
             room,
             stalls: Stalls::default(),
             offline: AtomicBool::new(false),
+            logs: AtomicUsize::new(0),
             recovered: Mutex::new(recovered),
             is_recovered: AtomicBool::new(false),
             unused: Mutex::new(unused),
@@ -74,6 +78,10 @@ impl Dir {
     /// The logs of which the journal held something, and that were not opened since.
     pub(crate) fn to_restore(&self) -> Vec<PartitionKey> {
         self.recovered.lock().keys().copied().collect()
+    }
+
+    pub(crate) fn has_recovered(&self, key: &PartitionKey) -> bool {
+        self.recovered.lock().keys().any(|known| known == key)
     }
 
     pub(crate) fn forget_recovered(&self, key: PartitionKey) {
@@ -94,6 +102,23 @@ impl Dir {
     /// Whether all logs have what the journal held.
     pub(crate) fn is_recovered(&self) -> bool {
         self.is_recovered.load(Ordering::Acquire)
+    }
+
+    /// The name that requests and answers have for it.
+    pub(crate) fn name(&self) -> String {
+        absolute(self.log_dir.path())
+    }
+
+    pub(crate) fn add_log(&self) {
+        self.logs.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove_log(&self) {
+        self.logs.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn logs(&self) -> usize {
+        self.logs.load(Ordering::Acquire)
     }
 
     pub(crate) fn commits(&self) -> Option<&Arc<Commits>> {
@@ -153,4 +178,9 @@ impl Dir {
             error!(dir = %self.log_dir.path().display(), "log dir is offline until the broker is restarted: {reason}");
         }
     }
+}
+
+/// The absolute path of a log dir, as Kafka names it.
+pub(crate) fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }

@@ -54,9 +54,8 @@ impl Groups {
     pub(crate) fn follow(&self, changes: &Changes, delta: &Delta) {
         let removed = changes.removed.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
         removed.filter_map(|replica| replica.opened()).for_each(|partition| self.remove(partition));
-        for partition in changes.added.iter().filter(|partition| partition.topic == GROUP_METADATA_TOPIC_NAME) {
-            self.add(partition.clone());
-        }
+        let added = changes.added.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
+        added.filter_map(|replica| replica.opened()).for_each(|partition| self.add(partition.clone()));
         let deleted = delta.topics_deleted.values();
         let deleted = deleted.map(|topic| DeletedTopic { name: topic.name.clone(), topic_id: topic.id });
         self.topics_deleted(deleted.collect());

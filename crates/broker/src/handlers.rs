@@ -108,6 +108,7 @@ handlers! {
     DescribeConfigs => describe_configs,
     AlterConfigs => alter_configs,
     IncrementalAlterConfigs => incremental_alter_configs,
+    AlterReplicaLogDirs => alter_replica_log_dirs,
     DescribeLogDirs => describe_log_dirs,
     DescribeCluster => describe_cluster,
     DescribeProducers => describe_producers,

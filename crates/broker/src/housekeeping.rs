@@ -70,14 +70,14 @@ fn flush_due(broker: &Broker) {
         return;
     }
     let now_ms = wall_ms();
-    for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir.commits().is_none()) {
+    for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir().commits().is_none()) {
         partition.flush_if_due(now_ms);
     }
 }
 
 fn clean_up(broker: &Broker, in_dir: impl Fn(Uuid) -> bool) {
     let now_ms = wall_ms();
-    for replica in broker.replicas.all().into_iter().filter(|replica| in_dir(replica.dir.id)) {
+    for replica in broker.replicas.all().into_iter().filter(|replica| in_dir(replica.dir().id)) {
         // A log without records has nothing to delete, so it is not opened for that.
         if replica.opened().is_some() || replica.size() > 0 {
             // Why one cannot be opened was logged.
@@ -92,7 +92,7 @@ fn write_checkpoints(broker: &Broker) {
             commits.checkpoint();
         }
     }
-    for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir.commits().is_none()) {
+    for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir().commits().is_none()) {
         partition.flush();
     }
     if let Err(error) = broker.replicas.write_checkpoints() {

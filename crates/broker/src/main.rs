@@ -3,6 +3,7 @@
 //! This crate does what the others decide: sockets, files, threads, clocks and wiring. It knows no rules of groups,
 //! metadata or logs; those are in the crates it drives.
 
+mod assignments;
 mod broker;
 mod check;
 mod checkpoint_file;
@@ -12,15 +13,18 @@ mod clock;
 mod commit;
 mod config_schema;
 mod controller;
+mod cordons;
 mod dir;
 mod entropy;
 mod error_code;
 mod fetch;
 mod format;
+mod future;
 mod groups;
 mod handlers;
 mod housekeeping;
 mod http;
+mod log_dirs;
 mod logging;
 mod metadata_log;
 mod metrics;
@@ -28,6 +32,7 @@ mod moves;
 mod network;
 mod node;
 mod partition;
+mod placement;
 mod producer_ids;
 mod publisher;
 mod registration;

@@ -8,16 +8,21 @@ use ottla_metadata::image::Image;
 use ottla_protocol::Uuid;
 use ottla_storage::log_dir::{PartitionDir, names};
 use std::sync::Arc;
-use tracing::{info, warn};
+use tracing::info;
 
-/// Puts the copies in place that are the logs, as Apache Kafka 4.3.1 does at its start.
+/// Puts the copies in place that are the logs, as Apache Kafka 4.3.1 does at its start. The others go on when the logs are open.
 pub(crate) fn end(dirs: &[Arc<Dir>], node_id: i32, image: &Image) -> anyhow::Result<()> {
     for dir in dirs {
         let (fs, root) = (dir.log_dir.fs(), dir.log_dir.path());
         for future in dir.log_dir.contents()?.future {
             let place = root.join(names::partition(&future.topic, future.partition));
-            if assigned(image, node_id, &future) != Some(dir.id) || fs.exists(&place)? {
-                warn!(dir = %future.path.display(), "leaving a log whose move to this log dir was not ended");
+            let is_log = match assigned(image, node_id, &future) {
+                Some(id) if id == dir.id => !fs.exists(&place)?,
+                // A disk that failed in the last step of a move took the log's name away and did not say so.
+                Some(id) => dirs.iter().any(|dir| dir.id == id) && !exists_anywhere(dirs, &future)?,
+                None => false,
+            };
+            if !is_log {
                 continue;
             }
             info!(from = %future.path.display(), to = %place.display(), "ending the move of a log to this log dir");
@@ -42,6 +47,15 @@ pub(crate) fn is_left_behind(
     };
     let place = other.log_dir.path().join(names::partition(&found.topic, found.partition));
     Ok(other.log_dir.fs().exists(&place)?)
+}
+
+fn exists_anywhere(dirs: &[Arc<Dir>], found: &PartitionDir) -> anyhow::Result<bool> {
+    for dir in dirs {
+        if dir.log_dir.fs().exists(&dir.log_dir.path().join(names::partition(&found.topic, found.partition)))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn assigned(image: &Image, node_id: i32, found: &PartitionDir) -> Option<Uuid> {

@@ -1,21 +1,19 @@
 //! One node's life: open the disks, replay the metadata, open the logs, serve, and stop in the opposite order.
 
 use crate::{
+    assignments,
     broker::{Broker, Parts},
     checkpoint_file, cleaner,
     clock::{Clock, wall_ms},
     config_schema::Schema,
-    controller,
-    dir::Dir,
-    entropy, format, housekeeping, http,
+    controller, format, housekeeping, http,
+    log_dirs::{self, OpenDirs},
     logging::Levels,
     metadata_log::{self, MetadataLog},
     network::{self, Bound},
     publisher::{Published, Publisher},
     registration::Registration,
-    removals::Removals,
     replicas::Replicas,
-    room::Room,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ServerConfig, keys};
@@ -26,11 +24,7 @@ use ottla_metadata::{
 };
 use ottla_protocol::{Str, stored::VotersRecord};
 use ottla_state_machine::Shard;
-use ottla_storage::{
-    fs::{Fs, RealFs},
-    journal::{self, Journal},
-    log_dir::LogDir,
-};
+use ottla_storage::fs::{Fs, RealFs};
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,11 +33,8 @@ use tracing::{info, warn};
 /// How long a stop waits for requests that were taken in.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A journal file is larger where a request may be. The segments are synced when half of the files are in use.
-const JOURNAL_FILE_BYTES: u64 = 64 << 20;
 /// More open files of logs are of no use: opening one takes microseconds.
 const MAX_LOG_FILES: usize = 10_000;
-const JOURNAL_FILES: usize = 8;
 
 /// What a start needs to know.
 pub(crate) struct Options {
@@ -74,6 +65,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
+    let epoch_of = registration.clone();
+    tokio::spawn(assignments::run(broker.clone(), move || epoch_of.epoch()));
     for dir in broker.replicas.dirs() {
         tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
     }
@@ -105,11 +98,11 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let Options { config, must_be_formatted, log_levels, clock, .. } = options;
     let config = Arc::new(config);
     let fs: Arc<dyn Fs> = Arc::new(RealFs::new(max_log_files()));
-    let (dirs, cluster_id) = open_dirs(&config, &fs, must_be_formatted)?;
+    let OpenDirs { dirs, dead, cluster_id } = log_dirs::open(&config, &fs, must_be_formatted)?;
     let recovered = recover(&config, &fs)?;
     let stopping = CancellationToken::new();
     let published = Published::new();
-    let replicas = Replicas::new(config.node_id(), dirs, config.clone());
+    let replicas = Replicas::new(config.node_id(), dirs, dead, config.clone());
     let (node_id, cluster_id) = (config.node_id(), Str::from(cluster_id.as_str()));
     let parts = Parts {
         config: config.clone(),
@@ -126,7 +119,9 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let bound = bind(&config)?;
     let changes = broker.replicas.load(&recovered.image)?;
     broker.replicas.start_commits()?;
+    broker.replicas.resume_moves(&recovered.image);
     broker.replicas.start_restoring()?;
+    broker.replicas.assignments().add(broker.replicas.all());
     broker.take_config(broker.replicas.config());
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
     let Recovered { shard, mut log, image, voters, bootstrap, .. } = recovered;
@@ -147,48 +142,6 @@ fn max_log_files() -> usize {
     let raised = Rlimit { current: allowed.maximum, ..allowed };
     let limit = if setrlimit(Resource::Nofile, raised).is_ok() { allowed.maximum } else { allowed.current };
     limit.map_or(MAX_LOG_FILES, |limit| usize::try_from(limit / 2).unwrap_or(MAX_LOG_FILES)).min(MAX_LOG_FILES)
-}
-
-/// Opens and locks the log dirs, formatting those that are new where no config file asked for more care.
-fn open_dirs(
-    config: &ServerConfig,
-    fs: &Arc<dyn Fs>,
-    must_be_formatted: bool,
-) -> anyhow::Result<(Vec<Arc<Dir>>, String)> {
-    let paths: Vec<&Path> = config.log_dirs().iter().map(Path::new).collect();
-    let mut opened = Vec::new();
-    for path in &paths {
-        opened.push(LogDir::open(path, fs.clone())?);
-    }
-    if must_be_formatted && opened.iter().all(|dir| dir.meta_properties().is_none()) {
-        bail!(
-            "no log dir is formatted (no meta.properties in {}); run `ottla format -t \"$(ottla random-uuid)\" -c FILE --standalone` first",
-            config.log_dirs().join(", ")
-        );
-    }
-    let wanted = std::env::var("CLUSTER_ID").ok();
-    let cluster_id = format::ensure_formatted(&mut opened, config.node_id(), wanted.as_deref())?;
-    let removals = Arc::new(Removals::default());
-    let journaled = config.get(keys::OTTLA_JOURNAL_ENABLE);
-    let reserve_bytes = u64::try_from(config.get(keys::OTTLA_LOG_DIR_RESERVE_BYTES)).unwrap_or(0);
-    let dirs = opened.into_iter().map(|dir| {
-        let id = dir.directory_id().context("a log dir has no directory.id")?;
-        let (journal, recovered) = open_journal(&dir, config)?;
-        let room = Room::new(reserve_bytes);
-        Ok(Dir::new(dir, id, removals.clone(), room, journal, recovered, journaled))
-    });
-    Ok((dirs.collect::<anyhow::Result<_>>()?, cluster_id))
-}
-
-/// Opens a log dir's journal. A clean stop leaves none, so beside the mark of one it is older than what the logs hold.
-fn open_journal(dir: &LogDir, config: &ServerConfig) -> anyhow::Result<(Journal, journal::Recovered)> {
-    let largest_batch = u64::try_from(config.get(keys::SOCKET_REQUEST_MAX_BYTES)).unwrap_or(0);
-    let limits =
-        journal::Limits { file_bytes: JOURNAL_FILE_BYTES.max(largest_batch + (1 << 20)), files: JOURNAL_FILES };
-    if dir.clean_shutdown().is_some() {
-        Journal::remove_all(&**dir.fs(), dir.path())?;
-    }
-    Ok(Journal::open(dir.fs().clone(), dir.path(), limits, entropy::u64())?)
 }
 
 /// The metadata as the disk has it.

@@ -2,16 +2,21 @@
 
 mod append_error;
 mod flushing;
+mod place;
 
-pub(crate) use append_error::AppendError;
+pub(crate) use self::{
+    append_error::AppendError,
+    place::{NotReplaced, Place},
+};
 
 use crate::{
     clock::wall_ms,
-    commit::{Commit, Commits, Settling},
+    commit::{Commit, Commits},
     dir::Dir,
     entropy, error_code,
     fetch::session::Wanted,
     fetch::waiters::Waiters,
+    future::Moving,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{CompressionType, TopicConfig};
@@ -21,9 +26,7 @@ use ottla_protocol::{
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
     compression::{Compression, Level, Limits},
 };
-use ottla_storage::{
-    AppendInfo, Isolation, Log, LogReader, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
-};
+use ottla_storage::{AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names};
 use parking_lot::Mutex;
 use std::{
     fmt,
@@ -66,9 +69,9 @@ pub(crate) struct Partition {
     pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
-    pub(crate) dir: Arc<Dir>,
     pub(crate) waiters: Waiters,
-    pub(crate) settling: Settling,
+    /// Whether its log is being copied to another log dir.
+    pub(crate) moving: Moving,
     /// Who else hears of commits: the coordinator that has its records here.
     listener: OnceLock<Weak<dyn CommitListener>>,
     leader_epoch: AtomicI32,
@@ -76,9 +79,10 @@ pub(crate) struct Partition {
     flushed_ms: AtomicI64,
     internal: bool,
     config: ArcSwap<TopicConfig>,
+    /// Replaced while `log` is locked.
+    place: ArcSwap<Place>,
     /// None once it is closed or deleted.
     log: Mutex<Option<Log>>,
-    reader: LogReader,
 }
 
 impl fmt::Display for Partition {
@@ -117,14 +121,13 @@ impl Partition {
                 topic,
                 topic_id,
                 index,
-                dir,
                 waiters: Waiters::default(),
-                settling: Settling::default(),
+                moving: Moving::default(),
                 listener: OnceLock::new(),
                 leader_epoch: AtomicI32::new(leader_epoch),
                 flushed_ms: AtomicI64::new(wall_ms()),
                 config: ArcSwap::from_pointee(config),
-                reader: log.reader(),
+                place: ArcSwap::from_pointee(Place::new(dir, &log)),
                 log: Mutex::new(Some(log)),
             }
         }))
@@ -136,18 +139,6 @@ impl Partition {
 
     pub(crate) fn leader_epoch(&self) -> i32 {
         self.leader_epoch.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn high_watermark(&self) -> i64 {
-        self.reader.offsets().high_watermark
-    }
-
-    pub(crate) fn log_end_offset(&self) -> i64 {
-        self.reader.offsets().log_end_offset
-    }
-
-    pub(crate) fn reader(&self) -> &LogReader {
-        &self.reader
     }
 
     /// Runs `work` on the log as its owner.
@@ -174,9 +165,10 @@ impl Partition {
         Ok(())
     }
 
-    /// Stands for what was appended up to now becoming durable; none where nobody waits for that.
+    /// Stands for what was appended up to now becoming durable; none where nobody waits for that. What was appended before a
+    /// move is durable where the log is now.
     pub(crate) fn commit(&self) -> Option<Commit> {
-        self.dir.commits().map(Commits::commit)
+        self.dir().commits().map(Commits::commit)
     }
 
     /// Appends what a client produced.
@@ -206,7 +198,8 @@ impl Partition {
             batch = produced.recompressed(codec, level, &rules.limits).map_err(Rejected::from)?;
             batch.set_max_timestamp(rules.timestamp_type, validated.max_timestamp);
         }
-        if !self.dir.room.admits(&self.dir.log_dir, batch.size_in_bytes()) {
+        let dir = self.dir();
+        if !dir.room.admits(&dir.log_dir, batch.size_in_bytes()) {
             return Err(AppendError::NoRoom);
         }
         self.append_as(batch.into(), now_ms, Origin::Client)
@@ -227,28 +220,31 @@ impl Partition {
         now_ms: i64,
         origin: Origin,
     ) -> Result<AppendInfo, AppendError> {
-        if self.dir.is_offline() {
+        if self.dir().is_offline() {
             return Err(AppendError::Offline);
         }
+        let mut appended_to = None;
         let append = |log: &mut Log| {
+            let dir = appended_to.insert(self.dir());
             let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
-            if self.dir.commits().is_none() {
+            if dir.commits().is_none() {
                 log.set_high_watermark(log.log_end_offset());
             }
             Ok(info)
         };
-        let appended = self.dir.stalls.run(|| self.with_log(append))?;
-        let info = appended.map_err(|error| self.append_failed(error))?;
-        if !info.duplicate && self.dir.commits().is_none() {
+        let appended = self.dir().stalls.run(|| self.with_log(append))?;
+        let dir = appended_to.unwrap_or_else(|| self.dir());
+        let info = appended.map_err(|error| append_failed(&dir, error))?;
+        if !info.duplicate && dir.commits().is_none() {
             self.waiters.wake();
         }
         if info.flush_due {
             // `flush.messages`: synced before the producer is answered, at the cost of this thread.
             tokio::task::block_in_place(|| self.flush());
-            if self.dir.is_offline() {
+            if self.dir().is_offline() {
                 return Err(AppendError::Offline);
             }
-        } else if info.rolled && self.dir.commits().is_none() {
+        } else if info.rolled && dir.commits().is_none() {
             let partition = self.clone();
             tokio::task::spawn_blocking(move || partition.flush());
         }
@@ -266,7 +262,9 @@ impl Partition {
 
     /// Takes note that everything below an offset is durable.
     pub(crate) fn committed(&self, end: i64) {
-        let Ok(high_watermark) = self.with_log(|log| log.set_high_watermark(end)) else { return };
+        // What is said of the log dir where the log was before is old news.
+        let advanced = self.with_log(|log| log.set_high_watermark(end.max(log.high_watermark())));
+        let Ok(high_watermark) = advanced else { return };
         self.waiters.wake();
         if let Some(listener) = self.listener.get().and_then(Weak::upgrade) {
             listener.committed(high_watermark);
@@ -283,16 +281,6 @@ impl Partition {
     /// Lets somebody hear of commits.
     pub(crate) fn set_listener(&self, listener: Weak<dyn CommitListener>) {
         assert!(self.listener.set(listener).is_ok(), "{self} has one coordinator");
-    }
-
-    fn append_failed(&self, error: ottla_storage::AppendError) -> AppendError {
-        if error_code::is_disk_failure(&error) {
-            self.dir.fail(&error);
-        }
-        if matches!(error, ottla_storage::AppendError::DiskFull(_)) {
-            self.dir.room.found_full(&self.dir.log_dir);
-        }
-        AppendError::Log(error)
     }
 
     /// Removes what retention no longer keeps, and forgets producers that were silent for too long. Blocks.
@@ -323,7 +311,7 @@ impl Partition {
 
     fn later(&self, work: impl FnOnce() + Send + 'static) {
         let delay = u64::try_from(self.config.load().file_delete_delay_ms).unwrap_or(0);
-        self.dir.removals.later(Duration::from_millis(delay), work);
+        self.dir().removals.later(Duration::from_millis(delay), work);
     }
 
     /// Closes the log as a clean stop must, but for syncing its disk, and answers its end. Blocks.
@@ -335,11 +323,12 @@ impl Partition {
     /// Takes the log out of service and lets its files be removed. Blocks.
     pub(crate) fn delete(&self) -> Result<(), ottla_storage::DeleteError> {
         let Some(log) = self.log.lock().take() else { return Ok(()) };
+        self.dir().remove_log();
         self.waiters.wake();
         let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
         self.remove_later(log.delete(&name)?);
         // Whoever still has this partition, as who waits for its sync, must not keep the disk from being free of it.
-        let reader = self.reader.clone();
+        let reader = self.reader();
         self.later(move || reader.close_files());
         Ok(())
     }
@@ -363,7 +352,7 @@ impl Partition {
         isolation: Isolation,
     ) -> Result<Read, ErrorCode> {
         self.check_epoch(wanted.current_leader_epoch)?;
-        let offsets = self.reader.offsets();
+        let offsets = self.reader().offsets();
         let mut read = Read {
             high_watermark: offsets.high_watermark,
             last_stable_offset: offsets.last_stable_offset,
@@ -376,7 +365,7 @@ impl Partition {
             return Ok(read);
         }
         let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0).min(max_bytes);
-        let found = self.reader.read(wanted.fetch_offset, max_bytes, at_least_one, isolation);
+        let found = self.reader().read(wanted.fetch_offset, max_bytes, at_least_one, isolation);
         let found = found.map_err(|error| self.read_error(&error))?;
         if wanted.max_bytes < 0 && wanted.fetch_offset < offsets.end(isolation) {
             return Err(ErrorCode::UnknownServerError);
@@ -392,7 +381,7 @@ impl Partition {
         if wanted.last_fetched_epoch < 0 {
             return Ok(None);
         }
-        let Some(end) = self.reader.end_offset_for_epoch(wanted.last_fetched_epoch) else {
+        let Some(end) = self.reader().end_offset_for_epoch(wanted.last_fetched_epoch) else {
             return Err(ErrorCode::OffsetOutOfRange);
         };
         let parted = end.epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset;
@@ -413,9 +402,9 @@ impl Partition {
         mut take: impl FnMut(&ottla_protocol::batch::Header, Record) -> Result<(), String>,
     ) -> Result<i64, String> {
         let end = self.log_end_offset();
-        let mut next = self.reader.offsets().log_start_offset;
+        let mut next = self.reader().offsets().log_start_offset;
         while next < end {
-            let read = self.reader.read(next, REPLAY_BYTES, true, Isolation::LogEnd).map_err(|e| e.to_string())?;
+            let read = self.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd).map_err(|e| e.to_string())?;
             let bytes = read.bytes().map_err(|e| e.to_string())?;
             let (batches, _cut) = CheckedBatches::parse_whole(bytes).map_err(|e| e.to_string())?;
             let last = batches.iter().last().map(|batch| batch.header().next_offset());
@@ -429,6 +418,16 @@ impl Partition {
         }
         Ok(end)
     }
+}
+
+fn append_failed(dir: &Dir, error: ottla_storage::AppendError) -> AppendError {
+    if error_code::is_disk_failure(&error) {
+        dir.fail(&error);
+    }
+    if matches!(error, ottla_storage::AppendError::DiskFull(_)) {
+        dir.room.found_full(&dir.log_dir);
+    }
+    AppendError::Log(error)
 }
 
 /// Bytes of log that a replay holds at a time.

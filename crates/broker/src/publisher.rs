@@ -63,6 +63,7 @@ impl Publisher {
             self.broker.take_config(self.broker.replicas.config());
         }
         self.broker.published.image.store(Arc::new(self.image.clone()));
+        self.broker.replicas.assignments().add(changes.added.iter().cloned());
         self.broker.groups.follow(&changes, &delta);
         Ok(())
     }

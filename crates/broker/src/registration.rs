@@ -3,7 +3,7 @@
 //! A combined node does this through its controller's queue as another broker would through a request, so the controller
 //! knows no difference.
 
-use crate::{broker::Broker, entropy, network::Bound};
+use crate::{broker::Broker, cordons, entropy, network::Bound};
 use anyhow::bail;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{
@@ -92,6 +92,7 @@ impl Registration {
             want_fence: false,
             want_shut_down,
             offline_log_dirs: dirs.filter(|dir| dir.is_offline()).map(|dir| dir.id).collect(),
+            cordoned_log_dirs: Some(cordons::ids(&self.broker.config(), self.broker.replicas.dirs())),
         }
     }
 
@@ -103,6 +104,8 @@ impl Registration {
                 biased;
                 () = self.broker.stopping.cancelled() => return,
                 _ = ticks.tick() => {}
+                // The controller chooses brokers by what it knows of their log dirs.
+                () = self.broker.config_changed.notified() => {}
             }
             let beat = self.beat(false);
             match self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat)).await.map(status) {

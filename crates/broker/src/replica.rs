@@ -51,7 +51,8 @@ pub(crate) struct Replica {
     pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
-    pub(crate) dir: Arc<Dir>,
+    /// Where its log was found or made.
+    home: Arc<Dir>,
     wanted: Mutex<Wanted>,
     /// Held while the log is opened or deleted.
     state: Mutex<State>,
@@ -78,7 +79,7 @@ impl Replica {
             topic: topic.name.clone(),
             topic_id: topic.id,
             index,
-            dir,
+            home: dir,
             wanted: Mutex::new(Wanted { leader_epoch, settings }),
             state: Mutex::new(State::Free),
             partition: OnceLock::new(),
@@ -93,6 +94,11 @@ impl Replica {
     /// The settings as they are now.
     pub(crate) fn settings(&self) -> Arc<LogSettings> {
         self.wanted.lock().settings.clone()
+    }
+
+    /// The log dir where the log is now.
+    pub(crate) fn dir(&self) -> Arc<Dir> {
+        self.opened().map_or_else(|| self.home.clone(), |partition| partition.dir())
     }
 
     /// The partition if its log is open.
@@ -118,7 +124,7 @@ impl Replica {
         match *state {
             State::Failed => Err(ErrorCode::KafkaStorageError),
             State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
-            State::Free if self.dir.is_offline() => Err(ErrorCode::KafkaStorageError),
+            State::Free if self.home.is_offline() => Err(ErrorCode::KafkaStorageError),
             State::Free => self.open_first(&mut state),
         }
     }
@@ -138,7 +144,7 @@ impl Replica {
                 // For want of room nothing is lost: the next one who asks finds out whether there is some again.
                 if !is_full(&error) {
                     *state = State::Failed;
-                    self.dir.save_recovered(self.key(), &self.found());
+                    self.home.save_recovered(self.key(), &self.found());
                     error!(
                         topic = %self.topic, partition = self.index, dir = %self.found().path.display(),
                         "the partition is offline until its files are mended and the broker is restarted: {error:#}"
@@ -152,23 +158,26 @@ impl Replica {
     }
 
     fn open_log(&self, wanted: &Wanted) -> anyhow::Result<Arc<Partition>> {
-        let (settings, log_dir) = (&wanted.settings, &self.dir.log_dir);
+        let (settings, log_dir) = (&wanted.settings, &self.home.log_dir);
         let topic_id = (!self.topic_id.is_zero()).then_some(self.topic_id);
-        let mut log = match log_dir.open_log(&self.found(), topic_id, settings.log.clone(), wall_ms()) {
-            Err(OpenError::InconsistentTopicId { .. }) => {
-                set_aside(&self.dir, &self.found(), "it is of an earlier topic of that name")?;
-                let log = self.create(settings)?;
-                log_dir.sync_all()?;
-                log
-            }
-            opened => opened?,
+        let opened = match log_dir.fs().exists(&self.found().path)? {
+            true => Some(log_dir.open_log(&self.found(), topic_id, settings.log.clone(), wall_ms())),
+            false => None,
         };
-        let restored = self.dir.restore(self.key(), &self.found(), &mut log)?;
-        let (topic, dir) = (self.topic.clone(), self.dir.clone());
+        let mut log = match opened {
+            Some(Err(OpenError::InconsistentTopicId { .. })) => {
+                set_aside(&self.home, &self.found(), "it is of an earlier topic of that name")?;
+                self.create_synced(settings)?
+            }
+            Some(opened) => opened?,
+            None => self.create_synced(settings)?,
+        };
+        let restored = self.home.restore(self.key(), &self.found(), &mut log)?;
+        let (topic, dir) = (self.topic.clone(), self.home.clone());
         let config = settings.topic.clone();
         let durable = restored.end.max(log.recovery_point());
         let partition = Partition::new(topic, self.topic_id, self.index, dir, wanted.leader_epoch, config, log)?;
-        if let Some(commits) = self.dir.commits() {
+        if let Some(commits) = self.home.commits() {
             partition.commit_from(durable)?;
             commits.to_settle([partition.clone()].into_iter().filter(|_| restored.batches > 0));
         }
@@ -177,12 +186,18 @@ impl Replica {
 
     /// Makes the log, which is not there yet. [`ottla_storage::LogDir::sync_all`] is to be called before it is used.
     pub(crate) fn create(&self, settings: &LogSettings) -> Result<Log, OpenError> {
-        self.dir.log_dir.create_log(&self.topic, self.index, self.topic_id, settings.log.clone(), wall_ms())
+        self.home.log_dir.create_log(&self.topic, self.index, self.topic_id, settings.log.clone(), wall_ms())
     }
 
-    /// Where the log is.
-    pub(crate) fn found(&self) -> PartitionDir {
-        let path = self.dir.log_dir.path().join(names::partition(&self.topic, self.index));
+    fn create_synced(&self, settings: &LogSettings) -> anyhow::Result<Log> {
+        let log = self.create(settings)?;
+        self.home.log_dir.sync_all()?;
+        Ok(log)
+    }
+
+    /// Where the log is while it is not open.
+    fn found(&self) -> PartitionDir {
+        let path = self.home.log_dir.path().join(names::partition(&self.topic, self.index));
         PartitionDir { topic: self.topic.to_string(), partition: self.index, path }
     }
 
@@ -191,7 +206,7 @@ impl Replica {
         match self.opened() {
             Some(partition) => partition.reader().size(),
             None => *self.size.get_or_init(|| {
-                let listed = self.dir.log_dir.fs().list(&self.found().path).unwrap_or_default();
+                let listed = self.home.log_dir.fs().list(&self.found().path).unwrap_or_default();
                 listed.iter().filter(|entry| !entry.is_dir && entry.name.ends_with(".log")).map(|entry| entry.len).sum()
             }),
         }
@@ -217,17 +232,21 @@ impl Replica {
         if let Some(partition) = self.opened() {
             return partition.delete();
         }
-        self.dir.forget_recovered(self.key());
+        self.home.remove_log();
+        self.home.forget_recovered(self.key());
         let from = self.found().path;
         let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
-        let to = self.dir.log_dir.path().join(name);
-        let fs = self.dir.log_dir.fs();
-        let renamed = fs.rename(&from, &to).and_then(|()| fs.sync_dir(self.dir.log_dir.path()));
+        let to = self.home.log_dir.path().join(name);
+        let fs = self.home.log_dir.fs();
+        if !fs.exists(&from).unwrap_or(true) {
+            return Ok(());
+        }
+        let renamed = fs.rename(&from, &to).and_then(|()| fs.sync_dir(self.home.log_dir.path()));
         renamed.map_err(|source| ottla_storage::DeleteError::Io { path: from, source })?;
         let removal = Removal::of_dir(fs.clone(), &to);
         let delay = u64::try_from(self.settings().topic.file_delete_delay_ms).unwrap_or(0);
         let name = self.to_string();
-        self.dir.removals.later(Duration::from_millis(delay), move || {
+        self.home.removals.later(Duration::from_millis(delay), move || {
             if let Err(error) = removal.run() {
                 error!(partition = name, %error, "cannot remove files that are no longer needed");
             }

@@ -4,9 +4,12 @@ mod checkpoints;
 mod load;
 
 use crate::{
+    assignments::Assignments,
     dir::Dir,
     entropy,
+    future::Futures,
     partition::Partition,
+    placement::Assigned,
     replica::{LogSettings, Replica},
     settings,
 };
@@ -17,8 +20,11 @@ use ottla_metadata::{
     image::{Image, Topic},
     topic_name,
 };
-use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::log_dir::{PartitionDir, names};
+use ottla_protocol::{ErrorCode, Str};
+use ottla_storage::{
+    journal::PartitionKey,
+    log_dir::{PartitionDir, names},
+};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,6 +44,10 @@ type ByIndex = HashMap<i32, Arc<Replica>>;
 pub(crate) struct Replicas {
     node_id: i32,
     dirs: Vec<Arc<Dir>>,
+    /// Log dirs that failed before they could be opened.
+    dead_dirs: Vec<String>,
+    futures: Futures,
+    assignments: Arc<Assignments>,
     config: ArcSwap<ServerConfig>,
     topics: ArcSwap<HashMap<Str, Arc<ByIndex>>>,
     /// Held while checkpoints are written: they replace their files by way of one temporary file each.
@@ -50,16 +60,23 @@ pub(crate) struct Replicas {
 /// What the coordinators must hear of.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// Of internal topics.
-    pub(crate) added: Vec<Arc<Partition>>,
+    pub(crate) added: Vec<Arc<Replica>>,
     pub(crate) removed: Vec<Arc<Replica>>,
 }
 
 impl Replicas {
-    pub(crate) fn new(node_id: i32, dirs: Vec<Arc<Dir>>, config: Arc<ServerConfig>) -> Arc<Self> {
+    pub(crate) fn new(
+        node_id: i32,
+        dirs: Vec<Arc<Dir>>,
+        dead_dirs: Vec<String>,
+        config: Arc<ServerConfig>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             node_id,
             dirs,
+            dead_dirs,
+            futures: Futures::default(),
+            assignments: Arc::default(),
             config: ArcSwap::new(config),
             topics: ArcSwap::default(),
             checkpoints: Mutex::default(),
@@ -77,12 +94,27 @@ impl Replicas {
         }
     }
 
-    fn replica(&self, topic: &str, index: i32) -> Option<Arc<Replica>> {
+    pub(crate) fn replica(&self, topic: &str, index: i32) -> Option<Arc<Replica>> {
         self.topics.load().get(topic).and_then(|partitions| partitions.get(&index)).cloned()
     }
 
     pub(crate) fn dirs(&self) -> &[Arc<Dir>] {
         &self.dirs
+    }
+
+    /// The names of log dirs that failed before they could be opened.
+    pub(crate) fn dead_dirs(&self) -> &[String] {
+        &self.dead_dirs
+    }
+
+    /// The logs on their way from one log dir to another.
+    pub(crate) fn futures(&self) -> &Futures {
+        &self.futures
+    }
+
+    /// What the controller may have to be told of log dirs.
+    pub(crate) fn assignments(&self) -> Arc<Assignments> {
+        self.assignments.clone()
     }
 
     /// Every partition, in no particular order.
@@ -110,8 +142,9 @@ impl Replicas {
 
     /// Which disk failed, if one did.
     pub(crate) fn failure(&self) -> Option<String> {
-        let dir = self.dirs.iter().find(|dir| dir.is_offline())?;
-        Some(format!("log dir {} is offline", dir.log_dir.path().display()))
+        let failed = self.dirs.iter().find(|dir| dir.is_offline()).map(|dir| dir.name());
+        let failed = failed.or_else(|| self.dead_dirs.first().cloned())?;
+        Some(format!("log dir {failed} is offline"))
     }
 
     /// Starts to commit what is appended.
@@ -121,7 +154,7 @@ impl Replicas {
             let (replicas, id) = (Arc::downgrade(self), dir.id);
             let on_failure = move || {
                 let opened = replicas.upgrade().map(|replicas| replicas.opened()).unwrap_or_default();
-                opened.iter().filter(|partition| partition.dir.id == id).for_each(|p| p.commits_failed());
+                opened.iter().filter(|partition| partition.dir().id == id).for_each(|p| p.commits_failed());
             };
             commits.start(dir, on_failure)?;
         }
@@ -163,7 +196,8 @@ impl Replicas {
         {
             error!(%error, "cannot write checkpoints");
         }
-        changes.added = open_internal(&made);
+        open_internal(&made);
+        changes.added = made;
         self.reconfigure(image, delta);
         changes
     }
@@ -171,6 +205,7 @@ impl Replicas {
     fn delete(&self, replicas: &[Arc<Replica>]) {
         for replica in replicas {
             info!(partition = %replica, "deleted");
+            self.futures.cancel(&replica.topic, replica.index);
             if let Err(error) = replica.delete() {
                 error!(partition = %replica, %error, "cannot delete the log; it is set aside at the next start");
             }
@@ -179,7 +214,7 @@ impl Replicas {
 
     /// Makes the folders of new logs durable, all at once.
     fn sync_new(&self, made: &[Arc<Replica>]) {
-        for dir in self.dirs.iter().filter(|dir| made.iter().any(|replica| replica.dir.id == dir.id)) {
+        for dir in self.dirs.iter().filter(|dir| made.iter().any(|replica| replica.dir().id == dir.id)) {
             if let Err(error) = dir.log_dir.sync_all() {
                 dir.fail(&error);
             }
@@ -201,27 +236,29 @@ impl Replicas {
             replica.set_leader_epoch(wanted.leader_epoch)?;
             return Ok(None);
         }
-        let dir = self.choose_dir(wanted.directory(self.node_id), partitions);
+        let key = PartitionKey { topic_id: topic.id, partition: index };
+        let dir = match self.dirs.iter().find(|dir| dir.has_recovered(&key)) {
+            // A power cut took the folder, not what the journal has.
+            Some(dir) => dir.clone(),
+            None => {
+                let assigned = Assigned::of(wanted.directory(self.node_id));
+                let Some(dir) = self.choose_dir(assigned, &topic.name, index) else {
+                    warn!(topic = %topic.name, partition = index, "the partition is in a log dir that is offline");
+                    return Ok(None);
+                };
+                dir
+            }
+        };
         let replica = Replica::new(topic, index, dir, wanted.leader_epoch, settings.clone());
-        // Made now, for tools to find, and closed again: it is opened when it is used.
-        drop(replica.create(settings)?);
+        // Made now, for tools to find, and closed again: it is opened when it is used. If there is no room it is made then.
+        match replica.create(settings) {
+            Ok(log) => drop(log),
+            Err(error) if error.is_full() => warn!(partition = %replica, %error, "cannot make the log yet"),
+            Err(error) => return Err(error.into()),
+        }
+        replica.dir().add_log();
         partitions.insert(index, replica.clone());
         Ok(Some(replica))
-    }
-
-    /// The dir that the metadata names, else the one with the fewest partitions, as in Kafka.
-    fn choose_dir(&self, assigned: Option<Uuid>, beside: &ByIndex) -> Arc<Dir> {
-        if let Some(dir) = self.dirs.iter().find(|dir| Some(dir.id) == assigned) {
-            return dir.clone();
-        }
-        let mut counts: HashMap<Uuid, usize> = HashMap::new();
-        let topics = self.topics.load();
-        for replica in topics.values().flat_map(|p| p.values()).chain(beside.values()) {
-            *counts.entry(replica.dir.id).or_default() += 1;
-        }
-        let online = self.dirs.iter().filter(|dir| !dir.is_offline());
-        let fewest = online.min_by_key(|dir| counts.get(&dir.id).copied().unwrap_or(0));
-        fewest.or(self.dirs.first()).expect("a broker has a log dir").clone()
     }
 
     fn log_settings(&self, image: &Image, topic: &Str) -> Arc<LogSettings> {
@@ -262,10 +299,10 @@ impl Replicas {
 }
 
 /// Opens those of internal topics, for their coordinators.
-fn open_internal(replicas: &[Arc<Replica>]) -> Vec<Arc<Partition>> {
+fn open_internal(replicas: &[Arc<Replica>]) {
     let internal = replicas.iter().filter(|replica| topic_name::is_internal(&replica.topic)).cloned().collect();
     // Why one cannot be opened was logged.
-    in_parallel(internal, THREADS, |replica: &Arc<Replica>| replica.open()).into_iter().filter_map(Result::ok).collect()
+    in_parallel(internal, THREADS, |replica: &Arc<Replica>| _ = replica.open());
 }
 
 /// Does the same work on many things with some threads; the outcomes have no order.

@@ -2,6 +2,7 @@
 
 mod activate;
 mod alter_configs;
+mod assign_replicas;
 mod brokers;
 mod context;
 mod create_partitions;
@@ -18,6 +19,7 @@ pub use self::activate::Activate;
 pub use self::alter_configs::{
     AlterConfigs, AlterableResource, AlteredResource, ConfigChange, IncrementalAlterConfigs,
 };
+pub use self::assign_replicas::{AssignReplicas, Assignment};
 pub use self::brokers::{BrokerHeartbeat, BrokerStatus, RegisterBroker, UnregisterBroker};
 pub use self::create_partitions::{CreatePartitions, GrowingTopic};
 pub use self::create_topics::{CreatableTopic, CreateTopics, CreatedTopic, ReplicaAssignment, TopicResult};
@@ -27,7 +29,7 @@ pub use self::register_controller::RegisterController;
 pub use self::settings::{ConfigSchema, Settings};
 
 use crate::{ApiError, Image, MetadataRecord, MetadataVersion, image, topic_name};
-use ottla_protocol::Str;
+use ottla_protocol::{ErrorCode, Str};
 use ottla_state_machine::{Now, Outcome, StateMachine, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -148,6 +150,8 @@ pub enum Event {
     RegisterBroker(Ticket, RegisterBroker),
     /// A broker lives.
     BrokerHeartbeat(Ticket, BrokerHeartbeat),
+    /// A broker tells where its replicas are.
+    AssignReplicas(Ticket, AssignReplicas),
     /// A broker is to be forgotten.
     UnregisterBroker(Ticket, UnregisterBroker),
     /// A controller has started.
@@ -179,6 +183,8 @@ pub enum Reply {
     RegisterBroker(Result<i64, ApiError>),
     /// To [`Event::BrokerHeartbeat`].
     BrokerHeartbeat(Result<BrokerStatus, ApiError>),
+    /// To [`Event::AssignReplicas`].
+    AssignReplicas(Result<Vec<ErrorCode>, ApiError>),
     /// To [`Event::UnregisterBroker`].
     UnregisterBroker(Result<(), ApiError>),
     /// To [`Event::RegisterController`].

@@ -84,7 +84,7 @@ impl Racks {
         let mut draws = Draws(seed);
         let mut racks: BTreeMap<_, Rack> = BTreeMap::new();
         let (mut brokers, mut unfenced) = (0, 0);
-        let usable = cluster.brokers().values().filter(|b| !b.in_controlled_shutdown);
+        let usable = cluster.brokers().values().filter(|b| !b.in_controlled_shutdown && !b.is_cordoned());
         for broker in usable {
             let rack = racks.entry(broker.rack.as_deref()).or_default();
             brokers += 1;

@@ -31,7 +31,10 @@ mod shared;
 
 pub use config::LogConfig;
 pub use epochs::EpochEndOffset;
-pub use log::{AppendError, AppendInfo, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal, Swap};
+pub use log::{
+    AppendError, AppendInfo, Copied, CopyError, DeleteError, FlushTask, Flushed, Log, OpenError, OpenOptions, Removal,
+    Swap,
+};
 pub use log_dir::LogDir;
 pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry};
 pub use read::{

@@ -47,7 +47,7 @@ impl Work {
 impl Commits {
     /// Hands partitions over to be written back.
     pub(crate) fn to_settle(&self, partitions: impl Iterator<Item = Arc<Partition>>) {
-        let new: Vec<_> = partitions.filter(|partition| partition.settling.mark_dirty()).collect();
+        let new: Vec<_> = partitions.filter(|partition| partition.place().settling.mark_dirty()).collect();
         if !new.is_empty() {
             self.work.lock().dirty.extend(new);
             self.worked.notify_all();
@@ -82,7 +82,7 @@ impl Commits {
         let mut unsynced = Vec::new();
         loop {
             let (dirty, urgent, closed) = self.next_work();
-            let written = self.write_back(dirty, &mut unsynced).map_err(SyncError::from);
+            let written = self.write_back(dir, dirty, &mut unsynced).map_err(SyncError::from);
             let sync = (urgent && !unsynced.is_empty()) || self.is_half_full();
             let result = written.and_then(|()| if sync { self.sync_disk(dir, &mut unsynced) } else { Ok(()) });
             if let Err(error) = result {
@@ -116,15 +116,22 @@ impl Commits {
     }
 
     /// Has each partition's new bytes written, one after the other, unless the whole disk is about to be synced.
-    fn write_back(&self, dirty: Vec<Arc<Partition>>, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SegmentError> {
+    fn write_back(
+        &self,
+        dir: &Dir,
+        dirty: Vec<Arc<Partition>>,
+        unsynced: &mut Vec<Arc<Partition>>,
+    ) -> Result<(), SegmentError> {
         let mut hurry = false;
-        for partition in dirty {
-            partition.settling.clear_dirty();
+        let here = dirty.into_iter().map(|partition| (partition.place(), partition));
+        // A log that moved away was synced where it is now.
+        for (place, partition) in here.filter(|(place, _)| place.dir.id == dir.id) {
+            place.settling.clear_dirty();
             hurry = hurry || self.work.lock().is_urgent() || self.is_half_full();
             if !hurry {
                 written_back(&partition)?;
             }
-            if partition.settling.mark_unsynced() {
+            if place.settling.mark_unsynced() {
                 unsynced.push(partition);
             }
         }
@@ -141,8 +148,8 @@ impl Commits {
         let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
         let mut proofs = Vec::with_capacity(unsynced.len());
         for partition in unsynced.drain(..) {
-            partition.settling.clear_unsynced();
-            match partition.with_log(|log| log.synced_with_disk()) {
+            partition.place().settling.clear_unsynced();
+            match partition.with_log_in(dir, |log| log.synced_with_disk()) {
                 Ok(Ok(proof)) => proofs.push((partition, proof)),
                 // Its recovery point stays: recovery has more to read.
                 Ok(Err(error)) if error.is_full() => warn!(%partition, %error, "no room to note what is flushed"),
@@ -152,7 +159,7 @@ impl Commits {
         }
         dir.log_dir.sync_all()?;
         for (partition, proof) in proofs {
-            let _ = partition.with_log(|log| log.mark_flushed(proof));
+            let _ = partition.with_log_in(dir, |log| log.mark_flushed(proof));
         }
         if let Some(journal) = self.journal.lock().as_mut() {
             match journal.settle(seq) {

@@ -20,26 +20,29 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 27] = [
+const MODULES: [&str; 30] = [
     "ottla",
+    "ottla.assignments",
     "ottla.cleaner",
     "ottla.cli",
     "ottla.commit",
     "ottla.controller",
     "ottla.dir",
+    "ottla.future",
     "ottla.groups",
     "ottla.handlers",
     "ottla.housekeeping",
     "ottla.http",
+    "ottla.log_dirs",
     "ottla.logging",
     "ottla.moves",
     "ottla.network",
     "ottla.node",
-    "ottla.offline",
     "ottla.partition",
     "ottla.producer_ids",
     "ottla.publisher",
     "ottla.registration",
+    "ottla.replica",
     "ottla.replicas",
     "ottla.settings",
     "ottla.shards",

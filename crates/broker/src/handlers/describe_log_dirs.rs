@@ -1,8 +1,8 @@
 //! DescribeLogDirs (35): what lies in each log dir, and how much room is left (KIP-113, KIP-827).
 
 use super::{Context, Pending, Refusal, plain_within};
-use crate::{dir::Dir, replica::Replica, replicas::Replicas};
-use ottla_config::{ServerConfig, keys};
+use crate::{cordons, dir::Dir, future::Move, replica::Replica, replicas::Replicas};
+use ottla_config::ServerConfig;
 use ottla_protocol::{
     ErrorCode, Str,
     frame::RequestFrame,
@@ -16,9 +16,6 @@ use std::{
     pin::Pin,
 };
 use tracing::warn;
-
-/// Stands for all log dirs among those that are cordoned (KIP-1066).
-const ALL: &str = "*";
 
 /// What Kafka tells where the lag cannot be known.
 const UNKNOWN_LAG: i64 = -1;
@@ -38,12 +35,13 @@ async fn handle(cx: Context, request: DescribeLogDirsRequest) -> DescribeLogDirs
     let describe = move || {
         let wanted = wanted(&request);
         let config = cx.broker.config();
-        let dirs = cx.broker.replicas.dirs().iter();
-        let results = dirs.map(|dir| describe(&cx.broker.replicas, &config, dir, wanted.as_ref()));
+        let replicas = &cx.broker.replicas;
+        let dirs = replicas.dirs().iter().map(|dir| describe(replicas, &config, dir, wanted.as_ref()));
+        let results = dirs.chain(replicas.dead_dirs().iter().map(|dead| failed(dead.as_str().into())));
         DescribeLogDirsResponse { results: results.collect(), ..Default::default() }
     };
-    let failed = || DescribeLogDirsResponse { error_code: ErrorCode::UnknownServerError.code(), ..Default::default() };
-    tokio::task::spawn_blocking(describe).await.unwrap_or_else(|_| failed())
+    let panicked = || DescribeLogDirsResponse { error_code: ErrorCode::UnknownServerError.code(), ..Default::default() };
+    tokio::task::spawn_blocking(describe).await.unwrap_or_else(|_| panicked())
 }
 
 /// The partitions that were asked for, or nothing if all are.
@@ -58,22 +56,15 @@ fn describe(
     dir: &Dir,
     wanted: Option<&BTreeSet<(&Str, i32)>>,
 ) -> DescribeLogDirsResult {
-    let path = dir.log_dir.path();
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let log_dir = Str::from(path.to_string_lossy().as_ref());
-    let failed = DescribeLogDirsResult {
-        error_code: ErrorCode::KafkaStorageError.code(),
-        log_dir: log_dir.clone(),
-        ..Default::default()
-    };
+    let log_dir = Str::from(dir.name());
     if dir.is_offline() {
-        return failed;
+        return failed(log_dir);
     }
     let space = match dir.log_dir.space() {
         Ok(space) => space,
         Err(error) => {
             warn!(dir = %log_dir, %error, "cannot find out how much room a log dir has");
-            return failed;
+            return failed(log_dir);
         }
     };
     let bytes = |count| i64::try_from(count).unwrap_or(i64::MAX);
@@ -83,28 +74,32 @@ fn describe(
         topics: found(replicas, dir, wanted).into_iter().map(topic).collect(),
         total_bytes: bytes(space.total_bytes),
         usable_bytes: bytes(space.usable_bytes),
-        is_cordoned: is_cordoned(config, dir),
+        is_cordoned: cordons::is_cordoned(config, dir),
         ..Default::default()
     }
 }
 
-fn is_cordoned(config: &ServerConfig, dir: &Dir) -> bool {
-    let cordoned = config.get(keys::CORDONED_LOG_DIRS);
-    cordoned.iter().any(|path| path == ALL || std::path::Path::new(path) == dir.log_dir.path())
+fn failed(log_dir: Str) -> DescribeLogDirsResult {
+    DescribeLogDirsResult { error_code: ErrorCode::KafkaStorageError.code(), log_dir, ..Default::default() }
 }
 
 fn found(replicas: &Replicas, dir: &Dir, wanted: Option<&BTreeSet<(&Str, i32)>>) -> Found {
     let mut found = Found::new();
     let is_wanted = |topic: &Str, index: i32| wanted.is_none_or(|wanted| wanted.contains(&(topic, index)));
-    let here = replicas.all().into_iter().filter(|replica| replica.dir.id == dir.id);
+    let here = replicas.all().into_iter().filter(|replica| replica.dir().id == dir.id);
     for replica in here.filter(|replica| is_wanted(&replica.topic, replica.index)) {
         found.entry(replica.topic.clone()).or_default().insert(replica.index, described(&replica));
+    }
+    let copies = replicas.futures().to_dir(dir.id).into_iter();
+    for copy in copies.filter(|copy| is_wanted(&copy.partition.topic, copy.partition.index)) {
+        let partitions = found.entry(copy.partition.topic.clone()).or_default();
+        partitions.entry(copy.partition.index).or_insert_with(|| moving(&copy));
     }
     found
 }
 
 fn described(replica: &Replica) -> DescribeLogDirsPartition {
-    // How far the replica is behind what is committed; none that moves to another dir is kept yet.
+    // How far the replica is behind what is committed.
     let offset_lag = match replica.opened().map(|partition| partition.reader().offsets()) {
         Some(offsets) => (offsets.high_watermark - offsets.log_end_offset).max(0),
         None if replica.is_failed() => UNKNOWN_LAG,
@@ -115,6 +110,16 @@ fn described(replica: &Replica) -> DescribeLogDirsPartition {
         partition_size: i64::try_from(replica.size()).unwrap_or(i64::MAX),
         offset_lag,
         is_future_key: false,
+        ..Default::default()
+    }
+}
+
+fn moving(copy: &Move) -> DescribeLogDirsPartition {
+    DescribeLogDirsPartition {
+        partition_index: copy.partition.index,
+        partition_size: i64::try_from(copy.size()).unwrap_or(i64::MAX),
+        offset_lag: copy.lag(),
+        is_future_key: true,
         ..Default::default()
     }
 }

@@ -62,7 +62,7 @@ fn producers(cx: &Context, image: &Image, topic: &str, index: i32) -> Result<Vec
         let elsewhere = error == ErrorCode::UnknownTopicOrPartition && image.topics().partition(topic, index).is_some();
         if elsewhere { ErrorCode::NotLeaderOrFollower } else { error }
     })?;
-    if partition.dir.is_offline() {
+    if partition.dir().is_offline() {
         return Err(ErrorCode::KafkaStorageError);
     }
     let producers = partition.with_log(|log| log.producers().map(|(id, entry)| state(id, entry)).collect());

@@ -93,7 +93,7 @@ async fn wait_for_disks<'a>(
 }
 
 fn writes_to(cx: &Context, request: &ProduceRequest, dir: &Dir) -> bool {
-    let is_there = |topic: &Str, index| cx.broker.replicas.partition(topic, index).is_ok_and(|p| p.dir.id == dir.id);
+    let is_there = |topic: &Str, index| cx.broker.replicas.replica(topic, index).is_some_and(|r| r.dir().id == dir.id);
     request.topic_data.iter().any(|topic| {
         let name = resolve(cx, topic);
         name.is_ok_and(|name| topic.partition_data.iter().any(|data| is_there(&name, data.index)))

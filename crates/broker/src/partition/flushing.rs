@@ -1,6 +1,6 @@
 //! Making a partition's log durable where no journal does.
 
-use super::{Gone, Partition};
+use super::Partition;
 use crate::clock::wall_ms;
 use ottla_storage::Log;
 use std::sync::atomic::Ordering;
@@ -17,19 +17,20 @@ impl Partition {
     /// Makes everything appended durable. Blocks.
     pub(crate) fn flush(&self) {
         self.flushed_ms.store(wall_ms(), Ordering::Relaxed);
-        let task = match self.with_log(Log::flush_task) {
-            Ok(Ok(Some(task))) => task,
-            Ok(Err(error)) if error.is_full() => return warn!(partition = %self, %error, "not flushed"),
-            Ok(Err(error)) => return self.dir.fail(&error),
-            Ok(Ok(None)) | Err(Gone) => return,
+        let Ok((task, dir)) = self.with_log(|log| (log.flush_task(), self.dir())) else { return };
+        let task = match task {
+            Ok(Some(task)) => task,
+            Ok(None) => return,
+            Err(error) if error.is_full() => return warn!(partition = %self, %error, "not flushed"),
+            Err(error) => return dir.fail(&error),
         };
         match task.run() {
             Ok(flushed) => {
-                let _ = self.with_log(|log| log.mark_flushed(flushed));
+                let _ = self.with_log_in(&dir, |log| log.mark_flushed(flushed));
             }
             Err(error) => {
-                let _ = self.with_log(Log::mark_failed);
-                self.dir.fail(&error);
+                let _ = self.with_log_in(&dir, Log::mark_failed);
+                dir.fail(&error);
             }
         }
     }

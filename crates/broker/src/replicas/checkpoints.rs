@@ -1,7 +1,7 @@
 //! What is kept of the logs of a dir beside them, and closing all of them.
 
 use super::{Replicas, THREADS, in_parallel};
-use crate::{dir::Dir, replica::Replica};
+use crate::{dir::Dir, future::Futures, replica::Replica};
 use ottla_storage::log_dir::{Checkpoint, Error, PartitionOffsets};
 use std::sync::Arc;
 use tracing::error;
@@ -16,20 +16,23 @@ struct Offsets {
 
 impl Offsets {
     /// Those of all logs as they are. A log that is not open is as the checkpoints said before.
-    fn of(dir: &Dir, replicas: &[Arc<Replica>]) -> Self {
+    fn of(dir: &Dir, replicas: &[Arc<Replica>], futures: &Futures) -> Self {
         let mut offsets = Self::default();
-        for replica in replicas.iter().filter(|replica| replica.dir.id == dir.id) {
-            offsets.add(replica);
+        for replica in replicas.iter().filter(|replica| replica.dir().id == dir.id) {
+            offsets.add(dir, replica);
         }
+        futures.checkpoint(dir, Checkpoint::RecoveryPoint, &mut offsets.recovery_points);
+        futures.checkpoint(dir, Checkpoint::LogStartOffset, &mut offsets.log_start_offsets);
+        futures.checkpoint(dir, Checkpoint::HighWatermark, &mut offsets.high_watermarks);
         offsets
     }
 
-    fn add(&mut self, replica: &Replica) {
-        let before = |which| replica.dir.log_dir.checkpointed(which, &replica.topic, replica.index);
+    fn add(&mut self, dir: &Dir, replica: &Replica) {
+        let before = |which| dir.log_dir.checkpointed(which, &replica.topic, replica.index);
         let (recovery_point, start, high_watermark) = match replica.opened() {
             Some(partition) => {
                 let offsets = partition.reader().offsets();
-                let recovery_point = partition.with_log(|log| log.recovery_point()).ok();
+                let recovery_point = partition.with_log_in(dir, |log| log.recovery_point()).ok();
                 (recovery_point, Some(offsets.log_start_offset), Some(offsets.high_watermark))
             }
             None => (
@@ -58,7 +61,7 @@ impl Replicas {
         let all = self.all();
         let mut outcome = Ok(());
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let written = Offsets::of(dir, &all).write(dir);
+            let written = Offsets::of(dir, &all, self.futures()).write(dir);
             match &written {
                 // The old ones stand; a start after a crash has more to do.
                 Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),
@@ -74,21 +77,22 @@ impl Replicas {
     /// Closes every log and marks the dirs as cleanly stopped. Blocks.
     pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
         self.stop_restoring();
+        self.futures().close();
         // What is appended later is durable when its log is closed.
         self.dirs.iter().filter_map(|dir| dir.commits()).for_each(|commits| commits.stop());
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            close_dir(dir, &all, broker_epoch)?;
+            close_dir(dir, &all, self.futures(), broker_epoch)?;
         }
         Ok(())
     }
 }
 
-fn close_dir(dir: &Dir, all: &[Arc<Replica>], broker_epoch: i64) -> anyhow::Result<()> {
+fn close_dir(dir: &Dir, all: &[Arc<Replica>], futures: &Futures, broker_epoch: i64) -> anyhow::Result<()> {
     // Also of logs that do not close: deleted records must not come back, and nothing is flushed that was not.
-    let mut offsets = Offsets::of(dir, all);
-    let opened = all.iter().filter(|replica| replica.dir.id == dir.id && replica.opened().is_some());
+    let mut offsets = Offsets::of(dir, all, futures);
+    let opened = all.iter().filter(|replica| replica.dir().id == dir.id && replica.opened().is_some());
     let closed = in_parallel(opened.cloned().collect(), THREADS, |replica: &Arc<Replica>| {
         let end = replica.opened().map_or_else(|| Err("it is not open".to_owned()), |partition| partition.close());
         (replica.clone(), end)

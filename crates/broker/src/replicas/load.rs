@@ -27,28 +27,36 @@ impl Replicas {
         moves::end(&self.dirs, self.node_id, image)?;
         let mut topics: HashMap<Str, ByIndex> = HashMap::new();
         let mut settings: HashMap<Str, Arc<LogSettings>> = HashMap::new();
+        let mut left_behind = Vec::new();
         for dir in &self.dirs {
             let contents = dir.log_dir.contents()?;
             for removal in contents.removals {
                 removal.run()?;
             }
             for found in contents.partitions {
-                if let Some((topic, leader_epoch)) = self.claim(dir, image, &found)? {
+                if moves::is_left_behind(&self.dirs, self.node_id, image, dir, &found)? {
+                    left_behind.push((dir, found));
+                } else if let Some((topic, leader_epoch)) = self.claim(dir, image, &found)? {
                     let settings =
                         settings.entry(topic.name.clone()).or_insert_with(|| self.log_settings(image, &topic.name));
                     let replica = Replica::new(&topic, found.partition, dir.clone(), leader_epoch, settings.clone());
+                    dir.add_log();
                     topics.entry(topic.name.clone()).or_default().insert(found.partition, replica);
                 }
             }
         }
         self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
-        let mut added = open_internal(&self.all());
+        let mut added = self.all();
+        open_internal(&added);
         // What the image has and the disks have not is made: it was decided, and the process died before it was done.
         let mut everything = Delta::default();
         for topic in image.topics().iter() {
             everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
         }
         added.extend(self.apply(image, &everything).added);
+        for (dir, found) in left_behind {
+            self.end_left_behind(dir, &found)?;
+        }
         Ok(Changes { added, removed: Vec::new() })
     }
 
@@ -61,10 +69,6 @@ impl Replicas {
             set_aside(dir, found, "the cluster does not have it")?;
             return Ok(None);
         };
-        if moves::is_left_behind(&self.dirs, self.node_id, image, dir, found)? {
-            set_aside(dir, found, "it has moved to another log dir")?;
-            return Ok(None);
-        }
         Ok(Some(assigned))
     }
 
@@ -93,8 +97,8 @@ impl Replicas {
 
     fn restore(self: &Arc<Self>, dir: &Arc<Dir>) -> anyhow::Result<()> {
         let began = Instant::now();
-        let replicas: HashMap<PartitionKey, Arc<Replica>> =
-            self.all().into_iter().map(|replica| (replica.key(), replica)).collect();
+        let here = self.all().into_iter().filter(|replica| replica.dir().id == dir.id);
+        let replicas: HashMap<PartitionKey, Arc<Replica>> = here.map(|replica| (replica.key(), replica)).collect();
         // What is of deleted topics nobody wants.
         let wanted: Vec<_> = dir.to_restore().iter().filter_map(|key| replicas.get(key).cloned()).collect();
         let count = wanted.len();

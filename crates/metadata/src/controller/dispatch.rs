@@ -49,6 +49,10 @@ pub(super) fn decide(hard: &Hard, soft: &mut Soft, now: Duration, event: Event, 
             let result = timed(out, brokers::heartbeat(&c, soft, now, e));
             (ticket, Reply::BrokerHeartbeat(result))
         }
+        Event::AssignReplicas(ticket, e) => {
+            let result = assign_replicas::decide(&c, e).map(|d| whole(out, d));
+            (ticket, Reply::AssignReplicas(result))
+        }
         Event::UnregisterBroker(ticket, e) => {
             let result = brokers::unregister(&c, e).map(|d| whole(out, d));
             (ticket, Reply::UnregisterBroker(result))
@@ -94,6 +98,7 @@ fn refuse(event: Event, out: &mut Outcome<Controller>) {
         Event::AllocateProducerIds(ticket, _) => (ticket, Reply::AllocateProducerIds(Err(error))),
         Event::RegisterBroker(ticket, _) => (ticket, Reply::RegisterBroker(Err(error))),
         Event::BrokerHeartbeat(ticket, _) => (ticket, Reply::BrokerHeartbeat(Err(error))),
+        Event::AssignReplicas(ticket, _) => (ticket, Reply::AssignReplicas(Err(error))),
         Event::UnregisterBroker(ticket, _) => (ticket, Reply::UnregisterBroker(Err(error))),
         Event::RegisterController(ticket, _) => (ticket, Reply::RegisterController(Err(error))),
     };

@@ -68,6 +68,15 @@ impl Context<'_> {
         records
     }
 
+    /// The change of one partition that news of a broker brings.
+    pub(super) fn partition_change(&self, news: BrokerNews, topic_id: Uuid, number: i32) -> Option<MetadataRecord> {
+        let topic = self.topics().by_id(&topic_id)?;
+        let partition = topic.partitions.get(&number).filter(|p| news.concerns(p))?;
+        let rules = Rules::of(self, topic);
+        let change = Change::new(self, &rules, news, partition);
+        change.record(topic_id, number).map(MetadataRecord::from)
+    }
+
     /// A config of a topic where it may be set for the topic, this node or the cluster.
     fn dynamic_topic_config(&self, topic: &Str, name: &str) -> Option<&Str> {
         let configs = self.image().configs();
@@ -114,9 +123,10 @@ struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn new(c: &Context<'_>, rules: &'a Rules, news: BrokerNews, old: &'a Partition) -> Self {
+        let on_a_disk = |id: i32| old.directory(id).is_some_and(|dir| c.cluster().has_online_dir(id, dir));
         let acceptable = |id: &i32| match news {
-            BrokerNews::Joins(joins) if joins == *id => true,
-            _ => news.removed() != Some(*id) && c.cluster().is_active(*id),
+            BrokerNews::Joins(joins) if joins == *id => on_a_disk(*id),
+            _ => news.removed() != Some(*id) && c.cluster().is_active(*id) && on_a_disk(*id),
         };
         let stays = |id: &i32| news.removed() != Some(*id);
         let isr: Vec<i32> = old.isr.iter().copied().filter(stays).collect();

@@ -1,5 +1,6 @@
 //! Brokers and controllers that have registered.
 
+use super::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
 use ottla_protocol::stored::{
     BrokerRegistrationChangeRecord, RegisterBrokerRecord, RegisterControllerRecord, register_broker_record,
     register_controller_record,
@@ -68,6 +69,21 @@ impl Broker {
     /// Whether it may lead and be in sync.
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown
+    }
+
+    /// Whether a replica in this directory is on a disk that works, as far as is known.
+    pub fn has_online_dir(&self, dir: Uuid) -> bool {
+        match dir {
+            DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING => true,
+            DIRECTORY_LOST => false,
+            dir => self.log_dirs.is_empty() || self.log_dirs.binary_search(&dir).is_ok(),
+        }
+    }
+
+    /// Whether no directory takes new replicas.
+    pub fn is_cordoned(&self) -> bool {
+        let cordoned = self.cordoned_log_dirs.as_deref().unwrap_or_default();
+        !self.log_dirs.is_empty() && self.log_dirs.iter().all(|dir| cordoned.contains(dir))
     }
 
     pub(super) fn from_record(record: &RegisterBrokerRecord) -> Self {
@@ -242,6 +258,11 @@ impl Cluster {
     /// The controllers by id.
     pub fn controllers(&self) -> &BTreeMap<i32, Arc<Controller>> {
         &self.controllers
+    }
+
+    /// Whether a replica in this directory of a broker is on a disk that works, as far as is known.
+    pub fn has_online_dir(&self, broker_id: i32, dir: Uuid) -> bool {
+        self.broker(broker_id).is_some_and(|b| b.has_online_dir(dir))
     }
 
     /// Whether a broker may lead and be in sync.

@@ -3,6 +3,7 @@
 mod append;
 mod close;
 mod compact;
+mod copy;
 mod delete;
 mod flush;
 mod open;
@@ -21,6 +22,7 @@ use ottla_protocol::batch::CheckedBatches;
 
 pub use append::{AppendInfo, Error as AppendError};
 pub use compact::Swap;
+pub use copy::{Copied, Error as CopyError};
 pub use delete::Error as DeleteError;
 pub use flush::{FlushTask, Flushed};
 pub(crate) use open::Files;

@@ -18,7 +18,7 @@ use super::{Active, Log};
 use crate::checkpoint;
 use crate::config::LogConfig;
 use crate::epochs::LeaderEpochs;
-use crate::fs::Fs;
+use crate::fs::{Fs, is_full};
 use crate::partition_metadata;
 use crate::producers::Producers;
 use crate::segment::file::Dir;
@@ -87,6 +87,17 @@ pub enum Error {
         /// As the caller says.
         given: Uuid,
     },
+}
+
+impl Error {
+    /// Whether there was no room, and nothing is lost by that.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Epochs(checkpoint::Error::Io { source, .. }) => is_full(source),
+            Self::Segment(error) => error.is_full(),
+            _ => false,
+        }
+    }
 }
 
 impl Log {

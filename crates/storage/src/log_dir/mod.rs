@@ -1,6 +1,7 @@
 //! A log dir: the folder that holds the logs of many partitions, and what is kept of them all.
 
 mod clean_shutdown;
+mod future;
 pub mod names;
 pub(crate) mod offsets;
 mod properties;

@@ -36,6 +36,13 @@ pub fn to_stray(topic: &str, partition: i32, unique: [u8; 16]) -> String {
     capped(topic, partition, unique, STRAY)
 }
 
+/// The folder of a log that is copied here from another log dir; none where the topic's name leaves no room for it, which
+/// cannot be cut as it is read again (KAFKA-4893).
+pub fn to_future(topic: &str, partition: i32, unique: [u8; 16]) -> Option<String> {
+    let unique = u128::from_be_bytes(unique);
+    Some(format!("{topic}-{partition}.{unique:032x}{FUTURE}")).filter(|name| name.len() <= MAX_NAME_BYTES)
+}
+
 /// What a folder is.
 pub fn parse(name: &str) -> Folder {
     let suffixed = [(DELETE, Folder::Deleted), (STRAY, Folder::Stray)];

@@ -161,5 +161,34 @@ fn log_dirs(run: &mut Run) -> anyhow::Result<()> {
             AnyRequest::DescribeLogDirs(m::DescribeLogDirsRequest { topics: topics.clone(), ..Default::default() })
         })?;
     }
+    moves(run)
+}
+
+/// Moves that no broker makes: the log dirs of each are its own.
+fn moves(run: &mut Run) -> anyhow::Result<()> {
+    use m::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+    let dir = |path: &str, topic: &str, partitions: &[i32]| AlterReplicaLogDir {
+        path: Str::from(path),
+        topics: vec![AlterReplicaLogDirTopic {
+            name: Str::from(topic),
+            partitions: partitions.to_vec(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let long = "n".repeat(240);
+    let cases = [
+        ("move-nothing", vec![]),
+        ("move-no-partition", vec![dir("/nowhere", "d-base", &[])]),
+        ("move-nowhere", vec![dir("/nowhere", "d-base", &[0])]),
+        ("move-twice", vec![dir("/nowhere", "d-base", &[0]), dir("/elsewhere", "d-base", &[0, 0])]),
+        ("move-unknown", vec![dir("", "d-unknown", &[-1])]),
+        ("move-too-long", vec![dir("/nowhere", &long, &[0])]),
+    ];
+    for (step, dirs) in cases {
+        run.each(step, ApiKey::AlterReplicaLogDirs, |_| {
+            AnyRequest::AlterReplicaLogDirs(m::AlterReplicaLogDirsRequest { dirs: dirs.clone(), ..Default::default() })
+        })?;
+    }
     Ok(())
 }

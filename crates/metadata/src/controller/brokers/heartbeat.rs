@@ -6,7 +6,7 @@ use super::super::{Soft, Timer};
 use super::sessions::Session;
 use super::{FENCE, UNFENCE, change, set_fenced};
 use crate::image::Broker;
-use crate::{ApiError, MetadataRecord};
+use crate::{ApiError, MetadataRecord, MetadataVersion};
 use core::time::Duration;
 use ottla_protocol::Uuid;
 use ottla_protocol::stored::BrokerRegistrationChangeRecord;
@@ -26,6 +26,8 @@ pub struct BrokerHeartbeat {
     pub want_shut_down: bool,
     /// Its log directories that failed.
     pub offline_log_dirs: Vec<Uuid>,
+    /// Those that take no new replicas (KIP-1066), if it tells.
+    pub cordoned_log_dirs: Option<Vec<Uuid>>,
 }
 
 /// What the broker is told.
@@ -69,12 +71,13 @@ pub(in crate::controller) fn decide(
     let is_caught_up = event.current_metadata_offset >= registered_at;
     let state = State::of(broker);
     let next = next_state(c, soft, broker, &session, &event, is_caught_up);
-    let mut records = match next {
+    let mut records = Vec::from_iter(directories_cordoned(c, broker, event.cordoned_log_dirs.as_ref()));
+    records.extend(match next {
         _ if next == state => Vec::new(),
         State::Fenced | State::ShutdownNow => fence(c, broker),
         State::Unfenced => unfence(c, broker),
         State::ControlledShutdown => begin_shutdown(c, broker),
-    };
+    });
     records.extend(directories_failed(c, broker, &event.offline_log_dirs));
 
     let ends = now.saturating_add(c.settings.broker_session_timeout);
@@ -165,6 +168,17 @@ fn directories_failed(c: &Context<'_>, broker: &Broker, offline: &[Uuid]) -> Vec
     let record = BrokerRegistrationChangeRecord { log_dirs: left, ..change(broker) };
     records.push(record.into());
     records
+}
+
+/// What the broker says of its directories, where that is news.
+fn directories_cordoned(c: &Context<'_>, broker: &Broker, told: Option<&Vec<Uuid>>) -> Option<MetadataRecord> {
+    let told = told.filter(|_| c.hard.metadata_version() >= MetadataVersion::CORDONED_LOG_DIRS)?;
+    let same = |known: &Vec<Uuid>| known.len() == told.len() && told.iter().all(|dir| known.contains(dir));
+    if broker.cordoned_log_dirs.as_ref().is_some_and(same) {
+        return None;
+    }
+    let record = BrokerRegistrationChangeRecord { cordoned_log_dirs: Some(told.clone()), ..change(broker) };
+    Some(record.into())
 }
 
 /// A broker was not heard of for too long.

@@ -285,3 +285,74 @@ fn a_log_that_cannot_be_is_not_served_on() {
         "UNKNOWN_SERVER_ERROR: PartitionRecord names topic id AQEBAQEBAQEBAQEBAQEBAQ, which does not exist"
     );
 }
+
+#[test]
+fn a_broker_tells_where_its_replicas_are() {
+    check(
+        "register 1 dirs=2
+         heartbeat 1
+         create a p=1
+         assign a-0 1 0 epoch=8 => STALE_BROKER_EPOCH: Expected broker epoch 9, but got broker epoch 8
+         assign a-1 1 0 => UNKNOWN_TOPIC_OR_PARTITION
+         assign b-0 1 0 => UNKNOWN_TOPIC_ID
+         assign a-0 1 0 => ok
+         assign a-0 1 0 => ok
+         assign a-0 1 1 => ok
+         show a => 1 led by 1@0 isr 1
+         heartbeat 1 lost=1
+         show a => 1 led by -1@1 isr  elr 1 last 1
+         assign a-0 1 0 => ok
+         show a => 1 led by -1@1 isr  elr 1 last 1",
+    )
+    .check_replay();
+}
+
+#[test]
+fn a_replica_in_a_directory_that_failed_does_not_lead() {
+    check(
+        "register 1 dirs=2
+         heartbeat 1
+         create a p=1
+         heartbeat 1 lost=1
+         show a => 1 led by 1@0 isr 1
+         assign a-0 1 1 => ok
+         show a => 1 led by -1@1 isr  elr 1 last 1
+         wait 9000
+         register 1 dirs=1
+         heartbeat 1 => ok
+         show a => 1 led by -1@1 isr  last 1
+         wait 9000
+         register 1 dirs=2
+         heartbeat 1 => ok
+         show a => 1 led by 1@2 isr 1",
+    )
+    .check_replay();
+}
+
+#[test]
+fn a_broker_gets_nothing_new_while_all_its_directories_are_cordoned() {
+    check(
+        "register 1 dirs=2
+         heartbeat 1 cordoned= => ok
+         heartbeat 1 cordoned=1 => ok
+         create a => a: 2x1 ok
+         heartbeat 1 cordoned=1,0 => ok
+         create b => b: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned.
+         grow a 3 => a: INVALID_REPLICATION_FACTOR: All brokers are currently fenced, or have all their log directories cordoned.
+         create c at=1 => c: 1x1 ok
+         heartbeat 1 => ok
+         create b => b: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned.
+         heartbeat 1 cordoned= => ok
+         create b => b: 2x1 ok",
+    )
+    .check_replay();
+}
+
+#[test]
+fn what_is_known_of_directories_is_not_written_again() {
+    let mut world =
+        check("register 1 dirs=2\n heartbeat 1 cordoned=\n create a p=1\n assign a-0 1 0\n heartbeat 1 cordoned=1,0");
+    let written = world.log().len();
+    check_in(&mut world, "assign a-0 1 0 => ok\n heartbeat 1 cordoned=0,1 => ok");
+    assert_eq!(world.log().len(), written);
+}

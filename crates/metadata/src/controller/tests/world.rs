@@ -138,6 +138,7 @@ impl World {
             "register" => self.register(rest),
             "heartbeat" => self.heartbeat(rest),
             "controller" => self.controller(number(rest)),
+            "assign" => self.assign(rest),
             "unregister" => self.reply(|t| Event::UnregisterBroker(t, UnregisterBroker { broker_id: number(rest) })),
             "create" | "would-create" => self.create(rest, verb != "create"),
             "delete" => self.delete(rest),
@@ -171,6 +172,11 @@ impl World {
             Reply::IncrementalAlterConfigs(Ok(all)) | Reply::AlterConfigs(Ok(all)) => {
                 join(all, |r| format!("{}: {}", r.resource_name, outcome(r.result)))
             }
+            Reply::AssignReplicas(Ok(codes)) => join(codes, |code| match code {
+                ErrorCode::None => "ok".to_owned(),
+                code => ApiError::bare(code).to_string(),
+            }),
+            Reply::AssignReplicas(Err(e)) => e.to_string(),
             Reply::AllocateProducerIds(Ok(block)) => format!("{}+{}", block.first_producer_id, block.size),
             Reply::RegisterBroker(Ok(epoch)) => format!("epoch {epoch} ok"),
             Reply::BrokerHeartbeat(Ok(s)) => {
@@ -196,7 +202,7 @@ impl World {
             self.incarnations += 1;
         }
         let dirs = options.get("dirs").map_or(1, number);
-        let dir = |n| Uuid::from_bytes([u8::try_from(broker_id * 10 + n).unwrap() | 0x80; 16]);
+        let dir = |n| directory(broker_id, n);
         let previous = self.image().cluster().broker(broker_id).map_or(-1, |b| b.epoch);
         let endpoint =
             |name| Endpoint { name: Str::from_static(name), host: "h".into(), port: 9092, security_protocol: 0 };
@@ -224,12 +230,25 @@ impl World {
         self.reply(|t| Event::RegisterBroker(t, event))
     }
 
+    /// `TOPIC-PARTITION ID DIR [epoch=N]`, where `DIR` is the number of a directory.
+    fn assign(&mut self, text: &str) -> String {
+        let (name, options) = Options::of(text);
+        let (topic, partition) = name.rsplit_once('-').unwrap();
+        let (broker_id, dir) = (number(options.0[0]), number(options.0[1]));
+        let epoch = self.image().cluster().broker(broker_id).map_or(0, |b| b.epoch);
+        let broker_epoch = options.get("epoch").map_or(epoch, |e| number(e).into());
+        let topic_id = self.image().topics().by_name(topic).map_or(Uuid::ZERO, |t| t.id);
+        let assignment = Assignment { directory: directory(broker_id, dir), topic_id, partition: number(partition) };
+        let event = AssignReplicas { broker_id, broker_epoch, assignments: vec![assignment] };
+        self.reply(|t| Event::AssignReplicas(t, event))
+    }
+
     fn controller(&mut self, controller_id: i32) -> String {
         let event = RegisterController { controller_id, ..Default::default() };
         self.reply(|t| Event::RegisterController(t, event))
     }
 
-    /// `ID [behind] [fence] [stop] [epoch=N] [lost=N]`, where `lost` is the number of a directory.
+    /// `ID [behind] [fence] [stop] [epoch=N] [lost=N] [cordoned=N,N]`, where `lost` is the number of a directory.
     fn heartbeat(&mut self, text: &str) -> String {
         let (id, options) = Options::of(text);
         let broker_id = number(id);
@@ -244,6 +263,10 @@ impl World {
             want_fence: options.has("fence"),
             want_shut_down: options.has("stop"),
             offline_log_dirs: lost.into_iter().collect(),
+            cordoned_log_dirs: options.get("cordoned").map(|list| {
+                let named = list.split(',').filter(|n| !n.is_empty());
+                named.map(|n| directory(broker_id, number(n))).collect()
+            }),
         };
         self.reply(|t| Event::BrokerHeartbeat(t, event))
     }
@@ -392,6 +415,10 @@ pub(in crate::controller) fn settings() -> Arc<Settings> {
         broker_session_timeout: Duration::from_secs(9),
         schema: Arc::new(Schema),
     })
+}
+
+fn directory(broker_id: i32, number: i32) -> Uuid {
+    Uuid::from_bytes([u8::try_from(broker_id * 10 + number).unwrap() | 0x80; 16])
 }
 
 /// Words after the first.

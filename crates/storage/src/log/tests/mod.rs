@@ -2,6 +2,7 @@
 
 mod any_call;
 mod appending;
+mod copying;
 mod crashes;
 mod damage;
 mod faults;
