@@ -229,7 +229,12 @@ impl World {
         count
     }
 
-    fn take_out(&mut self, count: usize, what: &'static str) {
+    fn take_out(&mut self, mut count: usize, what: &'static str) {
+        // With no room for another the active segment stays.
+        if count == self.model.segments.len() && self.is_full_fault() && self.log().log_start_offset() < self.model.end
+        {
+            count -= 1;
+        }
         if count == 0 {
             return;
         }
