@@ -16,6 +16,7 @@ from harness.run import run
 from harness.tools import json_lines, run_tool
 
 _KAFKA_STORAGE_ERROR = 56
+_NOT_SERVED = "stays as it is and is not served"
 
 
 def check(folder, code):
@@ -48,11 +49,15 @@ def produced(broker, topic):
     return outcomes
 
 
-def damage(broker, topic):
+_MAGIC = 16
+_VALUE = 80
+
+
+def damage(broker, topic, position):
     """Flips a bit of a flushed batch and takes away the mark of a clean stop, as a crash after a restart does."""
     log = broker.partition_folder(topic) / f"{0:020d}.log"
     content = bytearray(log.read_bytes())
-    content[80] ^= 1
+    content[position] ^= 1
     log.write_bytes(content)
     (broker.data / ".kafka_cleanshutdown").unlink(missing_ok=True)
     return bytes(content)
@@ -67,14 +72,14 @@ def test_a_damaged_partition_is_offline_and_the_others_are_served(ottla, monkeyp
         topics.create(ottla.bootstrap, topic)
         filling.plain(ottla, topic, 9, topic)
     ottla.stop()
-    content = damage(ottla, "bad")
+    content = damage(ottla, "bad", _MAGIC)
     (finding,) = check(ottla.data, code=1)
     assert (finding["path"], finding["position"], finding["offset"]) == (f"bad-0/{0:020d}.log", 0, 0)
-    assert finding["atStart"] == "the partition is offline"
+    assert finding["atStart"] == _NOT_SERVED
     for _ in range(2):  # also after a clean stop with the damage in place
         ottla.start()
-        assert "bad-0" in next(line for line in ottla.log_text().splitlines() if "position 0" in line)
         assert produced(ottla, "bad") == [_KAFKA_STORAGE_ERROR]
+        assert "bad-0" in next(line for line in ottla.log_text().splitlines() if "position 0" in line)
         assert produced(ottla, "good") == [0]
         assert wire.fetch_error(ottla.port, "bad") == _KAFKA_STORAGE_ERROR
         assert wire.fetch_error(ottla.port, "good") == 0
@@ -95,6 +100,24 @@ def test_a_damaged_partition_is_offline_and_the_others_are_served(ottla, monkeyp
     assert [end.offset for end in ends.values()] == [1]
     ottla.stop()
     assert check(ottla.data, code=0) == []
+
+
+def test_damaged_bytes_are_not_served(ottla):
+    """Where the start does not look: a fetch of them is refused, and what else the partition does goes on."""
+    ottla.start()
+    topics.create(ottla.bootstrap, "bad")
+    filling.plain(ottla, "bad", 9, "bad")
+    ottla.stop()
+    content = damage(ottla, "bad", _VALUE)
+    (finding,) = check(ottla.data, code=1)
+    assert (finding["position"], finding["atStart"]) == (0, _NOT_SERVED)
+    ottla.start()
+    assert wire.fetch_error(ottla.port, "bad") == _KAFKA_STORAGE_ERROR
+    assert "bad-0" in next(line for line in ottla.log_text().splitlines() if "position 0" in line)
+    assert produced(ottla, "bad") == [0]
+    ottla.stop()
+    log = (ottla.partition_folder("bad") / f"{0:020d}.log").read_bytes()
+    assert log.startswith(content)
 
 
 def test_check_changes_nothing_and_keeps_off_a_broker_that_runs(ottla, tmp_path):

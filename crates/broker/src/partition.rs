@@ -107,7 +107,7 @@ impl Partition {
         config: TopicConfig,
         mut log: Log,
     ) -> Result<Arc<Self>, AppendError> {
-        log.start_leader_epoch(leader_epoch)?;
+        log.start_leader_epoch(leader_epoch);
         // The only replica is the whole ISR: what it has is committed, or will be in a moment.
         if dir.commits().is_none() {
             log.set_high_watermark(log.log_end_offset());
@@ -159,7 +159,7 @@ impl Partition {
     /// Notes a new epoch of our leadership.
     pub(crate) fn set_leader_epoch(&self, epoch: i32) -> Result<(), AppendError> {
         if epoch > self.leader_epoch() {
-            self.with_log(|log| log.start_leader_epoch(epoch))??;
+            self.with_log(|log| log.start_leader_epoch(epoch))?;
             self.leader_epoch.store(epoch, Ordering::Release);
         }
         Ok(())

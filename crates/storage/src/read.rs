@@ -266,7 +266,10 @@ fn read_segment(
         false if max_bytes < first => 0,
         false => max_bytes,
     };
-    Ok(Some(Slice::File { file: segment.file()?, position: start.position, len: available.min(limit) }))
+    let len = available.min(limit);
+    // What was damaged on the disk since it was written is not served.
+    segment.prove(start.position, start.position + len as u64)?;
+    Ok(Some(Slice::File { file: segment.file()?, position: start.position, len }))
 }
 
 /// The transactions that were aborted in a slice of segment number `n`.

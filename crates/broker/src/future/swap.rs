@@ -101,7 +101,7 @@ fn catch_up(found: &Move, log: &mut Log, copy: &mut Log) -> Result<(), Error> {
     }
     while copy.copy_from(&log.reader(), CHUNK_BYTES, wall_ms())?.lag > 0 {}
     copy.set_config(log.config().clone());
-    copy.start_leader_epoch(found.partition.leader_epoch()).map_err(CopyError::from)?;
+    copy.start_leader_epoch(found.partition.leader_epoch());
     copy.set_high_watermark(copy.log_end_offset());
     copy.flush().map_err(Error::of_copy)
 }

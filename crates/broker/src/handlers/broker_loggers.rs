@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 30] = [
+const MODULES: [&str; 31] = [
     "ottla",
     "ottla.assignments",
     "ottla.cleaner",
@@ -44,6 +44,7 @@ const MODULES: [&str; 30] = [
     "ottla.registration",
     "ottla.replica",
     "ottla.replicas",
+    "ottla.room",
     "ottla.settings",
     "ottla.shards",
     "ottla_storage.compaction",

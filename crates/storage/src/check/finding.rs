@@ -8,8 +8,10 @@ use super::Counts;
 /// What the next start makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtStart {
-    /// Nobody looks there: it stays, and is served as it is.
+    /// Nobody looks there: it stays as it is.
     Nothing,
+    /// It stays as it is, and is not served: nor is the partition if the start meets it.
+    NotServed,
     /// It is made anew from the log.
     Rebuilt,
     /// It is removed.
@@ -30,6 +32,7 @@ impl AtStart {
     fn text(self) -> &'static str {
         match self {
             Self::Nothing => "stays as it is",
+            Self::NotServed => "stays as it is and is not served",
             Self::Rebuilt => "is rebuilt from the log",
             Self::Removed => "is removed",
             Self::Cut => "the log is cut here",

@@ -100,7 +100,7 @@ fn check_small_files(fs: &dyn Fs, path: &Path, report: &mut Report<'_>) -> Resul
         Ok(epochs) => Ok(Some(epochs)),
         Err(checkpoint::Error::Io { path, source }) => Err(Error::Io { path, source }),
         Err(malformed) => {
-            report.file(&path.join(epochs::FILE), AtStart::Offline, malformed);
+            report.file(&path.join(epochs::FILE), AtStart::Rebuilt, malformed);
             Ok(None)
         }
     }

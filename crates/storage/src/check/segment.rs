@@ -30,10 +30,9 @@ pub(super) struct Ground<'a> {
 impl Ground<'_> {
     /// What the next start makes of a batch that cannot be read, before which the log is sound up to `next_offset`.
     fn at_bad_batch(&self, next_offset: i64) -> AtStart {
-        match self.recovered {
-            true if next_offset >= self.known.recovery_point => AtStart::Cut,
-            true => AtStart::Offline,
-            false => AtStart::Nothing,
+        match self.recovered && next_offset >= self.known.recovery_point {
+            true => AtStart::Cut,
+            false => AtStart::NotServed,
         }
     }
 }
@@ -107,6 +106,7 @@ impl Walk<'_> {
         };
         if header.base_offset < self.next_offset {
             let problem = format!("offset {} cannot follow {}", header.base_offset, self.next_offset - 1);
+            // Its checksum leaves the offset out: who reads by offset does not meet it, or is told that it is wrong.
             tell(ground.at_bad_batch(self.next_offset), problem);
         }
         if let Some(problem) = records::problem(batch) {

@@ -110,7 +110,7 @@ type Damage = fn(&SimFs);
 
 /// What is done, then the file, a part of what is said, and what the next start makes of it.
 const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
-    (|fs| flip(fs, FIRST_LOG, 70), FIRST_LOG, "crc", Nothing),
+    (|fs| flip(fs, FIRST_LOG, 70), FIRST_LOG, "crc", NotServed),
     (
         |fs| {
             killed(fs, 0);
@@ -127,7 +127,7 @@ const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
         },
         FIRST_LOG,
         "crc",
-        Offline,
+        NotServed,
     ),
     (
         |fs| {
@@ -136,10 +136,10 @@ const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
         },
         FIRST_LOG,
         "bytes",
-        Offline,
+        NotServed,
     ),
-    (|fs| edit(fs, FIRST_LOG, |log| log.extend([0; 30])), FIRST_LOG, "length 0 is impossible", Nothing),
-    (|fs| edit(fs, FIRST_LOG, |log| log[7] = 9), FIRST_LOG, "cannot follow", Nothing),
+    (|fs| edit(fs, FIRST_LOG, |log| log.extend([0; 30])), FIRST_LOG, "length 0 is impossible", NotServed),
+    (|fs| edit(fs, FIRST_LOG, |log| log[7] = 9), FIRST_LOG, "cannot follow", NotServed),
     (|fs| edit(fs, FIRST_LOG, |log| log[15] = 7), FIRST_LOG, "leader epoch 0 follows 7", Nothing),
     (
         |fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b"0\n1\n0 0\n"),
@@ -151,7 +151,7 @@ const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
         |fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b"0\n9\n0 0\n"),
         "topic-0/leader-epoch-checkpoint",
         "malformed",
-        Offline,
+        Rebuilt,
     ),
     (|fs| fs.put(&path("topic-0/partition.metadata"), b"?"), "topic-0/partition.metadata", "malformed", Offline),
     (|fs| fs.remove_file(&path("topic-0/00000000000000000000.index")).unwrap(), FIRST_LOG, "missing", Rebuilt),
@@ -349,7 +349,7 @@ fn damage_is_told_with_its_place_and_what_follows_is_looked_at_too() {
     assert_eq!(places, [(Some(0), Some(0)), (Some(second as u64), Some(2))], "{found:#?}");
     let text = found[1].to_string();
     assert!(text.starts_with(&format!("{FIRST_LOG}: position {second}: offset 2: record batch is corrupt")), "{text}");
-    assert!(text.ends_with("; at the next start: stays as it is"), "{text}");
+    assert!(text.ends_with("; at the next start: stays as it is and is not served"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&found[1].to_json()).unwrap();
     assert_eq!((&json["path"], &json["position"], &json["offset"]), (&FIRST_LOG.into(), &second.into(), &2.into()));
 }

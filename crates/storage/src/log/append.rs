@@ -176,17 +176,12 @@ impl Log {
         self.append(known, now_ms, Origin::Replication).map(Some)
     }
 
-    /// Notes that `epoch` starts at `start_offset`. It is durable with what is appended next.
-    pub(super) fn assign_epoch(&mut self, epoch: i32, start_offset: i64) -> Result<(), Error> {
-        self.assign_epochs([(epoch, start_offset)].into_iter())
-    }
-
-    /// The same for some that follow one another.
+    /// Notes where epochs start. It is durable when the log is flushed.
     fn assign_epochs(&mut self, starts: impl Iterator<Item = (i32, i64)> + Clone) -> Result<(), Error> {
         let mut epochs = {
             let known = self.shared.epochs.lock();
             let is_news = |(epoch, start_offset)| epoch >= 0 && known.is_news(epoch, start_offset);
-            if !starts.clone().any(is_news) {
+            if !starts.clone().any(is_news) && !self.epochs_unwritten {
                 return Ok(());
             }
             known.clone()

@@ -27,7 +27,12 @@ impl Log {
         let segment = std::sync::Arc::clone(&self.active.segment);
         segment.trim()?;
         segment.seal()?;
+        if self.epochs_unwritten {
+            let epochs = self.shared.epochs.lock().clone();
+            self.set_epochs(epochs, false)?;
+        }
         self.snapshots.take(&self.producers)?;
-        Ok(())
+        let segments = self.shared.segments();
+        Ok(self.snapshots.remove_stray(&segments.iter().map(|segment| segment.base_offset).collect())?)
     }
 }

@@ -62,6 +62,8 @@ pub struct Log {
     truncations: u64,
     /// What the file of leader epochs has, if that is more than there is: to be taken out before anything is appended.
     stale_epochs: Option<LeaderEpochs>,
+    /// An epoch was begun that the file does not have.
+    epochs_unwritten: bool,
     /// A compacted segment that waits under its `.swap` names to take the place of others.
     swap: Option<Arc<Segment>>,
     /// A write failed and what the disk holds is not known: no more appends.
@@ -218,9 +220,11 @@ impl Log {
         self.shared.epochs.lock().starts().collect()
     }
 
-    /// Notes that this broker leads from the end of the log on.
-    pub fn start_leader_epoch(&mut self, epoch: i32) -> Result<(), AppendError> {
-        self.assign_epoch(epoch, self.log_end_offset())
+    /// Notes that this broker leads from the end of the log on. The file has it with the first record of the epoch, or when the log
+    /// is closed.
+    pub fn start_leader_epoch(&mut self, epoch: i32) {
+        let start_offset = self.log_end_offset();
+        self.epochs_unwritten |= self.shared.epochs.lock().assign(epoch, start_offset);
     }
 
     /// Replaces the leader epochs. What is taken out must not come back beside other records after a power cut, unless these have
@@ -234,6 +238,7 @@ impl Log {
             false => epochs.put(fs, &dir)?,
         }
         self.stale_epochs = None;
+        self.epochs_unwritten = false;
         self.names_changed += 1;
         *self.shared.epochs.lock() = epochs;
         Ok(())

@@ -183,6 +183,7 @@ impl Loaded {
             names_synced: 0,
             truncations: 0,
             stale_epochs: self.stale_epochs,
+            epochs_unwritten: false,
             swap: None,
             failed: false,
             journal: None,

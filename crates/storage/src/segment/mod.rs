@@ -5,6 +5,7 @@ pub(crate) mod file;
 mod indexer;
 pub(crate) mod names;
 pub(crate) mod offset_index;
+mod proven;
 mod recover;
 mod sanity;
 pub(crate) mod scan;
@@ -26,9 +27,10 @@ use crate::fs::{File, Open, is_full};
 use file::{Dir, LazyFile};
 pub(crate) use indexer::Indexer;
 use offset_index::OffsetIndex;
+use proven::Proven;
 pub(crate) use recover::{State, rebuild_indexes, rebuild_txn_index, recover, replay, replay_producers};
 pub(crate) use sanity::{indexes_are_sound, txn_index_is_sound};
-use scan::Headers;
+use scan::{Batches, Headers};
 pub(crate) use time_index::{TimeIndex, TimestampOffset};
 pub use txn_index::AbortedTxn;
 pub(crate) use txn_index::TxnIndex;
@@ -113,6 +115,9 @@ pub(crate) struct Segment {
     next_offset: AtomicI64,
     /// Up to here the file was handed to the disk.
     written_back: AtomicU64,
+    /// Bytes that were there when the file was opened: below it `proven` says what this process knows to be batches.
+    found: u64,
+    proven: Mutex<Proven>,
     recent: Mutex<VecDeque<(i64, u64)>>,
     /// The largest timestamp and the last offset of the batch that has it; none until it is read from the index.
     max_timestamp: Mutex<Option<TimestampOffset>>,
@@ -130,6 +135,8 @@ impl Segment {
             size: AtomicU64::new(lens.log),
             next_offset: AtomicI64::new(next_offset),
             written_back: AtomicU64::new(lens.log),
+            found: lens.log,
+            proven: Mutex::default(),
             recent: Mutex::default(),
             max_timestamp: Mutex::new(None),
         }
@@ -262,6 +269,26 @@ impl Segment {
         let file = self.file()?;
         let trim = || if file.len()? > self.size() { file.truncate(self.size()) } else { Ok(()) };
         trim().map_err(|source| self.io(source))
+    }
+
+    /// Proves the batches in `[from, to)`, where one begins at `from`, unless this process wrote them or did so before.
+    pub(crate) fn prove(&self, from: u64, to: u64) -> Result<(), Error> {
+        let to = to.min(self.found);
+        let Some(first) = self.proven.lock().first_unproven(from, to) else { return Ok(()) };
+        let mut batches = Batches::new(self.file()?, first, self.size());
+        let mut end = first;
+        while end < to
+            && let Some((position, batch)) = batches.next().map_err(|error| self.scan(error))?
+        {
+            end = position + batch.size_in_bytes() as u64;
+        }
+        self.proven.lock().add(first, end);
+        Ok(())
+    }
+
+    /// Notes that the batches in `[from, to)` were proven.
+    pub(crate) fn set_proven(&self, from: u64, to: u64) {
+        self.proven.lock().add(from, to);
     }
 
     /// Ends the segment's life as the active one: its indexes are complete and handed to the operating system.

@@ -165,10 +165,12 @@ impl<'a> Walk<'a> {
 
     fn prove(&mut self, mut each: impl FnMut(u64, &CheckedBatch) -> Result<(), Error>) -> Result<(), Error> {
         let segment = self.segment;
-        let mut batches = Batches::new(segment.file()?, self.valid, self.end);
+        let from = self.valid;
+        let mut batches = Batches::new(segment.file()?, from, self.end);
         while let Some((position, batch)) = batches.next().map_err(|error| segment.scan(error))? {
             self.take(position, batch.header())?;
             each(position, &batch)?;
+            segment.set_proven(from, self.valid);
         }
         Ok(())
     }

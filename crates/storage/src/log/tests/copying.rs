@@ -87,7 +87,7 @@ fn a_copy_is_cut_to_what_the_log_has() {
         let mut pair = Pair::new(30);
         pair.finish();
         pair.source.truncate_to(kept, NOW).unwrap();
-        pair.source.start_leader_epoch(NEW_EPOCH).unwrap();
+        pair.source.start_leader_epoch(NEW_EPOCH);
         for n in 0..rewritten {
             let value = format!("new {n}");
             pair.source.append_as_leader(built(batch(&[&value], NOW)), NEW_EPOCH, NOW, Origin::Client).unwrap();
