@@ -194,11 +194,12 @@ impl Log {
         set
     }
 
-    /// Epochs that the file has and the log has not must not stand beside records of earlier ones.
+    /// Epochs that the file has and the log has not must not stand beside records of earlier ones, or of the same.
     fn take_out_stale_epochs(&mut self, batches: &[CheckedBatch]) -> Result<(), Error> {
         let stale = self.stale_epochs.as_ref().and_then(|stale| stale.latest());
         let first = batches.first().map_or(i32::MAX, |batch| batch.header().partition_leader_epoch);
-        if stale.is_none_or(|(epoch, _)| epoch <= first) {
+        let end = self.log_end_offset();
+        if stale.is_none_or(|(epoch, start)| epoch < first || (epoch == first && start == end)) {
             return Ok(());
         }
         let epochs = self.shared.epochs.lock().clone();

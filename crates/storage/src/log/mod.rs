@@ -232,10 +232,11 @@ impl Log {
     fn set_epochs(&mut self, epochs: LeaderEpochs, taken_out: bool) -> Result<(), checkpoint::Error> {
         let (fs, dir) = (self.dir.fs(), self.dir.path());
         let epoch_of = |epochs: &LeaderEpochs| epochs.latest().map(|(epoch, _)| epoch);
-        let stale = self.stale_epochs.as_ref().is_some_and(|stale| epoch_of(stale) > epoch_of(&epochs));
-        match taken_out || stale {
-            true => epochs.store(fs, &dir)?,
-            false => epochs.put(fs, &dir)?,
+        match &self.stale_epochs {
+            Some(stale) if *stale == epochs => {}
+            Some(stale) if taken_out || epoch_of(stale) >= epoch_of(&epochs) => epochs.store(fs, &dir)?,
+            None if taken_out => epochs.store(fs, &dir)?,
+            _ => epochs.put(fs, &dir)?,
         }
         self.stale_epochs = None;
         self.epochs_unwritten = false;

@@ -229,7 +229,10 @@ impl Loader<'_> {
         let count = self.segments.windows(2).take_while(below).count();
         let kept = self.segments.split_off(count);
         let deleted = std::mem::replace(&mut self.segments, kept);
-        let removed = super::Removal::of_segments(&self.dir, &deleted)?.run();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        let removed = super::Removal::of_segments(&self.dir, &deleted)?.run().and_then(|()| self.dir.sync());
         removed.map_err(|source| Error::Io { path: self.dir.path(), source })
     }
 

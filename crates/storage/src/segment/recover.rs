@@ -36,6 +36,7 @@ pub(crate) fn recover(
 ) -> Result<Recovered, Error> {
     let end = segment.file()?.len().map_err(|source| segment.io(source))?;
     let resumed = if indexed { resume(segment, recovery_point, end)? } else { None };
+    let is_rebuilt = resumed.is_none();
     let mut walk = match resumed {
         Some(entry) => Walk::after_entry(segment, index_interval_bytes, entry, end)?,
         None => {
@@ -55,6 +56,11 @@ pub(crate) fn recover(
         file.truncate(walk.valid).and_then(|()| file.sync_data()).map_err(|source| segment.io(source))?;
     }
     segment.publish(walk.next_offset, walk.valid);
+    if is_rebuilt && segment.offset_index.last_below(recovery_point).map_err(|source| segment.io(source))?.is_some() {
+        // The next recovery relies on what is below the recovery point.
+        segment.write_indexes()?;
+        segment.sync()?;
+    }
     Ok(Recovered { next_offset: walk.next_offset, truncated })
 }
 
@@ -66,7 +72,9 @@ fn resume(segment: &Segment, recovery_point: i64, end: u64) -> Result<Option<Off
         return Ok(None);
     }
     let cut = || {
-        let Some(entry) = segment.offset_index.last_below(recovery_point)?.filter(|entry| entry.position < end) else {
+        // The first batch has no entry: one that says so is of zeros that a power cut left.
+        let is_sound = |entry: &OffsetPosition| entry.position > 0 && entry.position < end;
+        let Some(entry) = segment.offset_index.last_below(recovery_point)?.filter(is_sound) else {
             return Ok(None);
         };
         segment.offset_index.truncate_to(entry.offset + 1)?;
