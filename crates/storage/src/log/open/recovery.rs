@@ -47,6 +47,7 @@ impl Loader<'_> {
         for segment in self.segments.iter().take(end).cloned().collect::<Vec<_>>() {
             if !segment::txn_index_is_sound(&segment)? {
                 self.rebuild_txn_index(&segment)?;
+                segment.sync()?;
             }
             // A log has any number of segments, a process a limited number of open files.
             segment.close_indexes();
@@ -83,6 +84,10 @@ impl Loader<'_> {
                 break;
             }
             segment.seal()?;
+            if log_end_offset <= self.options.recovery_point {
+                // A snapshot below the recovery point says that the indexes are durable up to there.
+                segment.sync()?;
+            }
             self.snapshots.take(state.producers)?;
         }
         state.producers.set_end_offset(log_end_offset);
