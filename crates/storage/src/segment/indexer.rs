@@ -24,11 +24,7 @@ impl Indexer {
         position: u64,
         index_interval_bytes: u32,
     ) -> Result<(), Error> {
-        let mut max = segment.max_timestamp()?;
-        if header.max_timestamp > max.timestamp {
-            max = TimestampOffset { timestamp: header.max_timestamp, offset: header.last_offset() };
-            segment.set_max_timestamp(max);
-        }
+        let max = Self::max_with(segment, header)?;
         if self.bytes_since_entry > u64::from(index_interval_bytes) {
             let append = || {
                 segment.offset_index.append(header.last_offset(), position)?;
@@ -39,5 +35,21 @@ impl Indexer {
         }
         self.bytes_since_entry += header.size_in_bytes() as u64;
         Ok(())
+    }
+
+    /// Takes in a batch that gets no entry.
+    pub(crate) fn pass(&mut self, segment: &Segment, header: &Header) -> Result<(), Error> {
+        Self::max_with(segment, header)?;
+        self.bytes_since_entry += header.size_in_bytes() as u64;
+        Ok(())
+    }
+
+    fn max_with(segment: &Segment, header: &Header) -> Result<TimestampOffset, Error> {
+        let mut max = segment.max_timestamp()?;
+        if header.max_timestamp > max.timestamp {
+            max = TimestampOffset { timestamp: header.max_timestamp, offset: header.last_offset() };
+            segment.set_max_timestamp(max);
+        }
+        Ok(max)
     }
 }

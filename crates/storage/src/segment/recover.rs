@@ -127,12 +127,22 @@ struct Walk<'a> {
     /// Where the last batch ends.
     valid: u64,
     end: u64,
+    /// The entries of what is below the recovery point are there: another one would not be durable.
+    is_indexed: bool,
 }
 
 impl<'a> Walk<'a> {
     fn new(segment: &'a Segment, index_interval_bytes: u32, end: u64) -> Result<Self, Error> {
         let next_offset = segment.base_offset;
-        Ok(Self { segment, index_interval_bytes, indexer: Indexer::default(), next_offset, valid: 0, end })
+        Ok(Self {
+            segment,
+            index_interval_bytes,
+            indexer: Indexer::default(),
+            next_offset,
+            valid: 0,
+            end,
+            is_indexed: false,
+        })
     }
 
     /// Goes on after the batch of an index entry.
@@ -145,6 +155,7 @@ impl<'a> Walk<'a> {
         let mut walk = Self::new(segment, index_interval_bytes, end)?;
         let mut headers = scan::Headers::new(segment.file()?, entry.position, end);
         if let Some((position, header)) = headers.next().map_err(|error| segment.scan(error))? {
+            walk.is_indexed = true;
             walk.indexer = Indexer::after_entry(&header);
             walk.next_offset = header.next_offset();
             walk.valid = position + header.size_in_bytes() as u64;
@@ -159,6 +170,7 @@ impl<'a> Walk<'a> {
         self.prove(|position, batch| take_in(segment, position, batch, state))
     }
 
+    /// Walks what is wholly below an offset by its headers.
     fn skim(&mut self, to: i64) -> Result<(), Error> {
         let segment = self.segment;
         let mut headers = scan::Headers::new(segment.file()?, self.valid, self.end);
@@ -168,6 +180,7 @@ impl<'a> Walk<'a> {
         {
             self.take(position, &header)?;
         }
+        self.is_indexed = false;
         Ok(())
     }
 
@@ -193,7 +206,10 @@ impl<'a> Walk<'a> {
                 previous: self.next_offset,
             });
         }
-        self.indexer.batch(segment, header, position, self.index_interval_bytes)?;
+        match self.is_indexed {
+            true => self.indexer.pass(segment, header)?,
+            false => self.indexer.batch(segment, header, position, self.index_interval_bytes)?,
+        }
         self.next_offset = header.next_offset();
         self.valid = position + header.size_in_bytes() as u64;
         Ok(())
