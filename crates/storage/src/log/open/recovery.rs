@@ -109,8 +109,12 @@ impl Loader<'_> {
             self.snapshots.load(log_start_offset.min(segment.base_offset), snapshots_up_to, now_ms, expiration_ms);
         let from = producers.end_offset();
         let aborted = replay(&self.segments, up_to, &mut producers)?;
+        let mut rewritten = false;
         for segment in self.segments.iter().skip(first) {
-            reindex_aborted(segment, from, &aborted)?;
+            rewritten |= reindex_aborted(segment, from, up_to, &aborted)?;
+        }
+        if rewritten {
+            self.dir.sync().map_err(|source| Error::Io { path: self.dir.path(), source })?;
         }
         Ok(producers)
     }
@@ -135,16 +139,33 @@ impl Loader<'_> {
     }
 }
 
-/// Replaces what the index of a segment says of transactions that ended at `from` or above.
-fn reindex_aborted(segment: &Segment, from: i64, aborted: &[AbortedTxn]) -> Result<(), Error> {
+/// Has the index of a segment say of transactions that ended in `[from, to)` what the batches say, durably, and nothing of later
+/// ones. True if it was another file before.
+fn reindex_aborted(segment: &Segment, from: i64, to: i64, aborted: &[AbortedTxn]) -> Result<bool, Error> {
+    let io = |source| Error::Segment(segment.io(source));
     let within = |txn: &&AbortedTxn| (segment.base_offset..segment.next_offset()).contains(&txn.last_offset);
-    let index = || {
+    let wanted: Vec<AbortedTxn> = aborted.iter().filter(within).copied().collect();
+    let index = &segment.txn_index;
+    if segment.base_offset >= to {
+        return if index.file_len() > 0 { index.entries.truncate(0).map(|()| false).map_err(io) } else { Ok(false) };
+    }
+    let mut known = index.all().map_err(io)?;
+    if let Some(known) = &mut known {
+        known.retain(|txn| (from..to).contains(&txn.last_offset));
+    }
+    if known.as_ref() == Some(&wanted) {
+        index.truncate_to(to).map_err(io)?;
+        return Ok(false);
+    }
+    let rewrite = || {
         match from > segment.base_offset {
-            true => segment.txn_index.truncate_to(from)?,
-            false if segment.txn_index.file_len() > 0 => segment.txn_index.entries.truncate(0)?,
-            false => {}
+            true => index.truncate_to(from)?,
+            false => index.entries.truncate(0)?,
         }
-        aborted.iter().filter(within).try_for_each(|txn| segment.txn_index.append(*txn))
+        wanted.iter().try_for_each(|txn| index.append(*txn))?;
+        index.entries.write_tail()?;
+        index.entries.file().created()?.sync_data()
     };
-    index().map_err(|source| Error::Segment(segment.io(source)))
+    rewrite().map_err(io)?;
+    Ok(true)
 }
