@@ -7,7 +7,7 @@ pub mod sim;
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use handles::Handle;
@@ -140,7 +140,18 @@ pub(crate) fn replace(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()
 /// Replaces a small file so that after the death of the process either the old or the new content is there, whole. After a power
 /// cut it may have none of them, until it was synced.
 pub(crate) fn put(fs: &dyn Fs, path: &Path, content: &[u8]) -> io::Result<()> {
+    // What a crash left of an earlier one: after a power cut its content might be there under the new name.
+    match fs.remove_file(&temp_of(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     by_way_of_temp(fs, path, content, |_| Ok(()))
+}
+
+fn temp_of(path: &Path) -> PathBuf {
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(".tmp");
+    PathBuf::from(temp)
 }
 
 fn by_way_of_temp(
@@ -149,9 +160,7 @@ fn by_way_of_temp(
     content: &[u8],
     sync: impl FnOnce(&dyn File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut temp = path.as_os_str().to_owned();
-    temp.push(".tmp");
-    let temp = Path::new(&temp);
+    let temp = &*temp_of(path);
     let file = fs.open(temp, Open::Truncate)?;
     let written = file.write_at(&[IoSlice::new(content)], 0).and_then(|()| sync(&*file));
     // The old content stands if that failed; on a full disk what was written of the new one is in the way.
