@@ -11,7 +11,7 @@ use ottla_config::TopicConfig;
 use ottla_metadata::image::Topic;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
-    Log, LogConfig, OpenError, Removal,
+    Log, LogConfig, OpenError,
     journal::PartitionKey,
     log_dir::{PartitionDir, names},
 };
@@ -234,16 +234,12 @@ impl Replica {
         }
         self.home.remove_log();
         self.home.forget_recovered(self.key());
-        let from = self.found().path;
-        let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
-        let to = self.home.log_dir.path().join(name);
-        let fs = self.home.log_dir.fs();
-        if !fs.exists(&from).unwrap_or(true) {
+        let found = self.found();
+        if !self.home.log_dir.fs().exists(&found.path).unwrap_or(true) {
             return Ok(());
         }
-        let renamed = fs.rename(&from, &to).and_then(|()| fs.sync_dir(self.home.log_dir.path()));
-        renamed.map_err(|source| ottla_storage::DeleteError::Io { path: from, source })?;
-        let removal = Removal::of_dir(fs.clone(), &to);
+        let removal = self.home.log_dir.delete_closed(&found, *entropy::uuid().as_bytes());
+        let removal = removal.map_err(|source| ottla_storage::DeleteError::Io { path: found.path, source })?;
         let delay = u64::try_from(self.settings().topic.file_delete_delay_ms).unwrap_or(0);
         let name = self.to_string();
         self.home.removals.later(Duration::from_millis(delay), move || {

@@ -44,7 +44,7 @@ impl Removal {
     }
 
     /// A whole folder.
-    pub fn of_dir(fs: Arc<dyn Fs>, dir: &Path) -> Self {
+    pub(crate) fn of_dir(fs: Arc<dyn Fs>, dir: &Path) -> Self {
         Self { fs, paths: vec![dir.to_path_buf()] }
     }
 
