@@ -305,7 +305,8 @@ fn load_epochs(fs: &dyn Fs, path: &Path) -> Result<Option<LeaderEpochs>, Error> 
 fn has_epochs(segments: &[Arc<Segment>]) -> Result<bool, segment::Error> {
     let Some(first) = segments.iter().find(|segment| segment.size() > 0) else { return Ok(false) };
     let mut headers = Headers::new(first.file()?, 0, first.size());
-    Ok(matches!(headers.next(), Ok(Some((_, header))) if header.partition_leader_epoch >= 0))
+    let header = headers.next_sound().map_err(|source| first.io(source))?;
+    Ok(header.is_some_and(|(_, header)| header.partition_leader_epoch >= 0))
 }
 
 /// The leader epochs as the batches have them, up to where they are torn.
@@ -313,7 +314,7 @@ fn rebuild_epochs(segments: &[Arc<Segment>]) -> Result<LeaderEpochs, segment::Er
     let mut epochs = LeaderEpochs::default();
     for segment in segments {
         let mut headers = Headers::new(segment.file()?, 0, segment.size());
-        while let Ok(Some((_, header))) = headers.next() {
+        while let Some((_, header)) = headers.next_sound().map_err(|source| segment.io(source))? {
             epochs.take_in(header.partition_leader_epoch, header.base_offset);
         }
     }

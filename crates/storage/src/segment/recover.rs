@@ -84,7 +84,8 @@ fn resume(segment: &Segment, recovery_point: i64, end: u64) -> Result<Option<Off
     let Some((entry, max)) = cut().map_err(|source| segment.io(source))? else { return Ok(None) };
     let mut headers = scan::Headers::new(segment.file()?, entry.position, end);
     // Another batch than the index says: it is of another log, or torn.
-    if !matches!(headers.next(), Ok(Some((_, header))) if header.last_offset() == entry.offset) {
+    let found = headers.next_sound().map_err(|source| segment.io(source))?;
+    if found.is_none_or(|(_, header)| header.last_offset() != entry.offset) {
         return Ok(None);
     }
     segment.set_max_timestamp(max);

@@ -55,6 +55,15 @@ impl Headers {
         Ok(Some((position, header)))
     }
 
+    /// The next header, if what follows is a batch.
+    pub(crate) fn next_sound(&mut self) -> io::Result<Option<(u64, Header)>> {
+        match self.next() {
+            Ok(found) => Ok(found),
+            Err(Error::Batch { .. }) => Ok(None),
+            Err(Error::Io(error)) => Err(error),
+        }
+    }
+
     fn header_bytes(&mut self) -> io::Result<&[u8]> {
         let wanted = (self.end - self.position).min(HEADER_LEN as u64);
         let window_end = self.window_start + self.window_len as u64;
