@@ -91,8 +91,13 @@ impl Dir {
     /// Forgets what the journal held, for all logs have it; a journal that is not used any more goes. Blocks.
     pub(crate) fn end_recovery(&self) -> anyhow::Result<()> {
         *self.recovered.lock() = Recovered::default();
-        if let Some(journal) = self.unused.lock().take().filter(|journal| journal.committed_seq() > 0) {
+        let unused = self.unused.lock().take().filter(|journal| journal.committed_seq() > 0);
+        if unused.is_some() || self.log_dir.clean_shutdown().is_none() {
+            // A truncation that failed before the crash is half in files and half on the disk: it must not be taken back under
+            // what is appended now.
             self.log_dir.sync_all()?;
+        }
+        if let Some(journal) = unused {
             journal.remove()?;
         }
         self.is_recovered.store(true, Ordering::Release);

@@ -27,6 +27,8 @@ struct State<const N: usize> {
     written: usize,
     /// Entries after those.
     tail: Vec<[u8; N]>,
+    /// What the file holds is no part of this: all entries are in the tail until they are written.
+    anew: bool,
 }
 
 impl<const N: usize> Entries<N> {
@@ -35,7 +37,7 @@ impl<const N: usize> Entries<N> {
     /// Entries of a file that holds `file_len` bytes, 0 if it is not there yet.
     pub(crate) fn new(dir: Arc<Dir>, name: String, file_len: u64) -> Self {
         let written = usize::try_from(file_len).unwrap_or(0) / N;
-        Self { file: LazyFile::new(dir, name), state: Mutex::new(State { written, tail: Vec::new() }) }
+        Self { file: LazyFile::new(dir, name), state: Mutex::new(State { written, ..State::default() }) }
     }
 
     pub(crate) fn file(&self) -> &LazyFile {
@@ -92,7 +94,7 @@ impl<const N: usize> Entries<N> {
         let full = {
             let mut state = self.state.lock();
             state.tail.push(entry);
-            state.tail.len() >= Self::PER_PAGE
+            state.tail.len() >= Self::PER_PAGE && !state.anew
         };
         match if full { self.write_tail() } else { Ok(()) } {
             // They stay in memory until there is room: the log itself was written.
@@ -101,20 +103,28 @@ impl<const N: usize> Entries<N> {
         }
     }
 
+    /// Begins anew with no entry. The file is left as it is until the entries are written with [`Entries::write_tail`].
+    pub(crate) fn begin_anew(&self) {
+        *self.state.lock() = State { anew: true, ..State::default() };
+    }
+
     /// Hands all entries to the operating system.
     pub(crate) fn write_tail(&self) -> io::Result<()> {
         // Only the owner changes the state, so what is copied here is still all there is below.
-        let (position, bytes) = {
+        let (position, bytes, anew) = {
             let state = self.state.lock();
-            (state.written * N, state.tail.as_flattened().to_vec())
+            (state.written * N, state.tail.as_flattened().to_vec(), state.anew)
         };
-        if bytes.is_empty() {
-            return Ok(());
+        if anew {
+            self.file.created()?.truncate(0)?;
         }
-        self.file.created()?.write_at(&[IoSlice::new(&bytes)], position as u64)?;
+        if !bytes.is_empty() {
+            self.file.created()?.write_at(&[IoSlice::new(&bytes)], position as u64)?;
+        }
         let mut state = self.state.lock();
         state.written += state.tail.len();
         state.tail = Vec::new();
+        state.anew = false;
         Ok(())
     }
 
@@ -126,7 +136,7 @@ impl<const N: usize> Entries<N> {
         if len < state.written {
             state.written = len;
         }
-        self.file.created()?.truncate((state.written * N) as u64)
+        if state.anew { Ok(()) } else { self.file.created()?.truncate((state.written * N) as u64) }
     }
 
     /// The last entries: those in memory and a page of the file.

@@ -92,6 +92,11 @@ impl LazyFile {
         }
     }
 
+    /// Makes the names in its folder durable.
+    pub(crate) fn sync_dir(&self) -> io::Result<()> {
+        self.dir.sync()
+    }
+
     /// Removes the file if it is there.
     pub(crate) fn remove(&self) -> io::Result<()> {
         match self.dir.fs.remove_file(&self.path()) {

@@ -293,10 +293,33 @@ impl Segment {
 
     /// Ends the segment's life as the active one: its indexes are complete and handed to the operating system.
     pub(crate) fn seal(&self) -> Result<(), Error> {
-        let max = self.max_timestamp()?;
-        self.time_index.maybe_append(max).map_err(|source| self.io(source))?;
+        self.complete_time_index()?;
         self.write_indexes()?;
         *self.recent.lock() = VecDeque::new();
+        Ok(())
+    }
+
+    /// Has the time index end with the largest timestamp, as that of a sealed segment does.
+    pub(crate) fn complete_time_index(&self) -> Result<(), Error> {
+        let max = self.max_timestamp()?;
+        self.time_index.maybe_append(max).map_err(|source| self.io(source))
+    }
+
+    /// Makes an offset and a time index that were begun anew durable. Until both are, there is no offset index: the next opening
+    /// would rebuild them.
+    pub(crate) fn write_rebuilt(&self) -> Result<(), Error> {
+        let (offsets, times) = (&self.offset_index.entries, &self.time_index.entries);
+        let write = || {
+            offsets.file().remove()?;
+            offsets.file().close();
+            self.log.sync_dir()?;
+            times.write_tail()?;
+            times.file().created()?.sync_data()?;
+            offsets.write_tail()?;
+            offsets.file().created()?.sync_data()
+        };
+        write().map_err(|source| self.io(source))?;
+        self.close_indexes();
         Ok(())
     }
 

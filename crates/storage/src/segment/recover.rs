@@ -40,7 +40,7 @@ pub(crate) fn recover(
     let mut walk = match resumed {
         Some(entry) => Walk::after_entry(segment, index_interval_bytes, entry, end)?,
         None => {
-            reset_indexes(segment)?;
+            reset_indexes(segment);
             Walk::new(segment, index_interval_bytes, end)?
         }
     };
@@ -58,8 +58,7 @@ pub(crate) fn recover(
     segment.publish(walk.next_offset, walk.valid);
     if is_rebuilt && segment.offset_index.last_below(recovery_point).map_err(|source| segment.io(source))?.is_some() {
         // The next recovery relies on what is below the recovery point.
-        segment.write_indexes()?;
-        segment.sync()?;
+        segment.write_rebuilt()?;
     }
     Ok(Recovered { next_offset: walk.next_offset, truncated })
 }
@@ -103,20 +102,19 @@ fn say_what_is_cut(segment: &Segment, position: u64, end: u64) -> Result<(), Err
     Ok(())
 }
 
-/// Rebuilds the offset and time index of a segment whose data is flushed.
+/// Rebuilds the offset and time index of a sealed segment whose data is flushed, durably.
 pub(crate) fn rebuild_indexes(segment: &Segment, index_interval_bytes: u32) -> Result<(), Error> {
-    reset_indexes(segment)?;
+    reset_indexes(segment);
     let mut walk = Walk::new(segment, index_interval_bytes, segment.size())?;
-    walk.prove(|_, _| Ok(()))
+    walk.prove(|_, _| Ok(()))?;
+    segment.complete_time_index()?;
+    segment.write_rebuilt()
 }
 
-fn reset_indexes(segment: &Segment) -> Result<(), Error> {
-    let reset = || {
-        segment.offset_index.entries.truncate(0)?;
-        segment.time_index.entries.truncate(0)
-    };
+fn reset_indexes(segment: &Segment) {
+    segment.offset_index.entries.begin_anew();
+    segment.time_index.entries.begin_anew();
     segment.set_max_timestamp(TimestampOffset { timestamp: batch::NO_TIMESTAMP, offset: segment.base_offset });
-    reset().map_err(|source| segment.io(source))
 }
 
 /// Walks batches in offset order and indexes them.

@@ -58,6 +58,9 @@ impl World {
         self.end_fault();
         if power {
             self.tear();
+        } else if doubt.kept_below < i64::MAX {
+            // As the broker does at its start: what it finds of a truncation that failed is not taken back later.
+            self.fs.disk(Path::new(LOG_DIR)).unwrap().sync_all().unwrap();
         }
         self.reopen(power, doubt);
     }
@@ -134,7 +137,7 @@ impl World {
         self.now += self.rng.pick(&[0, 100, 100, 10_000]);
         // One misfortune at a time: an opening that repairs damage is not disturbed.
         self.damaged |= doubt.damaged;
-        while !self.damaged && !self.lacks_index() && self.rng.percent(12) {
+        while !self.damaged && self.rng.percent(12) {
             let kind = if self.rng.percent(70) { Kind::Power } else { Kind::Io };
             let at = self.rng.below(25);
             self.set_fault(kind, at);
@@ -161,14 +164,6 @@ impl World {
         }
         self.write_recovery_point();
         self.write_start();
-    }
-
-    /// Whether opening rebuilds an index of a flushed segment. A process that dies over that leaves one that looks whole.
-    fn lacks_index(&self) -> bool {
-        let files = self.fs.list(&self.path("")).unwrap();
-        let sound = |name: &str, len| files.iter().any(|file| file.name == name && file.len % len == 0);
-        let logs = files.iter().filter_map(|file| file.name.strip_suffix(".log"));
-        !logs.into_iter().all(|base| sound(&format!("{base}.index"), 8) && sound(&format!("{base}.timeindex"), 12))
     }
 
     fn try_open(&mut self) -> Result<(), Box<dyn std::error::Error>> {

@@ -40,8 +40,6 @@ impl Loader<'_> {
             if !sound {
                 tracing::warn!(file = %segment.log.path().display(), "rebuilding indexes that are missing, cut or wrong");
                 segment::rebuild_indexes(segment, self.options.config.index_interval_bytes)?;
-                segment.seal()?;
-                segment.sync()?;
             }
         }
         for segment in self.segments.iter().take(end).cloned().collect::<Vec<_>>() {

@@ -18,8 +18,11 @@ pub(super) fn finish(dir: &Arc<Dir>) -> Result<(), Error> {
     let mut names: Vec<&str> = entries.iter().filter(|entry| !entry.is_dir).map(|entry| entry.name.as_str()).collect();
     // Log files before their indexes.
     names.sort_by_key(|name| !name.contains(names::LOG));
-    for name in names.iter().filter(|name| is_deleted(name)) {
-        remove(dir, name)?;
+    let deleted: Vec<&str> = names.iter().copied().filter(|name| is_deleted(name)).collect();
+    if !deleted.is_empty() {
+        // The names they were given must not be taken back beside what is appended in their place.
+        dir.sync().map_err(|source| Error::Io { path: dir.path(), source })?;
+        deleted.iter().try_for_each(|name| remove(dir, name))?;
     }
     let swapped = take_back_incomplete(dir, &names)?;
     if swapped.is_empty() { Ok(()) } else { complete(dir, &names, &swapped) }
