@@ -9,6 +9,7 @@
 mod committer;
 mod queue;
 mod settler;
+mod writes;
 
 use crate::{dir::Dir, partition::Partition};
 use ottla_storage::journal::{self, Journal, PartitionKey, Sink};

@@ -41,5 +41,5 @@ pub use read::{
     EARLIEST, EARLIEST_LOCAL, Error as ReadError, Found, Isolation, LATEST, LATEST_TIERED, LogReader, MAX_TIMESTAMP,
     Read, Slice,
 };
-pub use segment::{AbortedTxn, Error as SegmentError};
+pub use segment::{AbortedTxn, Error as SegmentError, WriteBack};
 pub use shared::Offsets;

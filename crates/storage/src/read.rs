@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::epochs::EpochEndOffset;
 use crate::fs::File;
 use crate::segment::file::LazyFile;
-use crate::segment::{self, AbortedTxn, Segment};
+use crate::segment::{self, AbortedTxn, Segment, WriteBack};
 use crate::shared::{Offsets, Shared};
 
 pub use times::{EARLIEST, EARLIEST_LOCAL, Found, LATEST, LATEST_TIERED, MAX_TIMESTAMP};
@@ -145,17 +145,14 @@ impl LogReader {
         self.0.segments().iter().map(|segment| segment.size()).sum()
     }
 
-    /// Has what was appended since the last call written to the disk, and answers how many bytes that were. It promises
-    /// nothing about durability.
-    pub fn write_back(&self) -> Result<u64, segment::Error> {
-        let mut bytes = 0;
-        for segment in self.0.segments().iter().rev() {
-            match segment.write_back()? {
-                0 => break,
-                written => bytes += written,
-            }
-        }
-        Ok(bytes)
+    /// Begins to have what was appended since the last call written to the disk: of the active segment if that is `min_bytes`
+    /// at least, of those before it all. One thread at a time calls this.
+    pub fn write_back(&self, min_bytes: u64) -> Result<Vec<WriteBack>, segment::Error> {
+        let segments = self.0.segments();
+        let Some((active, sealed)) = segments.split_last() else { return Ok(Vec::new()) };
+        let sealed = sealed.iter().rev().take_while(|segment| segment.to_write_back() > 0);
+        let active = Some(active).filter(|active| active.to_write_back() >= min_bytes.max(1));
+        sealed.chain(active).map(|segment| segment.write_back()).collect()
     }
 
     /// Lets go of the files of a log that was deleted: the disk is free of them once nobody has them open.

@@ -16,7 +16,13 @@ pub(crate) struct Figures {
 
 impl Figures {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self { requests: 0, bytes: 0, records: 0, seconds: 0.0, latencies_us: Histogram::new(3)? })
+        Ok(Self {
+            requests: 0,
+            bytes: 0,
+            records: 0,
+            seconds: 0.0,
+            latencies_us: Histogram::new_with_bounds(1, 3_600_000_000, 3)?,
+        })
     }
 
     pub(crate) fn add(&mut self, latency: Duration, bytes: usize, records: u64) {

@@ -133,7 +133,10 @@ impl Produce {
             let due = match interval {
                 // Connections take turns.
                 Some(interval) => {
-                    begin + Duration::from_secs_f64(interval * (count as f64 + f64::from(n) / f64::from(self.connections)))
+                    begin
+                        + Duration::from_secs_f64(
+                            interval * (count as f64 + f64::from(n) / f64::from(self.connections)),
+                        )
                 }
                 None => Instant::now(),
             };

@@ -2,10 +2,13 @@
 
 use super::{Commits, MAX_GROUP_BYTES, queue::Group};
 use crate::{dir::Dir, partition::Partition};
-use ottla_storage::journal::{Change, Error, Journal};
+use ottla_storage::journal::{Change, Error, Growth, Journal};
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, SyncSender},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,11 +18,39 @@ const RETRY: Duration = Duration::from_millis(500);
 impl Commits {
     /// Commits until the queue is closed and empty, or the disk fails. Blocks: for a thread of its own.
     pub(crate) fn run_committer(&self, dir: &Dir) {
+        std::thread::scope(|scope| {
+            let (growths, to_grow) = mpsc::sync_channel(1);
+            let grower = std::thread::Builder::new().name("journal-grower".to_owned());
+            match grower.spawn_scoped(scope, move || self.run_grower(dir, &to_grow)) {
+                Ok(_) => self.commit_all(dir, &growths),
+                Err(error) => self.fail(dir, &error),
+            }
+        });
+    }
+
+    fn commit_all(&self, dir: &Dir, growths: &SyncSender<Growth>) {
         while let Some(group) = self.next_group() {
             match self.write(dir, &group) {
                 Ok(true) => self.tell(&group),
                 // What is in the segments is made durable when the logs are closed.
                 Ok(false) => return,
+                Err(error) => return self.fail(dir, &error),
+            }
+            let growth = self.journal.lock().as_mut().map_or(Ok(None), Journal::growth);
+            match growth {
+                // If one is under way the next commit asks again.
+                Ok(Some(growth)) => _ = growths.try_send(growth),
+                Ok(None) | Err(Error::NoRoom { .. }) => {}
+                Err(error) => return self.fail(dir, &error),
+            }
+        }
+    }
+
+    fn run_grower(&self, dir: &Dir, growths: &Receiver<Growth>) {
+        for growth in growths {
+            match growth.run() {
+                // A commit that needs it says so.
+                Ok(()) | Err(Error::NoRoom { .. }) => {}
                 Err(error) => return self.fail(dir, &error),
             }
         }

@@ -1,6 +1,9 @@
 //! The thread that has segments written to the disk and frees the journal's files.
 
-use super::Commits;
+use super::{
+    Commits,
+    writes::{MIN_WRITE_BYTES, Writes},
+};
 use crate::{dir::Dir, partition::Partition};
 use ottla_storage::{
     SegmentError,
@@ -8,11 +11,15 @@ use ottla_storage::{
     log_dir,
 };
 use parking_lot::MutexGuard;
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tracing::{error, warn};
 
-/// How long segments wait to be written back: small writes of one page come together meanwhile.
+/// How long segments wait to be written back: small writes come together meanwhile.
 const GATHER: Duration = Duration::from_millis(50);
+/// Most rounds before a sync of the disk.
+const MAX_DRAINS: usize = 2;
+/// What a sync of the disk may find to be written.
+const LITTLE_BYTES: u64 = 8 << 20;
 
 /// Why segments cannot be made durable.
 #[derive(Debug, thiserror::Error)]
@@ -115,27 +122,49 @@ impl Commits {
         while !work.is_urgent() && !self.worked.wait_until(work, over).timed_out() {}
     }
 
-    /// Has each partition's new bytes written, one after the other, unless the whole disk is about to be synced.
+    /// Has the new bytes of partitions that have many of them written.
     fn write_back(
         &self,
         dir: &Dir,
         dirty: Vec<Arc<Partition>>,
         unsynced: &mut Vec<Arc<Partition>>,
     ) -> Result<(), SegmentError> {
-        let mut hurry = false;
+        let mut writes = Writes::default();
         let here = dirty.into_iter().map(|partition| (partition.place(), partition));
         // A log that moved away was synced where it is now.
         for (place, partition) in here.filter(|(place, _)| place.dir.id == dir.id) {
             place.settling.clear_dirty();
-            hurry = hurry || self.work.lock().is_urgent() || self.is_half_full();
-            if !hurry {
-                written_back(&partition)?;
+            if !self.must_hurry() {
+                writes.begin(&partition, MIN_WRITE_BYTES)?;
             }
             if place.settling.mark_unsynced() {
                 unsynced.push(partition);
             }
         }
+        writes.finish()
+    }
+
+    /// Has what is left of all partitions written, until little is: a sync of the disk has that in front of the journal's.
+    fn drain(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SegmentError> {
+        for _ in 0..MAX_DRAINS {
+            let dirty = std::mem::take(&mut self.work.lock().dirty);
+            self.write_back(dir, dirty, unsynced)?;
+            let mut writes = Writes::default();
+            for partition in unsynced.iter().take_while(|_| !self.must_hurry()) {
+                writes.begin(partition, 1)?;
+            }
+            let bytes = writes.bytes;
+            writes.finish()?;
+            if bytes < LITTLE_BYTES || self.must_hurry() {
+                break;
+            }
+        }
         Ok(())
+    }
+
+    fn must_hurry(&self) -> bool {
+        let work = self.work.lock();
+        work.full || work.closed
     }
 
     fn is_half_full(&self) -> bool {
@@ -145,6 +174,7 @@ impl Commits {
 
     /// Syncs the disk: what is in the journal up to now is not needed any more.
     fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SyncError> {
+        self.drain(dir, unsynced)?;
         let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
         let mut proofs = Vec::with_capacity(unsynced.len());
         for partition in unsynced.drain(..) {
@@ -175,13 +205,5 @@ impl Commits {
         let mut work = self.work.lock();
         (work.full, work.checkpoint) = (false, false);
         self.worked.notify_all();
-    }
-}
-
-fn written_back(partition: &Partition) -> Result<(), SegmentError> {
-    match partition.reader().write_back() {
-        // The segment was deleted meanwhile.
-        Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        written => written.map(|_| ()),
     }
 }

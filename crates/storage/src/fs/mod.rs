@@ -98,8 +98,10 @@ pub trait File: Send + Sync + Debug {
     }
     /// Cuts or extends the file.
     fn truncate(&self, len: u64) -> io::Result<()>;
-    /// Has a range written to the disk and waits for it, so that a later sync has less to do. It promises nothing.
-    fn write_back(&self, position: u64, len: u64) -> io::Result<()>;
+    /// Begins to have a range written to the disk, so that a later sync has less to do. It promises nothing.
+    fn begin_write_back(&self, position: u64, len: u64) -> io::Result<()>;
+    /// Waits for it.
+    fn await_write_back(&self, position: u64, len: u64) -> io::Result<()>;
     /// Makes content and length durable (fdatasync).
     fn sync_data(&self) -> io::Result<()>;
     /// When the content last changed, in milliseconds since the epoch.

@@ -127,6 +127,19 @@ impl Fs for RealFs {
     }
 }
 
+impl RealFile {
+    #[expect(unsafe_code, reason = "no safe binding has this call")]
+    fn sync_range(&self, position: u64, len: u64, how: libc::c_uint) -> io::Result<()> {
+        let (position, len) = (i64::try_from(position), i64::try_from(len));
+        let (Ok(position), Ok(len)) = (position, len) else { return Err(io::ErrorKind::InvalidInput.into()) };
+        // SAFETY: none of the arguments is memory, and the descriptor is open as long as `self` is.
+        match unsafe { libc::sync_file_range(self.0.as_raw_fd(), position, len, how) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 impl File for RealFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut read = 0;
@@ -157,16 +170,12 @@ impl File for RealFile {
         self.0.set_len(len)
     }
 
-    #[expect(unsafe_code, reason = "no safe binding has this call")]
-    fn write_back(&self, position: u64, len: u64) -> io::Result<()> {
-        let all = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
-        let (position, len) = (i64::try_from(position), i64::try_from(len));
-        let (Ok(position), Ok(len)) = (position, len) else { return Err(io::ErrorKind::InvalidInput.into()) };
-        // SAFETY: none of the arguments is memory, and the descriptor is open as long as `self` is.
-        match unsafe { libc::sync_file_range(self.0.as_raw_fd(), position, len, all) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+    fn begin_write_back(&self, position: u64, len: u64) -> io::Result<()> {
+        self.sync_range(position, len, libc::SYNC_FILE_RANGE_WRITE)
+    }
+
+    fn await_write_back(&self, position: u64, len: u64) -> io::Result<()> {
+        self.sync_range(position, len, libc::SYNC_FILE_RANGE_WAIT_BEFORE)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -386,7 +386,11 @@ impl File for SimFile {
         self.with(|inode| inode.resize(len as usize))
     }
 
-    fn write_back(&self, _position: u64, _len: u64) -> io::Result<()> {
+    fn begin_write_back(&self, _position: u64, _len: u64) -> io::Result<()> {
+        self.with(|_| ())
+    }
+
+    fn await_write_back(&self, _position: u64, _len: u64) -> io::Result<()> {
         self.with(|_| ())
     }
 

@@ -7,22 +7,20 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::filled::{FilledFile, Growth, failed};
 use super::frame::ALIGNMENT;
 use super::scan::Found;
 use super::{Error, Limits};
-use crate::fs::{self, File, Fs, Open};
+use crate::fs::{File, Fs, Open};
 
 const PREFIX: &str = "journal-";
 const SUFFIX: &str = ".ottla";
-/// Bytes by which a file grows. Frames overwrite what is there: then a sync has no metadata to write, and none to lose.
-const GROWTH: u64 = 8 << 20;
+/// Bytes that are kept ready for frames to come.
+const AHEAD: u64 = 32 << 20;
 
 #[derive(Debug)]
 struct JournalFile {
-    path: PathBuf,
-    file: Arc<dyn File>,
-    /// Bytes that were written before, if only as zeros.
-    len: u64,
+    filled: Arc<FilledFile>,
     /// The last frame in it; 0 when nothing in it is needed.
     last_seq: u64,
 }
@@ -47,61 +45,6 @@ pub(super) struct Place {
     spare: u64,
 }
 
-impl JournalFile {
-    /// Writes zeros as far as a frame is to go, and durably: in large steps, or no further than needed where the disk has
-    /// no room for one.
-    fn grow(&mut self, end: u64, most: u64) -> Result<(), Error> {
-        if self.len >= end {
-            return Ok(());
-        }
-        let roomy = self.len + (end - self.len).next_multiple_of(GROWTH).min(most - self.len);
-        let filled = match self.fill(roomy) {
-            Err(Error::NoRoom { .. }) => self.fill(end).map(|()| end),
-            filled => filled.map(|()| roomy),
-        };
-        let len = filled?;
-        self.sync()?;
-        self.len = len;
-        Ok(())
-    }
-
-    /// Writes zeros up to `end`. What was written of them for nothing is cut off: others need the last room more.
-    fn fill(&self, end: u64) -> Result<(), Error> {
-        let zeros = vec![0; usize::try_from(GROWTH.min(end - self.len)).unwrap_or(0)];
-        let mut position = self.len;
-        while position < end {
-            let rest = usize::try_from(end - position).unwrap_or(usize::MAX).min(zeros.len());
-            let written = self.write_at(position, &[IoSlice::new(zeros.get(..rest).unwrap_or_default())]);
-            if let Err(error) = written {
-                let _ = self.file.truncate(self.len);
-                return Err(error);
-            }
-            position += rest as u64;
-        }
-        Ok(())
-    }
-
-    fn overwrite(&self, position: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.write_at(position, buffers)?;
-        self.sync()
-    }
-
-    fn write_at(&self, position: u64, buffers: &[IoSlice<'_>]) -> Result<(), Error> {
-        self.file.write_at(buffers, position).map_err(|source| failed(&self.path, source))
-    }
-
-    /// A sync that fails is final, for want of room too.
-    fn sync(&self) -> Result<(), Error> {
-        self.file.sync_data().map_err(|source| Error::Io { path: self.path.clone(), source })
-    }
-}
-
-/// Why a file could not be made or written.
-fn failed(path: &Path, source: io::Error) -> Error {
-    let path = path.to_path_buf();
-    if fs::is_full(&source) { Error::NoRoom { path, source } } else { Error::Io { path, source } }
-}
-
 impl Files {
     /// The files that are there.
     pub(super) fn list(fs: Arc<dyn Fs>, dir: &Path, limits: Limits) -> Result<Self, Error> {
@@ -123,7 +66,7 @@ impl Files {
 
     /// Each file with its number and name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Path, &Arc<dyn File>)> {
-        self.files.iter().map(|(number, file)| (*number, file.path.as_path(), &file.file))
+        self.files.iter().map(|(number, JournalFile { filled, .. })| (*number, filled.path.as_path(), &filled.file))
     }
 
     /// Takes what was found for the state to go on from: a new frame goes into a file of its own.
@@ -166,7 +109,7 @@ impl Files {
     /// Finds room for a frame in a file that is free and need not grow.
     pub(super) fn place_grown(&self, len: u64) -> Option<Place> {
         let current = self.current.map(|(number, _)| number);
-        let fits = |file: &JournalFile| file.last_seq == 0 && len + ALIGNMENT <= file.len;
+        let fits = |file: &JournalFile| file.last_seq == 0 && len + ALIGNMENT <= file.filled.len();
         let found = self.files.iter().find(|(number, file)| fits(file) && Some(**number) != current);
         found.map(|(number, _)| Place { number: *number, position: 0, spare: ALIGNMENT })
     }
@@ -201,8 +144,8 @@ impl Files {
     fn open(&mut self, number: u32, how: Open) -> Result<(), Error> {
         let path = path(&self.dir, number);
         let file = self.fs.open(&path, how).map_err(|source| failed(&path, source))?;
-        let len = file.len().map_err(|source| Error::Io { path: path.clone(), source })?;
-        self.files.insert(number, JournalFile { path, file, len, last_seq: 0 });
+        let filled = Arc::new(FilledFile::new(path, file)?);
+        self.files.insert(number, JournalFile { filled, last_seq: 0 });
         Ok(())
     }
 
@@ -211,11 +154,35 @@ impl Files {
         let Some(file) = self.files.get_mut(&place.number) else { return Err(Error::Full) };
         let len: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let end = place.position + len as u64;
-        file.grow(end + place.spare, self.limits.file_bytes)?;
-        file.overwrite(place.position, buffers)?;
+        file.filled.grow(end + place.spare, self.limits.file_bytes)?;
+        file.filled.overwrite(place.position, buffers)?;
         file.last_seq = seq;
         self.current = Some((place.number, end));
         Ok(())
+    }
+
+    /// What is to be filled so that frames to come need not wait for it: the current file, then the next.
+    pub(super) fn growth(&mut self) -> Result<Option<Growth>, Error> {
+        let Some((current, position)) = self.current else { return Ok(None) };
+        let (wanted, most) = (position + AHEAD, self.limits.file_bytes);
+        if let Some(growth) = self.growth_of(current, wanted.min(most)) {
+            return Ok(Some(growth));
+        }
+        let in_next = wanted.saturating_sub(most);
+        match self.free() {
+            _ if in_next == 0 => Ok(None),
+            Some(next) => Ok(self.growth_of(next, in_next)),
+            None if self.files.len() < self.limits.files => {
+                let next = self.create()?;
+                Ok(self.growth_of(next, in_next))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn growth_of(&self, number: u32, wanted: u64) -> Option<Growth> {
+        let file = &self.files.get(&number)?.filled;
+        (file.len() < wanted).then(|| Growth::new(Arc::clone(file), wanted))
     }
 
     pub(super) fn remove_all(self) -> Result<(), Error> {

@@ -6,6 +6,7 @@
 //! [`Entries::restore`] puts it back.
 
 mod files;
+mod filled;
 mod frame;
 mod recovered;
 mod scan;
@@ -21,6 +22,7 @@ use ottla_protocol::batch::{CheckedBatch, HEADER_LEN};
 
 use crate::fs::Fs;
 use files::{Files, Place};
+pub use filled::Growth;
 pub use frame::PartitionKey;
 use frame::{ALIGNMENT, Header, Kind, Row};
 pub use recovered::{Entries, Recovered, RestoreError, Restored};
@@ -264,6 +266,13 @@ impl Journal {
         self.write_frame(&head, &[], padded_len, Files::place_last)?;
         self.files.free_below(self.floor);
         Ok(())
+    }
+
+    /// What is to be written for commits to come, so that these need not wait for it; by another thread.
+    pub fn growth(&mut self) -> Result<Option<Growth>, Error> {
+        let growth = self.files.growth();
+        self.failed |= growth.as_ref().is_err_and(|error| !error.is_passing());
+        growth
     }
 
     /// Takes the journal away after a clean stop: everything is in synced segments.

@@ -175,6 +175,11 @@ impl World {
             }
             Err(error) => panic!("{error}"),
         }
+        if self.random.below(3) == 0
+            && let Some(growth) = self.journal.as_mut().unwrap().growth().unwrap()
+        {
+            growth.run().unwrap();
+        }
         for model in self.models.values_mut() {
             model.committed = model.records.len();
         }

@@ -367,7 +367,10 @@ impl Log {
                         last_offset: txn.last_offset,
                         last_stable_offset,
                     };
-                    self.active.segment.txn_index.append(aborted).map_err(|source| self.active.segment.io(source))?;
+                    let index = &self.active.segment.txn_index;
+                    // Its file is there from the first entry on, and a flush is to keep its name too.
+                    self.names_changed += u64::from(index.entries.len() == 0);
+                    index.append(aborted).map_err(|source| self.active.segment.io(source))?;
                 }
                 self.producers.complete(&txn);
             }

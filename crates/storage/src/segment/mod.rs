@@ -13,6 +13,7 @@ pub(crate) mod scan;
 mod tests;
 mod time_index;
 mod txn_index;
+mod write_back;
 
 use std::collections::VecDeque;
 use std::io;
@@ -34,6 +35,7 @@ use scan::{Batches, Headers};
 pub(crate) use time_index::{TimeIndex, TimestampOffset};
 pub use txn_index::AbortedTxn;
 pub(crate) use txn_index::TxnIndex;
+pub use write_back::WriteBack;
 
 /// Batches whose places are kept in memory, so that readers at the end need no index.
 const RECENT_BATCHES: usize = 32;
@@ -365,18 +367,6 @@ impl Segment {
         }
         self.set_max_timestamp(max);
         Ok(())
-    }
-
-    /// Has what was written since the last call written to the disk; one thread at a time calls this.
-    pub(crate) fn write_back(&self) -> Result<u64, Error> {
-        let size = self.size();
-        let from = self.written_back.load(Ordering::Relaxed);
-        if size <= from {
-            return Ok(0);
-        }
-        self.file()?.write_back(from, size - from).map_err(|source| self.io(source))?;
-        self.written_back.store(size, Ordering::Relaxed);
-        Ok(size - from)
     }
 
     /// Closes the handles of a sealed segment; readers open what they need again.

@@ -267,6 +267,7 @@ impl World {
         let deleted = self.model.deleted;
         let must = |batch: &Rc<Batch>| batch.last < durable && batch.last >= deleted && !maybe.contains(batch);
         let mut segments: Vec<Segment> = Vec::new();
+        let first_base = files[0].0;
         let (mut n, mut gone) = (0, None);
         for (base, batches) in files {
             let mut segment = Segment::new(*base, self.now);
@@ -274,7 +275,8 @@ impl World {
                 while candidates.get(n).is_some_and(|batch| batch.bytes != *bytes) {
                     let missing = &candidates[n];
                     assert!(!must(missing), "lost: the batch at {}, durable below {durable}", missing.base);
-                    if missing.last >= deleted && !maybe.contains(missing) {
+                    // The beginning may be lost whole, with the names of its files.
+                    if missing.last >= deleted && missing.last >= first_base && !maybe.contains(missing) {
                         gone = gone.or(Some(missing.base));
                     }
                     n += 1;

@@ -224,8 +224,7 @@ impl World {
 
     fn take_out(&mut self, mut count: usize, what: &'static str) {
         // With no room for another the active segment stays.
-        if count == self.model.segments.len() && self.is_full_fault() && self.log().log_start_offset() < self.model.end
-        {
+        if count == self.model.segments.len() && self.is_full_fault() && self.log().size() > 0 {
             count -= 1;
         }
         if count == 0 {
