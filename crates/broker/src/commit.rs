@@ -24,7 +24,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-use queue::{Queue, Ticket};
+use queue::Queue;
 
 /// Bytes that may wait for the committer before producers are held up: a disk that stalls costs no more memory.
 const MAX_QUEUED_BYTES: usize = 64 << 20;
@@ -61,40 +61,14 @@ impl Settling {
 /// Bytes of a group: the larger, the later the first of it is acknowledged.
 const MAX_GROUP_BYTES: usize = 16 << 20;
 
-/// Why something is not durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the log dir is offline")]
-pub(crate) struct Offline;
-
-/// What producers wait for.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    /// All changes up to this ticket are durable.
-    committed: u64,
-    /// Nothing will be any more.
-    failed: bool,
-}
-
-/// Something appended that will be durable.
-pub(crate) struct Commit {
-    commits: Arc<Commits>,
-    ticket: Ticket,
-}
-
-impl Commit {
-    /// Waits until it is.
-    pub(crate) async fn wait(self) -> Result<(), Offline> {
-        self.commits.committed(self.ticket).await
-    }
-}
-
 /// The way of one log dir's changes to its journal.
 pub(crate) struct Commits {
     queue: Mutex<Queue>,
     /// Told when there is something to commit, or the queue is closed.
     queued: Condvar,
     journal: Mutex<Option<Journal>>,
-    progress: watch::Sender<Progress>,
+    /// Told after each group.
+    progress: watch::Sender<()>,
     /// What the settler has to do.
     work: Mutex<settler::Work>,
     worked: Condvar,
@@ -108,7 +82,7 @@ impl Commits {
             queue: Mutex::default(),
             queued: Condvar::new(),
             journal: Mutex::new(Some(journal)),
-            progress: watch::Sender::new(Progress { committed: 0, failed: false }),
+            progress: watch::Sender::new(()),
             work: Mutex::default(),
             worked: Condvar::new(),
             threads: Mutex::default(),
@@ -171,20 +145,6 @@ impl Commits {
         Box::new(PartitionSink { commits: self.clone(), partition: partition.clone(), key })
     }
 
-    /// Stands for the commit of everything that was appended up to now.
-    pub(crate) fn commit(self: &Arc<Self>) -> Commit {
-        Commit { commits: self.clone(), ticket: self.queue.lock().last_ticket() }
-    }
-
-    async fn committed(&self, ticket: Ticket) -> Result<(), Offline> {
-        let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.failed || progress.committed >= ticket.0).await;
-        match reached {
-            Ok(progress) if progress.committed >= ticket.0 => Ok(()),
-            _ => Err(Offline),
-        }
-    }
-
     /// Waits while too much is queued: the disk is slower than the producers.
     pub(crate) async fn uncrowded(&self) {
         let mut progress = self.progress.subscribe();
@@ -201,7 +161,7 @@ impl Commits {
     fn fail(&self, dir: &Dir, reason: &dyn std::fmt::Display) {
         dir.fail(reason);
         self.queue.lock().closed = true;
-        self.progress.send_modify(|progress| progress.failed = true);
+        self.progress.send_replace(());
         if let Some(on_failure) = self.on_failure.get() {
             on_failure();
         }

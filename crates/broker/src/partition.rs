@@ -1,24 +1,21 @@
 //! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
 
 mod append_error;
+mod durable;
 mod flushing;
 mod place;
 
 pub(crate) use self::{
     append_error::AppendError,
+    durable::{Durable, NotDurable},
     place::{NotReplaced, Place},
 };
 
 use crate::{
-    clock::wall_ms,
-    commit::{Commit, Commits},
-    dir::Dir,
-    entropy, error_code,
-    fetch::session::Wanted,
-    fetch::waiters::Waiters,
-    future::Moving,
+    clock::wall_ms, dir::Dir, entropy, error_code, fetch::session::Wanted, fetch::waiters::Waiters, future::Moving,
 };
 use arc_swap::ArcSwap;
+use durable::Durability;
 use ottla_config::{CompressionType, TopicConfig};
 use ottla_metadata::topic_name;
 use ottla_protocol::{
@@ -72,6 +69,7 @@ pub(crate) struct Partition {
     pub(crate) waiters: Waiters,
     /// Whether its log is being copied to another log dir.
     pub(crate) moving: Moving,
+    durability: Durability,
     /// Who else hears of commits: the coordinator that has its records here.
     listener: OnceLock<Weak<dyn CommitListener>>,
     leader_epoch: AtomicI32,
@@ -123,6 +121,7 @@ impl Partition {
                 index,
                 waiters: Waiters::default(),
                 moving: Moving::default(),
+                durability: Durability::default(),
                 listener: OnceLock::new(),
                 leader_epoch: AtomicI32::new(leader_epoch),
                 flushed_ms: AtomicI64::new(wall_ms()),
@@ -139,11 +138,6 @@ impl Partition {
 
     pub(crate) fn leader_epoch(&self) -> i32 {
         self.leader_epoch.load(Ordering::Acquire)
-    }
-
-    /// Runs `work` on the log as its owner.
-    pub(crate) fn with_log<R>(&self, work: impl FnOnce(&mut Log) -> R) -> Result<R, Gone> {
-        self.log.lock().as_mut().map(work).ok_or(Gone)
     }
 
     pub(crate) fn config(&self) -> Arc<TopicConfig> {
@@ -163,12 +157,6 @@ impl Partition {
             self.leader_epoch.store(epoch, Ordering::Release);
         }
         Ok(())
-    }
-
-    /// Stands for what was appended up to now becoming durable; none where nobody waits for that. What was appended before a
-    /// move is durable where the log is now.
-    pub(crate) fn commit(&self) -> Option<Commit> {
-        self.dir().commits().map(Commits::commit)
     }
 
     /// Appends what a client produced.
@@ -260,27 +248,12 @@ impl Partition {
         })?
     }
 
-    /// Takes note that everything below an offset is durable.
-    pub(crate) fn committed(&self, end: i64) {
-        // What is said of the log dir where the log was before is old news.
-        let advanced = self.with_log(|log| log.set_high_watermark(end.max(log.high_watermark())));
-        let Ok(high_watermark) = advanced else { return };
-        self.waiters.wake();
-        if let Some(listener) = self.listener.get().and_then(Weak::upgrade) {
-            listener.committed(high_watermark);
-        }
-    }
-
-    /// Takes note that nothing more will be durable.
-    pub(crate) fn commits_failed(&self) {
-        if let Some(listener) = self.listener.get().and_then(Weak::upgrade) {
-            listener.failed();
-        }
-    }
-
     /// Lets somebody hear of commits.
     pub(crate) fn set_listener(&self, listener: Weak<dyn CommitListener>) {
         assert!(self.listener.set(listener).is_ok(), "{self} has one coordinator");
+        // What was not told before is not told it.
+        drop(self.log.lock());
+        self.advance();
     }
 
     /// Removes what retention no longer keeps, and forgets producers that were silent for too long. Blocks.
@@ -317,6 +290,7 @@ impl Partition {
     /// Closes the log as a clean stop must, but for syncing its disk, and answers its end. Blocks.
     pub(crate) fn close(&self) -> Result<i64, String> {
         let log = self.log.lock().take().ok_or_else(|| Gone.to_string())?;
+        self.durability.close();
         log.close_unsynced().map_err(|error| error.to_string())
     }
 
@@ -324,6 +298,7 @@ impl Partition {
     pub(crate) fn delete(&self) -> Result<(), ottla_storage::DeleteError> {
         let Some(log) = self.log.lock().take() else { return Ok(()) };
         self.dir().remove_log();
+        self.durability.close();
         self.waiters.wake();
         let name = names::to_delete(&self.topic, self.index, *entropy::uuid().as_bytes());
         self.remove_later(log.delete(&name)?);

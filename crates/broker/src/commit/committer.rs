@@ -110,7 +110,7 @@ impl Commits {
         for (partition, end) in ends.values() {
             partition.committed(*end);
         }
-        self.progress.send_modify(|progress| progress.committed = group.ticket.0);
+        self.progress.send_replace(());
         self.to_settle(ends.into_values().map(|(partition, _)| partition));
     }
 }

@@ -4,18 +4,12 @@ use crate::partition::Partition;
 use ottla_storage::journal::Entry;
 use std::sync::Weak;
 
-/// Stands for a change and all before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ticket(pub(super) u64);
-
 /// Changes that are committed together.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) entries: Vec<Entry>,
     /// Whose they are, one for each.
     pub(super) partitions: Vec<Weak<Partition>>,
-    /// Stands for the last of them.
-    pub(super) ticket: Ticket,
 }
 
 /// What waits.
@@ -24,14 +18,12 @@ pub(super) struct Queue {
     entries: Vec<Entry>,
     partitions: Vec<Weak<Partition>>,
     bytes: usize,
-    pushed: u64,
     pub(super) closed: bool,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, entry: Entry, partition: Weak<Partition>) {
         self.bytes += entry.size_in_bytes();
-        self.pushed += 1;
         self.entries.push(entry);
         self.partitions.push(partition);
     }
@@ -44,10 +36,6 @@ impl Queue {
         self.bytes
     }
 
-    pub(super) fn last_ticket(&self) -> Ticket {
-        Ticket(self.pushed)
-    }
-
     /// Takes changes of at most `max_bytes` out, one at least.
     pub(super) fn take(&mut self, max_bytes: usize) -> Group {
         let mut bytes = 0;
@@ -57,10 +45,9 @@ impl Queue {
         };
         let count = self.entries.iter().take_while(|entry| fits(entry)).count().max(1).min(self.entries.len());
         let left = (self.entries.split_off(count), self.partitions.split_off(count));
-        let ticket = Ticket(self.pushed - left.0.len() as u64);
         let entries = std::mem::replace(&mut self.entries, left.0);
         let partitions = std::mem::replace(&mut self.partitions, left.1);
         self.bytes -= entries.iter().map(Entry::size_in_bytes).sum::<usize>();
-        Group { entries, partitions, ticket }
+        Group { entries, partitions }
     }
 }

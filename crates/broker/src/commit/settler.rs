@@ -55,10 +55,14 @@ impl Commits {
     /// Hands partitions over to be written back.
     pub(crate) fn to_settle(&self, partitions: impl Iterator<Item = Arc<Partition>>) {
         let new: Vec<_> = partitions.filter(|partition| partition.place().settling.mark_dirty()).collect();
-        if !new.is_empty() {
-            self.work.lock().dirty.extend(new);
+        if new.is_empty() {
+            return;
+        }
+        let mut work = self.work.lock();
+        if work.dirty.is_empty() {
             self.worked.notify_all();
         }
+        work.dirty.extend(new);
     }
 
     /// Has the disk synced soon, so that a start after a crash has little to do.

@@ -3,11 +3,10 @@
 use super::{Answered, Context, Pending, Refusal};
 use crate::{
     clock::wall_ms,
-    commit::Commit,
     dir::Dir,
     error_code,
     network::Peer,
-    partition::{AppendError, Partition},
+    partition::{AppendError, Durable, NotDurable, Partition},
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
@@ -131,20 +130,21 @@ fn refused(index: i32, error: ErrorCode) -> PartitionProduceResponse {
 }
 
 /// Answers success only for what is durable. What takes too long may become so yet, as with Kafka's followers.
-async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<Commit>>, deadline: Instant) {
+async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<Durable>>, deadline: Instant) {
     let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
     for (partition, commit) in partitions.zip(commits) {
         let Some(commit) = commit else { continue };
         match timeout_at(deadline, commit.wait()).await {
             Ok(Ok(())) => {}
-            Ok(Err(_offline)) => *partition = refused(partition.index, ErrorCode::KafkaStorageError),
+            Ok(Err(NotDurable::Offline)) => *partition = refused(partition.index, ErrorCode::KafkaStorageError),
+            Ok(Err(NotDurable::Gone)) => *partition = refused(partition.index, ErrorCode::NotLeaderOrFollower),
             Err(_elapsed) => *partition = refused(partition.index, ErrorCode::RequestTimedOut),
         }
     }
 }
 
 /// Appends, and puts what each partition of the response waits for into `commits`.
-fn produce(cx: &Context, request: ProduceRequest, commits: &mut Vec<Option<Commit>>) -> ProduceResponse {
+fn produce(cx: &Context, request: ProduceRequest, commits: &mut Vec<Option<Durable>>) -> ProduceResponse {
     let acks = request.acks;
     let refused = is_transaction_without_id(&request).then_some(ErrorCode::TransactionalIdAuthorizationFailed);
     let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, refused, topic, commits)).collect();
@@ -166,7 +166,7 @@ fn topic_response(
     acks: i16,
     refused: Option<ErrorCode>,
     topic: TopicProduceData,
-    commits: &mut Vec<Option<Commit>>,
+    commits: &mut Vec<Option<Durable>>,
 ) -> TopicProduceResponse {
     let name = refused.map_or_else(|| resolve(cx, &topic), Err);
     let partition_responses = topic
@@ -197,7 +197,7 @@ fn partition_response(
     acks: i16,
     topic: Result<&Str, &ErrorCode>,
     data: PartitionProduceData,
-) -> (PartitionProduceResponse, Option<Commit>) {
+) -> (PartitionProduceResponse, Option<Durable>) {
     let index = data.index;
     let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, topic, data));
     match appended {
@@ -264,7 +264,7 @@ impl From<AppendError> for Failure {
     }
 }
 
-fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<(PartitionProduceResponse, Option<Commit>), Failure> {
+fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<(PartitionProduceResponse, Option<Durable>), Failure> {
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
@@ -279,7 +279,7 @@ fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> R
         log_start_offset: appended.log_start_offset,
         ..Default::default()
     };
-    Ok((response, partition.commit()))
+    Ok((response, (acks != 0).then(|| partition.durable(appended.last_offset + 1))))
 }
 
 fn find(cx: &Context, topic: &Str, index: i32) -> Result<Arc<Partition>, Failure> {

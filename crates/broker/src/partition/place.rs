@@ -62,6 +62,19 @@ impl Partition {
         dir: &Arc<Dir>,
         decide: impl FnOnce(&mut Log, &mut Log) -> Result<(), E>,
     ) -> Result<Log, NotReplaced<E>> {
+        let replaced = self.replace_locked(copy, dir, decide);
+        self.advance();
+        // The copy is durable.
+        self.tell(self.high_watermark());
+        replaced
+    }
+
+    fn replace_locked<E>(
+        self: &Arc<Self>,
+        copy: &mut Option<Log>,
+        dir: &Arc<Dir>,
+        decide: impl FnOnce(&mut Log, &mut Log) -> Result<(), E>,
+    ) -> Result<Log, NotReplaced<E>> {
         let mut log = self.log.lock();
         let Some(log) = log.as_mut() else { return Err(NotReplaced::Gone) };
         let Some(mut new) = copy.take() else { return Err(NotReplaced::Gone) };

@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("xtask", &["config", "protocol"]),
     ("durability", &[]),
+    ("load", &["protocol"]),
     ("wire", &["protocol"]),
 ];
 

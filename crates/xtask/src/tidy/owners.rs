@@ -9,12 +9,12 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio", &["broker"]),
     ("tokio-util", &["broker"]),
     ("socket2", &["broker"]),
-    ("clap", &["broker"]),
+    ("clap", &["broker", "load"]),
     ("prometheus-client", &["broker"]),
     ("tracing-subscriber", &["broker"]),
     ("rustix", &["broker", "storage", "durability"]),
     ("libc", &["storage", "durability"]),
-    ("anyhow", &["broker", "xtask", "wire", "durability"]),
+    ("anyhow", &["broker", "xtask", "wire", "durability", "load"]),
     (
         "bytes",
         &[
