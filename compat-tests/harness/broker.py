@@ -150,9 +150,10 @@ class Kafka(Broker):
 
     kind = "Apache Kafka"
     stop_codes = (0, 128 + signal.SIGTERM)  # a JVM ends with the signal's code after its clean-up
+    jvm_flags = java.SMALL
 
     def _start_command(self):
-        return java.broker(self.config_file)
+        return java.broker(self.config_file, self.jvm_flags)
 
     def _format_command(self):
         return java.tool("kafka.tools.StorageTool", "format")

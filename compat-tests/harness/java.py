@@ -23,8 +23,16 @@ def tool(main, *arguments, classes=None):
     return ["java", *_FLAGS, *flags, "-cp", class_path, main, *map(str, arguments)]
 
 
-def broker(config_file):
+# What kafka-server-start.sh gives a broker, for measuring it.
+AS_RELEASED = [
+    "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
+]
+SMALL = [*_FLAGS, "-Xmx512m"]
+
+
+def broker(config_file, flags):
     """The argument list that runs Apache Kafka."""
     class_path = (installed.kafka() / "classpath-broker").read_text().strip()
     logging = f"-Dlog4j2.configurationFile={installed.COMPAT_TESTS}/kafka/log4j2-broker.properties"
-    return ["java", *_FLAGS, "-Xmx512m", logging, "-cp", class_path, "kafka.Kafka", str(config_file)]
+    return ["java", *flags, logging, "-cp", class_path, "kafka.Kafka", str(config_file)]

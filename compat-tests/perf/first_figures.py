@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import broker as brokers
+from harness import broker as brokers, java
 from harness.tools import Tools
 
 GIB = 1 << 30
@@ -87,6 +87,7 @@ def round_of(kind, folder):
 
 
 def main():
+    brokers.Kafka.jvm_flags = java.AS_RELEASED
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     results = {"ottla": [], "kafka": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
-from harness import broker as brokers
+from harness import broker as brokers, java
 
 TOPIC = "many"
 STEP = 2500
@@ -91,6 +91,7 @@ def run(kind, folder, partitions, megabytes):
 
 
 def main():
+    brokers.Kafka.jvm_flags = java.AS_RELEASED
     partitions, megabytes = int(sys.argv[1]), int(sys.argv[2])
     kinds = sys.argv[3:] or ["ottla", "kafka"]
     results = {}

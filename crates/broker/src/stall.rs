@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// An append that takes longer was made to wait.
-const LONG: Duration = Duration::from_millis(20);
+const LONG: Duration = Duration::from_millis(100);
 /// How long a disk is taken for one that stalls after such an append.
 const MEMORY: Duration = Duration::from_secs(10);
 /// Appends to a disk that stalls at a time: each has a thread meanwhile.

@@ -5,6 +5,7 @@ use crate::{
     broker::Broker,
     handlers::{self, Context, Pending},
 };
+use bytes::BytesMut;
 use ottla_protocol::{
     ApiKey,
     frame::{FrameDecoder, FrameError, RequestFrame},
@@ -22,7 +23,11 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
 use tracing::{debug, warn};
 
 /// Requests of one connection that may wait for their answers at a time; reading stops beyond.
@@ -224,13 +229,32 @@ impl Connection {
         Err(if self.frames.buffered() > 0 { Ended::SlowFrame } else { Ended::Idle })
     }
 
-    async fn answer(&mut self, answered: handlers::Answered) -> Result<(), Ended> {
-        if let Some(outgoing) = answered? {
+    /// Writes an answer, and with it those after it that are there already: a commit answers many at once.
+    async fn answer(&mut self, first: handlers::Answered) -> Result<(), Ended> {
+        let mut ready = BytesMut::new();
+        let mut next = Some(first);
+        let mut refused = None;
+        while let Some(answered) = next {
+            let outgoing = match answered {
+                Ok(outgoing) => outgoing.unwrap_or_default(),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    break;
+                }
+            };
             self.broker.metrics.bytes_out(outgoing.len());
-            outgoing.write(&mut self.stream).await?;
+            if let Some(other) = outgoing.append_to(&mut ready) {
+                self.stream.write_all_buf(&mut ready).await?;
+                other.write(&mut self.stream).await?;
+            }
+            next = match self.in_flight.pop_front_if(|entry| matches!(entry, InFlight::Done(..))) {
+                Some(InFlight::Done(answered)) => Some(answered),
+                _ => None,
+            };
         }
+        self.stream.write_all_buf(&mut ready).await?;
         self.last_active = Instant::now();
-        Ok(())
+        refused.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     /// Answers what was taken in before the broker began to stop.

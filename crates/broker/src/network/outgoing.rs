@@ -1,6 +1,6 @@
 //! A response on its way out: bytes in memory and file ranges, written in order.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ottla_protocol::codec::{Encoded, SpliceSource};
 use ottla_storage::{Slice, fs::File};
 use rustix::fd::AsFd;
@@ -12,6 +12,8 @@ use tokio::{
 
 /// What `sendfile` is asked for at a time; the kernel sends less when the socket is full.
 const SENDFILE_BYTES: usize = 1 << 20;
+/// Responses that are written together have so many bytes at most.
+const GATHER_BYTES: usize = 64 * 1024;
 /// What is read at a time from files that have no descriptor.
 const COPY_BYTES: usize = 256 * 1024;
 
@@ -26,6 +28,18 @@ impl Outgoing {
     /// Bytes it will take on the wire.
     pub(crate) fn len(&self) -> usize {
         self.encoded.len()
+    }
+
+    /// Puts it behind others in memory; answers it back if it is large or holds file ranges.
+    pub(crate) fn append_to(self, ready: &mut BytesMut) -> Option<Self> {
+        if !self.encoded.splices.is_empty() || ready.len() + self.encoded.buf.len() > GATHER_BYTES {
+            return Some(self);
+        }
+        match ready.is_empty() {
+            true => *ready = self.encoded.buf,
+            false => ready.extend_from_slice(&self.encoded.buf),
+        }
+        None
     }
 
     /// Writes everything; stops where the socket does.
