@@ -42,7 +42,7 @@ pub(crate) struct Produce {
     #[arg(long, default_value = "none")]
     compression: String,
     /// Not measured at first
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 0.0)]
     warm_up: f64,
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,

@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Weak,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, Ordering, fence},
     },
 };
 use tokio::sync::oneshot;
@@ -122,7 +122,7 @@ impl Partition {
     pub(crate) fn committed(&self, end: i64) {
         match self.listener.get().and_then(Weak::upgrade) {
             None => {
-                self.durability.newly_durable.fetch_max(end, Ordering::SeqCst);
+                self.durability.newly_durable.fetch_max(end, Ordering::Relaxed);
                 self.advance();
             }
             Some(listener) => {
@@ -136,9 +136,14 @@ impl Partition {
 
     /// Tells the log of what became durable, unless somebody has it.
     pub(super) fn advance(&self) {
-        while self.durability.newly_durable.load(Ordering::SeqCst) != NOTHING {
+        loop {
+            // Either who gives the log back sees what is new here, or who brings that sees that the log was given back.
+            fence(Ordering::SeqCst);
+            if self.durability.newly_durable.load(Ordering::Relaxed) == NOTHING {
+                return;
+            }
             let Some(mut log) = self.log.try_lock() else { return };
-            let end = self.durability.newly_durable.swap(NOTHING, Ordering::SeqCst);
+            let end = self.durability.newly_durable.swap(NOTHING, Ordering::Relaxed);
             let Some(high_watermark) = log.as_mut().map(|log| advance_to(log, end)) else { return };
             drop(log);
             self.tell(high_watermark);
