@@ -168,7 +168,7 @@ impl Files {
         if let Some(growth) = self.growth_of(current, wanted.min(most)) {
             return Ok(Some(growth));
         }
-        let in_next = wanted.saturating_sub(most);
+        let in_next = wanted.saturating_sub(most).min(most);
         match self.free() {
             _ if in_next == 0 => Ok(None),
             Some(next) => Ok(self.growth_of(next, in_next)),

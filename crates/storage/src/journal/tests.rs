@@ -179,6 +179,8 @@ impl World {
             && let Some(growth) = self.journal.as_mut().unwrap().growth().unwrap()
         {
             growth.run().unwrap();
+            let lens = self.fs.list(Path::new(DIR)).unwrap().into_iter().map(|entry| entry.len);
+            assert!(lens.max() <= Some(LIMITS.file_bytes), "a file of the journal outgrew its limit");
         }
         for model in self.models.values_mut() {
             model.committed = model.records.len();
