@@ -178,8 +178,9 @@ impl Commits {
 
     /// Syncs the disk: what is in the journal up to now is not needed any more.
     fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SyncError> {
-        self.drain(dir, unsynced)?;
+        // Before the last look at who has something: whoever is in the frames that are freed gets its recovery point moved.
         let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
+        self.drain(dir, unsynced)?;
         let mut proofs = Vec::with_capacity(unsynced.len());
         for partition in unsynced.drain(..) {
             partition.place().settling.clear_unsynced();
