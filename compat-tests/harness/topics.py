@@ -8,12 +8,16 @@ from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    NewPartitions,
     NewTopic,
     OffsetSpec,
     ResourceType,
 )
 
 DEADLINE_S = 30
+# For topics of thousands of partitions.
+PATIENCE_S = 300
+STEP = 2500
 
 
 def wait(futures):
@@ -39,6 +43,39 @@ def create(bootstrap, topic, partitions=1, **configs):
     wait(admin.create_topics([NewTopic(topic, partitions, 1, config=settings)]))
     serve(admin, topic, partitions)
     return topic
+
+
+def patient_admin(bootstrap):
+    return AdminClient({
+        "bootstrap.servers": bootstrap, "socket.timeout.ms": 120_000, "log_level": 0,
+        "reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 10,
+    })
+
+
+def create_many(bootstrap, topic, partitions):
+    """Seconds until a topic of any size is there; in steps, for either broker refuses too many partitions at once."""
+    admin, waits = patient_admin(bootstrap), {"operation_timeout": PATIENCE_S, "request_timeout": PATIENCE_S}
+    began = time.monotonic()
+    done = min(partitions, STEP)
+    admin.create_topics([NewTopic(topic, done, 1)], **waits)[topic].result()
+    while done < partitions:
+        done = min(partitions, done + STEP)
+        admin.create_partitions([NewPartitions(topic, done)], **waits)[topic].result()
+    return time.monotonic() - began
+
+
+def all_ends(bootstrap, topic, partitions):
+    """Where each partition ends, asked until a client is told of all."""
+    deadline = time.monotonic() + PATIENCE_S
+    wanted = {TopicPartition(topic, n): OffsetSpec.latest() for n in range(partitions)}
+    while True:
+        admin = patient_admin(bootstrap)
+        try:
+            return [future.result().offset for future in admin.list_offsets(wanted, request_timeout=5).values()]
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
 
 
 def alter(bootstrap, topic, **configs):

@@ -6,7 +6,6 @@ Both brokers get the same loads from the same unmodified tools, in turn (A B A B
 broker process's own, user and kernel, from /proc. The first round is thrown away: first use of memory makes it dear.
 """
 
-import os
 import socket
 import statistics
 import struct
@@ -17,26 +16,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import broker as brokers, java
+from harness import broker as brokers
+from harness import java, usage
 from harness.tools import Tools
 
 GIB = 1 << 30
 RECORD_BYTES = 1000
 RECORDS = 1_000_000
 SMALL_REQUESTS = 20_000
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(broker):
-    fields = Path(f"/proc/{broker.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident_mib(broker):
-    for line in Path(f"/proc/{broker.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("no VmRSS")
 
 
 def api_versions_requests(broker, count):
@@ -53,9 +40,9 @@ def api_versions_requests(broker, count):
 
 
 def spent(broker, work):
-    before = cpu_seconds(broker)
+    before = usage.cpu_seconds(broker.pid)
     work()
-    return cpu_seconds(broker) - before
+    return usage.cpu_seconds(broker.pid) - before
 
 
 def round_of(kind, folder):
@@ -66,7 +53,7 @@ def round_of(kind, folder):
     figures = {"start, s": time.monotonic() - began}
     try:
         time.sleep(1)
-        figures["idle memory, MiB"] = resident_mib(broker)
+        figures["idle memory, MiB"] = usage.resident_mib(broker.pid)
         tools = Tools(broker)
         tools.create("perf", partitions=4)
         gib = RECORDS * RECORD_BYTES / GIB
@@ -80,7 +67,7 @@ def round_of(kind, folder):
         api_versions_requests(broker, SMALL_REQUESTS // 4)
         small = spent(broker, lambda: api_versions_requests(broker, SMALL_REQUESTS))
         figures["small request, CPU us"] = small / SMALL_REQUESTS * 1e6
-        figures["loaded memory, MiB"] = resident_mib(broker)
+        figures["loaded memory, MiB"] = usage.resident_mib(broker.pid)
     finally:
         broker.stop()
     return figures

@@ -14,27 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
+from confluent_kafka import Producer
 
-from harness import broker as brokers, java
+from harness import broker as brokers
+from harness import java, topics, usage
 
 TOPIC = "many"
-STEP = 2500
 CLIENT = {"reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 10, "log_level": 0}
-
-
-def create(broker, partitions):
-    """In steps, for either broker refuses too many at once."""
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap, **CLIENT})
-    waits = {"operation_timeout": 300, "request_timeout": 300}
-    began = time.monotonic()
-    done = min(partitions, STEP)
-    admin.create_topics([NewTopic(TOPIC, done, 1)], **waits)[TOPIC].result()
-    while done < partitions:
-        done = min(partitions, done + STEP)
-        admin.create_partitions([NewPartitions(TOPIC, done)], **waits)[TOPIC].result()
-    return time.monotonic() - began
 
 
 def produce(broker, partitions, megabytes):
@@ -52,30 +38,13 @@ def produce(broker, partitions, megabytes):
     assert producer.flush(300) == 0
 
 
-def ends_known(broker, partitions, began):
-    """Seconds until all ends were told, and their sum."""
-    while True:
-        try:
-            admin = AdminClient({"bootstrap.servers": broker.bootstrap, "socket.timeout.ms": 120_000, **CLIENT})
-            wanted = {TopicPartition(TOPIC, n): OffsetSpec.latest() for n in range(partitions)}
-            ends = [future.result().offset for future in admin.list_offsets(wanted, request_timeout=5).values()]
-            return time.monotonic() - began, sum(ends)
-        except Exception:  # not there yet
-            time.sleep(0.002)
-
-
-def memory_mib(pid):
-    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1]) / 1024
-
-
 def run(kind, folder, partitions, megabytes):
     broker = brokers.KINDS[kind](folder)
     broker.format()
     broker.start()
-    figures = {"create, s": create(broker, partitions)}
+    figures = {"create, s": topics.create_many(broker.bootstrap, TOPIC, partitions)}
     produce(broker, partitions, megabytes)
-    figures["memory, MiB"] = memory_mib(broker.pid)
+    figures["memory, MiB"] = usage.resident_mib(broker.pid)
     figures["open files"] = len(os.listdir(f"/proc/{broker.pid}/fd"))
     for how in ["kill -9", "clean stop"]:
         began = time.monotonic()
@@ -83,9 +52,10 @@ def run(kind, folder, partitions, megabytes):
         figures[f"{how}, s"] = time.monotonic() - began
         began = time.monotonic()
         broker.start()
-        figures[f"all served after {how}, s"], records = ends_known(broker, partitions, began)
+        records = sum(topics.all_ends(broker.bootstrap, TOPIC, partitions))
+        figures[f"all served after {how}, s"] = time.monotonic() - began
         assert records == megabytes * 1000, f"{records} records after {how}"
-        figures[f"memory after {how}, MiB"] = memory_mib(broker.pid)
+        figures[f"memory after {how}, MiB"] = usage.resident_mib(broker.pid)
     broker.kill()
     return figures
 

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import report
 import sides
-import usage
 import works
+from harness import usage
 
 
 def arguments():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import sides
-import usage
+from harness import usage
 
 GIB = 1 << 30
 WARM_UP_S = 6

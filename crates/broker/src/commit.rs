@@ -3,7 +3,7 @@
 //!
 //! Appends go to segments in the page cache and, in the same order, into the queue here. What the committer takes out of the
 //! queue is durable after one sync; then the partitions' high watermarks move and producers are answered. The settler keeps
-//! the disk busy with the segments, a file after the other, because a burst of them would hold up the journal; it syncs the
+//! the disk busy with the segments, a few files at a time, because a burst of them would hold up the journal; it syncs the
 //! whole disk when the journal is half full, at each checkpoint, and at the end.
 
 mod committer;

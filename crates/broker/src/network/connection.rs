@@ -247,10 +247,7 @@ impl Connection {
                 self.stream.write_all_buf(&mut ready).await?;
                 other.write(&mut self.stream).await?;
             }
-            next = match self.in_flight.pop_front_if(|entry| matches!(entry, InFlight::Done(..))) {
-                Some(InFlight::Done(answered)) => Some(answered),
-                _ => None,
-            };
+            next = pop_done(&mut self.in_flight);
         }
         self.stream.write_all_buf(&mut ready).await?;
         self.last_active = Instant::now();
@@ -277,12 +274,17 @@ async fn front(in_flight: &mut VecDeque<InFlight>) -> handlers::Answered {
                 *entry = InFlight::Done(answered);
             }
         }
-        match in_flight.pop_front_if(|entry| matches!(entry, InFlight::Done(..))) {
-            Some(InFlight::Done(answered)) => Poll::Ready(answered),
-            _ => Poll::Pending,
-        }
+        pop_done(in_flight).map_or(Poll::Pending, Poll::Ready)
     })
     .await
+}
+
+/// The answer to the oldest request, if it is there.
+fn pop_done(in_flight: &mut VecDeque<InFlight>) -> Option<handlers::Answered> {
+    match in_flight.pop_front_if(|entry| matches!(entry, InFlight::Done(..))) {
+        Some(InFlight::Done(answered)) => Some(answered),
+        _ => None,
+    }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
