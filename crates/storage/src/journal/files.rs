@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::filled::{FilledFile, Growth, failed};
+use super::filled::{FilledFile, Growth, STEP, failed};
 use super::frame::ALIGNMENT;
 use super::scan::Found;
 use super::{Error, Limits};
@@ -165,10 +165,12 @@ impl Files {
     pub(super) fn growth(&mut self) -> Result<Option<Growth>, Error> {
         let Some((current, position)) = self.current else { return Ok(None) };
         let (wanted, most) = (position + AHEAD, self.limits.file_bytes);
-        if let Some(growth) = self.growth_of(current, wanted.min(most)) {
+        // Whole steps: a sync for the few pages of each commit would cost as much as the commits.
+        let step = |bytes: u64| bytes / STEP * STEP;
+        if let Some(growth) = self.growth_of(current, step(wanted).min(most)) {
             return Ok(Some(growth));
         }
-        let in_next = wanted.saturating_sub(most).min(most);
+        let in_next = step(wanted.saturating_sub(most)).min(most);
         match self.free() {
             _ if in_next == 0 => Ok(None),
             Some(next) => Ok(self.growth_of(next, in_next)),

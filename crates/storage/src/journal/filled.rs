@@ -12,7 +12,7 @@ use super::Error;
 use crate::fs::{self, File};
 
 /// Bytes by which a file grows at a time: a frame waits for no more than that.
-const STEP: u64 = 1 << 20;
+pub(super) const STEP: u64 = 1 << 20;
 /// Most bytes of one [`Growth`].
 const GROWTH: u64 = 8 << 20;
 
