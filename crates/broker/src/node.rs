@@ -118,6 +118,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
     let changes = broker.replicas.load(&recovered.image)?;
+    broker.replicas.start_making()?;
     broker.replicas.start_commits()?;
     broker.replicas.resume_moves(&recovered.image);
     broker.replicas.start_restoring()?;

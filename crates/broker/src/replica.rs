@@ -15,13 +15,13 @@ use ottla_storage::{
     journal::PartitionKey,
     log_dir::{PartitionDir, names},
 };
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::{
     fmt, io,
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tracing::error;
+use tracing::{error, warn};
 
 /// What the configs say of a topic's logs.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ struct Wanted {
 /// What stands in the way of opening the log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// Its log is yet to be made, and whoever wants it waits.
+    Unmade,
     Free,
     /// It could not be opened, and is not tried again: its files are left as they are.
     Failed,
@@ -56,6 +58,8 @@ pub(crate) struct Replica {
     wanted: Mutex<Wanted>,
     /// Held while the log is opened or deleted.
     state: Mutex<State>,
+    /// Told when the log is no longer unmade.
+    made: Condvar,
     partition: OnceLock<Arc<Partition>>,
     /// Bytes of the log while it is not open.
     size: OnceLock<u64>,
@@ -68,7 +72,30 @@ impl fmt::Display for Replica {
 }
 
 impl Replica {
+    /// One whose log was found.
     pub(crate) fn new(
+        topic: &Topic,
+        index: i32,
+        dir: Arc<Dir>,
+        leader_epoch: i32,
+        settings: Arc<LogSettings>,
+    ) -> Arc<Self> {
+        Self::in_state(State::Free, topic, index, dir, leader_epoch, settings)
+    }
+
+    /// One that needs [`Replica::make`] and then [`Replica::set_made`].
+    pub(crate) fn unmade(
+        topic: &Topic,
+        index: i32,
+        dir: Arc<Dir>,
+        leader_epoch: i32,
+        settings: Arc<LogSettings>,
+    ) -> Arc<Self> {
+        Self::in_state(State::Unmade, topic, index, dir, leader_epoch, settings)
+    }
+
+    fn in_state(
+        state: State,
         topic: &Topic,
         index: i32,
         dir: Arc<Dir>,
@@ -81,7 +108,8 @@ impl Replica {
             index,
             home: dir,
             wanted: Mutex::new(Wanted { leader_epoch, settings }),
-            state: Mutex::new(State::Free),
+            state: Mutex::new(state),
+            made: Condvar::new(),
             partition: OnceLock::new(),
             size: OnceLock::new(),
         })
@@ -118,14 +146,15 @@ impl Replica {
             return Ok(partition.clone());
         }
         let mut state = self.state.lock();
+        self.made.wait_while(&mut state, |state| *state == State::Unmade);
         if let Some(partition) = self.opened() {
             return Ok(partition.clone());
         }
         match *state {
             State::Failed => Err(ErrorCode::KafkaStorageError),
             State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
-            State::Free if self.home.is_offline() => Err(ErrorCode::KafkaStorageError),
-            State::Free => self.open_first(&mut state),
+            State::Unmade | State::Free if self.home.is_offline() => Err(ErrorCode::KafkaStorageError),
+            State::Unmade | State::Free => self.open_first(&mut state),
         }
     }
 
@@ -184,8 +213,30 @@ impl Replica {
         Ok(partition)
     }
 
+    /// Makes the log, unless it was deleted before. If that fails whoever opens it tries again. Blocks.
+    pub(crate) fn make(&self) {
+        let state = self.state.lock();
+        if *state != State::Unmade {
+            return;
+        }
+        match self.create(&self.settings()) {
+            Ok(log) => drop(log),
+            Err(error) if error.is_full() => warn!(partition = %self, %error, "cannot make the log yet"),
+            Err(error) => error!(partition = %self, %error, "cannot make the log"),
+        }
+    }
+
+    /// Lets those go on who wait for the log.
+    pub(crate) fn set_made(&self) {
+        let mut state = self.state.lock();
+        if *state == State::Unmade {
+            *state = State::Free;
+        }
+        self.made.notify_all();
+    }
+
     /// Makes the log, which is not there yet. [`ottla_storage::LogDir::sync_all`] is to be called before it is used.
-    pub(crate) fn create(&self, settings: &LogSettings) -> Result<Log, OpenError> {
+    fn create(&self, settings: &LogSettings) -> Result<Log, OpenError> {
         self.home.log_dir.create_log(&self.topic, self.index, self.topic_id, settings.log.clone(), wall_ms())
     }
 
@@ -229,6 +280,7 @@ impl Replica {
     pub(crate) fn delete(&self) -> Result<(), ottla_storage::DeleteError> {
         let mut state = self.state.lock();
         *state = State::Deleted;
+        self.made.notify_all();
         if let Some(partition) = self.opened() {
             return partition.delete();
         }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod load;
+mod making;
 
 use crate::{
     assignments::Assignments,
@@ -55,6 +56,7 @@ pub(crate) struct Replicas {
     /// Put back into logs what only the journals have.
     restorers: Mutex<Vec<JoinHandle<()>>>,
     closing: AtomicBool,
+    maker: making::Maker,
 }
 
 /// What the coordinators must hear of.
@@ -82,6 +84,7 @@ impl Replicas {
             checkpoints: Mutex::default(),
             restorers: Mutex::default(),
             closing: AtomicBool::new(false),
+            maker: making::Maker::default(),
         })
     }
 
@@ -174,21 +177,18 @@ impl Replicas {
         }
         // Folders first: a topic of the same name may come next.
         self.delete(&changes.removed);
-        let mut made = Vec::new();
+        let mut added = Vec::new();
         for (id, indexes) in &delta.partitions_changed {
             let Some(topic) = image.topics().by_id(id) else { continue };
             let partitions = Arc::make_mut(topics.entry(topic.name.clone()).or_default());
             let settings = self.log_settings(image, &topic.name);
             for index in indexes {
                 match self.follow(topic, *index, partitions, &settings) {
-                    Ok(new) => made.extend(new),
-                    Err(error) => {
-                        error!(topic = %topic.name, partition = index, "cannot make the partition: {error:#}")
-                    }
+                    Ok(new) => added.extend(new),
+                    Err(error) => error!(topic = %topic.name, partition = index, "cannot note its epoch: {error:#}"),
                 }
             }
         }
-        self.sync_new(&made);
         self.topics.store(Arc::new(topics));
         // A topic of the same name must not be taken for flushed up to where this one was.
         if !changes.removed.is_empty()
@@ -196,8 +196,8 @@ impl Replicas {
         {
             error!(%error, "cannot write checkpoints");
         }
-        open_internal(&made);
-        changes.added = made;
+        self.make(&added);
+        changes.added = added;
         self.reconfigure(image, delta);
         changes
     }
@@ -208,15 +208,6 @@ impl Replicas {
             self.futures.cancel(&replica.topic, replica.index);
             if let Err(error) = replica.delete() {
                 error!(partition = %replica, %error, "cannot delete the log; it is set aside at the next start");
-            }
-        }
-    }
-
-    /// Makes the folders of new logs durable, all at once.
-    fn sync_new(&self, made: &[Arc<Replica>]) {
-        for dir in self.dirs.iter().filter(|dir| made.iter().any(|replica| replica.dir().id == dir.id)) {
-            if let Err(error) = dir.log_dir.sync_all() {
-                dir.fail(&error);
             }
         }
     }
@@ -249,13 +240,7 @@ impl Replicas {
                 dir
             }
         };
-        let replica = Replica::new(topic, index, dir, wanted.leader_epoch, settings.clone());
-        // Made now, for tools to find, and closed again: it is opened when it is used. If there is no room it is made then.
-        match replica.create(settings) {
-            Ok(log) => drop(log),
-            Err(error) if error.is_full() => warn!(partition = %replica, %error, "cannot make the log yet"),
-            Err(error) => return Err(error.into()),
-        }
+        let replica = Replica::unmade(topic, index, dir, wanted.leader_epoch, settings.clone());
         replica.dir().add_log();
         partitions.insert(index, replica.clone());
         Ok(Some(replica))

@@ -76,6 +76,7 @@ impl Replicas {
 
     /// Closes every log and marks the dirs as cleanly stopped. Blocks.
     pub(crate) fn close(&self, broker_epoch: i64) -> anyhow::Result<()> {
+        self.stop_making();
         self.stop_restoring();
         self.futures().close();
         // What is appended later is durable when its log is closed.
