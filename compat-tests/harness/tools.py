@@ -27,6 +27,9 @@ MAIN_CLASSES = {
     "kafka-topics": f"{_TOOLS}.TopicCommand",
     "kafka-verifiable-consumer": f"{_TOOLS}.VerifiableConsumer",
     "kafka-verifiable-producer": f"{_TOOLS}.VerifiableProducer",
+    # These have no script.
+    "ClientCompatibilityTest": f"{_TOOLS}.ClientCompatibilityTest",
+    "LogCompactionTester": f"{_TOOLS}.LogCompactionTester",
 }
 
 

@@ -28,11 +28,13 @@ pub(crate) enum Refusal {
     Unanswerable { api: ApiKey, version: i16, error: EncodeError },
     #[error("{api} names {count} things, more than the {MAX_NAMED} that are answered at a time")]
     TooMany { api: ApiKey, count: usize },
+    #[error("{0} has a type or operation that is UNKNOWN")]
+    UnknownElement(ApiKey),
     #[error("a produce request with acks=0 failed, which only closing can tell: {0}")]
     UnacknowledgedProduce(String),
 }
 
-/// Groups, members or partitions that a request about groups may name: a few bytes each, and a hundred times as much in
+/// Groups, members, partitions or ACLs that a request may name: a few bytes each, and a hundred times as much in
 /// the answer.
 const MAX_NAMED: usize = 200_000;
 
@@ -72,6 +74,7 @@ impl Context {
     }
 }
 
+mod acls;
 mod alterations;
 mod ask_controller;
 mod broker_loggers;
@@ -105,6 +108,9 @@ handlers! {
     CreateTopics => create_topics,
     DeleteTopics => delete_topics,
     CreatePartitions => create_partitions,
+    DescribeAcls => describe_acls,
+    CreateAcls => create_acls,
+    DeleteAcls => delete_acls,
     DescribeConfigs => describe_configs,
     AlterConfigs => alter_configs,
     IncrementalAlterConfigs => incremental_alter_configs,

@@ -1,5 +1,6 @@
 //! The requests that both brokers get, by subject; the order is part of the script.
 
+mod acls;
 mod cluster;
 mod configs;
 mod fetch;
@@ -15,6 +16,7 @@ use super::run::Run;
 pub fn play(run: &mut Run) -> anyhow::Result<()> {
     run.settle("d-settled")?;
     cluster::play(run)?;
+    acls::play(run)?;
     topics::play(run)?;
     configs::play(run)?;
     produce::play(run)?;
