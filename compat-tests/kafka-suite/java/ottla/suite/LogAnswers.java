@@ -1,0 +1,148 @@
+package ottla.suite;
+
+import java.io.File;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+
+import kafka.cluster.Partition;
+import kafka.server.SharedServer;
+
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.requests.ListOffsetsRequest;
+import org.apache.kafka.common.requests.MetadataResponse.PartitionMetadata;
+import org.apache.kafka.storage.internals.log.LogConfig;
+import org.apache.kafka.storage.internals.log.UnifiedLog;
+
+import scala.Option;
+import scala.jdk.javaapi.CollectionConverters;
+
+/** What a broker's log manager, replica manager, partitions and logs are asked: from its folders and over the wire. */
+public final class LogAnswers {
+    private final SharedServer server;
+    private final Wire wire;
+
+    public LogAnswers(SharedServer server) {
+        this.server = server;
+        this.wire = new Wire(server);
+    }
+
+    public boolean getLog$default$2() {
+        return false;
+    }
+
+    public Option<UnifiedLog> getLog(TopicPartition partition, boolean future) {
+        if (future) {
+            throw StandIn.unanswered("LogManager.getLog of a future log");
+        }
+        return localLog(partition);
+    }
+
+    public Option<UnifiedLog> getLog(TopicPartition partition) {
+        return localLog(partition);
+    }
+
+    public Option<UnifiedLog> localLog(TopicPartition partition) {
+        return Option.apply(folder(partition).map(folder -> log(partition, folder)).orElse(null));
+    }
+
+    public UnifiedLog localLogOrException(TopicPartition partition) {
+        return log(partition, folder(partition).orElseThrow(
+            () -> new org.apache.kafka.common.errors.NotLeaderOrFollowerException("no log of " + partition)));
+    }
+
+    public Option<Partition> onlinePartition(TopicPartition partition) throws IOException {
+        Optional<PartitionMetadata> found = wire.partition(partition);
+        if (found.isEmpty() || folder(partition).isEmpty()) {
+            return Option.empty();
+        }
+        return Option.apply(StandIn.of(Partition.class, new PartitionAnswers(partition, found.get())));
+    }
+
+    public scala.collection.Seq<File> liveLogDirs() {
+        return CollectionConverters.asScala(server.config().logDirs().stream().map(File::new).toList());
+    }
+
+    private Optional<File> folder(TopicPartition partition) {
+        return server.config().logDirs().stream()
+            .map(dir -> new File(dir, partition.toString())).filter(File::isDirectory).findFirst();
+    }
+
+    private UnifiedLog log(TopicPartition partition, File folder) {
+        return StandIn.of(UnifiedLog.class, new OneLog(partition, folder));
+    }
+
+    /** Answers for one partition. */
+    public final class PartitionAnswers {
+        private final TopicPartition partition;
+        private final PartitionMetadata metadata;
+
+        PartitionAnswers(TopicPartition partition, PartitionMetadata metadata) {
+            this.partition = partition;
+            this.metadata = metadata;
+        }
+
+        public Option<UnifiedLog> leaderLogIfLocal() {
+            return leads() ? localLog(partition) : Option.empty();
+        }
+
+        public Option<Object> leaderIdIfLocal() {
+            return leads() ? Option.apply(server.node.id) : Option.empty();
+        }
+
+        public Option<Object> leaderReplicaIdOpt() {
+            return Option.apply(metadata.leaderId.orElse(null));
+        }
+
+        public int getLeaderEpoch() {
+            return metadata.leaderEpoch.orElse(-1);
+        }
+
+        private boolean leads() {
+            return metadata.leaderId.equals(Optional.of(server.node.id));
+        }
+    }
+
+    /** Answers for one log. */
+    public final class OneLog {
+        private final TopicPartition partition;
+        private final File folder;
+
+        OneLog(TopicPartition partition, File folder) {
+            this.partition = partition;
+            this.folder = folder;
+        }
+
+        public File dir() {
+            return folder;
+        }
+
+        public String parentDir() {
+            return folder.getParent();
+        }
+
+        public TopicPartition topicPartition() {
+            return partition;
+        }
+
+        public long logEndOffset() throws IOException {
+            return wire.offset(partition, ListOffsetsRequest.LATEST_TIMESTAMP);
+        }
+
+        public long highWatermark() throws IOException {
+            return logEndOffset();
+        }
+
+        public long logStartOffset() throws IOException {
+            return wire.offset(partition, ListOffsetsRequest.EARLIEST_TIMESTAMP);
+        }
+
+        public LogConfig config() throws IOException {
+            return new LogConfig(new MetadataAnswers(server).topicConfig(partition.topic()));
+        }
+
+        public int numberOfSegments() {
+            return List.of(folder.list((dir, name) -> name.endsWith(".log"))).size();
+        }
+    }
+}

@@ -1,0 +1,211 @@
+package ottla.suite;
+
+import java.io.File;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+import kafka.server.SharedServer;
+
+import org.apache.kafka.common.utils.Utils;
+
+/** One node of a test's cluster as an external process. */
+public final class Node {
+    private static final Duration START_LIMIT = Duration.ofSeconds(60);
+    /** Starts all processes: the kernel ends a process whose parent, a thread, has ended. */
+    private static final ExecutorService STARTER = Executors.newSingleThreadExecutor(task -> {
+        Thread thread = new Thread(task, "suite-starter");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    public final int id;
+    private final SharedServer server;
+    private final Path folder;
+    private final Map<String, Integer> ports = new LinkedHashMap<>();
+    private Process process;
+
+    public Node(SharedServer server) {
+        this.server = server;
+        this.id = server.config().nodeId();
+        try {
+            this.folder = Files.createTempDirectory("suite-node-" + id + "-");
+        } catch (IOException error) {
+            throw new java.io.UncheckedIOException(error);
+        }
+    }
+
+    /** Takes ports from the test's sockets and lets go of these, for the process to take over. */
+    public synchronized void bind() throws IOException {
+        for (Map.Entry<String, InetSocketAddress> listener : settings().listeners().entrySet()) {
+            if (!ports.containsKey(listener.getKey())) {
+                try (ServerSocketChannel socket =
+                         server.socketFactory.openServerSocket(listener.getKey(), listener.getValue(), 50, -1)) {
+                    ports.put(listener.getKey(), socket.socket().getLocalPort());
+                }
+            }
+        }
+    }
+
+    public synchronized int port(String listener) {
+        return ports.getOrDefault(listener, -1);
+    }
+
+    private Settings settings() {
+        return new Settings(server.config().originals());
+    }
+
+    /** Starts the process and waits until it serves: a broker until it is unfenced. */
+    public void start() throws Exception {
+        bind();
+        Settings settings = settings();
+        Cluster cluster = server.cluster;
+        cluster.refuseSeveralNodes();
+        Map<String, Integer> all = new LinkedHashMap<>(ports);
+        if (Target.FOLDS && !isController()) {
+            SharedServer controller = cluster.controllers.values().iterator().next();
+            settings.fold(controller.node.settings());
+            all.putAll(controller.node.ports);
+        }
+        settings.usePorts(all);
+        if (Target.FOLDS) {
+            String listener = settings.values.get("controller.listener.names").split(",")[0];
+            settings.values.remove("controller.quorum.voters");
+            settings.values.put("controller.quorum.bootstrap.servers", "localhost:" + all.get(listener));
+        } else if (settings.hasUnknownVoters()) {
+            settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
+        }
+        Path config = folder.resolve("server.properties");
+        settings.write(config);
+        format(settings, config);
+        run(Target.startCommand(config.toString()));
+        waitUntilServing();
+    }
+
+    private boolean isController() {
+        return server.config().processRoles().contains(org.apache.kafka.server.ProcessRole.ControllerRole);
+    }
+
+    public boolean isBroker() {
+        return server.config().processRoles().contains(org.apache.kafka.server.ProcessRole.BrokerRole);
+    }
+
+    /** Replaces what the test wrote into new folders, when the target formats its own. */
+    private void format(Settings settings, Path config) throws IOException, InterruptedException {
+        List<String> command = Target.formatCommand(config.toString(), server.cluster.id);
+        Path done = folder.resolve("formatted");
+        if (command.isEmpty() || Files.exists(done)) {
+            return;
+        }
+        List<String> dirs = new ArrayList<>(List.of(settings.values.get("log.dirs").split(",")));
+        dirs.add(settings.values.getOrDefault("metadata.log.dir", dirs.get(0)));
+        for (String dir : dirs) {
+            for (String name : List.of("meta.properties", "bootstrap.checkpoint", "__cluster_metadata-0")) {
+                Utils.delete(new File(dir, name));
+            }
+        }
+        Process formatting = builder(command).start();
+        if (formatting.waitFor() != 0) {
+            throw new IOException("formatting failed: " + logTail());
+        }
+        Files.createFile(done);
+    }
+
+    private ProcessBuilder builder(List<String> command) {
+        return new ProcessBuilder(command)
+            .directory(folder.toFile())
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()));
+    }
+
+    private void run(List<String> command) throws ExecutionException, InterruptedException {
+        List<String> bound = new ArrayList<>(List.of("setpriv", "--pdeathsig", "KILL"));
+        bound.addAll(command);
+        Process started = STARTER.submit(() -> builder(bound).start()).get();
+        synchronized (this) {
+            process = started;
+        }
+    }
+
+    private void waitUntilServing() throws InterruptedException, IOException {
+        long deadline = System.nanoTime() + START_LIMIT.toNanos();
+        while (System.nanoTime() < deadline) {
+            if (isServing()) {
+                return;
+            }
+            synchronized (this) {
+                if (process == null) {
+                    throw new IOException("node " + id + " was stopped while it started");
+                }
+                if (process.waitFor(20, TimeUnit.MILLISECONDS)) {
+                    int code = process.exitValue();
+                    process = null;
+                    throw new IOException("node " + id + " ended with " + code + " while it started: " + logTail());
+                }
+            }
+        }
+        stop(Duration.ZERO);
+        throw new IOException("node " + id + " does not serve after " + START_LIMIT.toSeconds() + " s: " + logTail());
+    }
+
+    private boolean isServing() {
+        try {
+            if (isBroker() && server.plainListener().isPresent()) {
+                return new Wire(server).aliveBrokers().containsKey(id);
+            }
+            for (int port : ports.values()) {
+                new Socket(InetAddress.getByName("localhost"), port).close();
+            }
+            return true;
+        } catch (IOException notYet) {
+            return false;
+        }
+    }
+
+    public synchronized boolean isRunning() {
+        return process != null && process.isAlive();
+    }
+
+    /** TERM, and KILL to a process that has not ended by then; at once with no time at all. */
+    public void stop(Duration limit) {
+        Process ending;
+        synchronized (this) {
+            ending = process;
+            process = null;
+        }
+        if (ending == null) {
+            return;
+        }
+        try {
+            if (limit.isZero() || !end(ending, limit)) {
+                ending.destroyForcibly().waitFor();
+            }
+        } catch (InterruptedException error) {
+            ending.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static boolean end(Process process, Duration limit) throws InterruptedException {
+        process.destroy();
+        return process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private String logTail() throws IOException {
+        List<String> lines = Files.readAllLines(folder.resolve("log"), java.nio.charset.StandardCharsets.ISO_8859_1);
+        return String.join("\n", lines.subList(Math.max(0, lines.size() - 30), lines.size()));
+    }
+}

@@ -1,0 +1,125 @@
+package ottla.suite;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+import kafka.server.SharedServer;
+
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.message.DescribeConfigsRequestData;
+import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsPartition;
+import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsTopic;
+import org.apache.kafka.common.requests.AbstractRequest;
+import org.apache.kafka.common.requests.AbstractResponse;
+import org.apache.kafka.common.requests.ApiVersionsRequest;
+import org.apache.kafka.common.requests.ApiVersionsResponse;
+import org.apache.kafka.common.requests.DescribeConfigsRequest;
+import org.apache.kafka.common.requests.DescribeConfigsResponse;
+import org.apache.kafka.common.requests.ListOffsetsRequest;
+import org.apache.kafka.common.requests.ListOffsetsResponse;
+import org.apache.kafka.common.requests.MetadataRequest;
+import org.apache.kafka.common.requests.MetadataResponse;
+import org.apache.kafka.common.requests.RequestHeader;
+
+/**
+ * Questions to one broker, each on a connection of its own: an answer is what this broker knows, and no thread
+ * of a client is left behind in the test.
+ */
+public final class Wire {
+    private static final int LIMIT_MS = 30_000;
+
+    private final SharedServer server;
+
+    public Wire(SharedServer server) {
+        this.server = server;
+    }
+
+    private <T extends AbstractResponse> T ask(Class<T> type, AbstractRequest.Builder<?> builder, int version)
+            throws IOException {
+        String listener = server.plainListener().orElseThrow(
+            () -> new UnsupportedOperationException("look-ups need a PLAINTEXT listener"));
+        AbstractRequest request = builder.build((short) version);
+        RequestHeader header = new RequestHeader(request.apiKey(), (short) version, "suite", 1);
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress("localhost", server.node.port(listener)), LIMIT_MS);
+            socket.setSoTimeout(LIMIT_MS);
+            ByteBuffer bytes = request.serializeWithHeader(header);
+            DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+            byte[] framed = new byte[4 + bytes.remaining()];
+            ByteBuffer.wrap(framed).putInt(bytes.remaining()).put(bytes);
+            out.write(framed);
+            out.flush();
+            DataInputStream in = new DataInputStream(socket.getInputStream());
+            byte[] answer = new byte[in.readInt()];
+            in.readFully(answer);
+            return type.cast(AbstractResponse.parseResponse(ByteBuffer.wrap(answer), header));
+        }
+    }
+
+    private MetadataResponse metadata(List<String> topics) throws IOException {
+        return ask(MetadataResponse.class, new MetadataRequest.Builder(topics, false), 12);
+    }
+
+    public Map<Integer, Node> aliveBrokers() throws IOException {
+        return metadata(List.of()).brokersById();
+    }
+
+    /** The topics that exist, all of them for no name. */
+    public Map<String, MetadataResponse.TopicMetadata> topics(String... names) throws IOException {
+        Map<String, MetadataResponse.TopicMetadata> found = new HashMap<>();
+        for (MetadataResponse.TopicMetadata topic : metadata(names.length == 0 ? null : List.of(names)).topicMetadata()) {
+            if (topic.error() == org.apache.kafka.common.protocol.Errors.NONE) {
+                found.put(topic.topic(), topic);
+            }
+        }
+        return found;
+    }
+
+    public Optional<MetadataResponse.PartitionMetadata> partition(TopicPartition wanted) throws IOException {
+        MetadataResponse.TopicMetadata topic = topics(wanted.topic()).get(wanted.topic());
+        return topic == null ? Optional.empty() : topic.partitionMetadata().stream()
+            .filter(each -> each.partition() == wanted.partition()).findFirst();
+    }
+
+    /** The offset at a timestamp or one of ListOffsets' special ones. */
+    public long offset(TopicPartition partition, long timestamp) throws IOException {
+        ListOffsetsRequest.Builder request = ListOffsetsRequest.Builder
+            .forConsumer(false, IsolationLevel.READ_UNCOMMITTED)
+            .setTargetTimes(List.of(new ListOffsetsTopic().setName(partition.topic()).setPartitions(List.of(
+                new ListOffsetsPartition().setPartitionIndex(partition.partition()).setTimestamp(timestamp)))));
+        var answer = ask(ListOffsetsResponse.class, request, 7).topics().get(0).partitions().get(0);
+        org.apache.kafka.common.protocol.Errors.forCode(answer.errorCode()).maybeThrow();
+        return answer.offset();
+    }
+
+    public Map<String, String> topicConfig(String topic) throws IOException {
+        DescribeConfigsRequestData wanted = new DescribeConfigsRequestData().setResources(List.of(
+            new DescribeConfigsRequestData.DescribeConfigsResource()
+                .setResourceType(ConfigResource.Type.TOPIC.id()).setResourceName(topic).setConfigurationKeys(null)));
+        Map<String, String> configs = new HashMap<>();
+        ask(DescribeConfigsResponse.class, new DescribeConfigsRequest.Builder(wanted), 4).data().results().get(0)
+            .configs().forEach(config -> configs.put(config.name(), config.value()));
+        return configs;
+    }
+
+    public short finalizedFeature(String name) throws IOException {
+        var feature = ask(ApiVersionsResponse.class, new ApiVersionsRequest.Builder(), 4).data().finalizedFeatures()
+            .find(name);
+        return feature == null ? 0 : feature.maxVersionLevel();
+    }
+
+    public boolean serves(org.apache.kafka.common.protocol.ApiKeys api) throws IOException {
+        return ask(ApiVersionsResponse.class, new ApiVersionsRequest.Builder(), 4).apiVersion(api.id) != null;
+    }
+}
