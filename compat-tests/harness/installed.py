@@ -22,6 +22,10 @@ def java_clients():
     return _from_setup("COMPAT_JAVA_CLIENTS")
 
 
+def kafka_suite():
+    return _from_setup("COMPAT_KAFKA_SUITE")
+
+
 def franz_go():
     return _from_setup("COMPAT_FRANZ_GO")
 

@@ -25,6 +25,7 @@ import org.apache.kafka.server.metrics.KafkaYammerMetrics;
 
 import ottla.suite.Node;
 import ottla.suite.StandIn;
+import ottla.suite.Target;
 import ottla.suite.Wire;
 
 import scala.Option;
@@ -37,13 +38,14 @@ public class ControllerServer {
     public ControllerServer(SharedServer shared, KafkaConfigSchema schema, BootstrapMetadata bootstrap) {
         this.shared = shared;
         shared.cluster.controllers.put(shared.node.id, shared);
+        shared.cluster.bootstrapWith(bootstrap);
     }
 
     public void startup() {
         try {
             shared.node.bind();
             firstPort.complete(shared.node.port(shared.config().controllerListeners().head().listener()));
-            if (!shared.node.isBroker() && !Boolean.getBoolean("suite.fold")) {
+            if (!shared.node.isBroker() && !Target.FOLDS) {
                 shared.node.start();
             }
         } catch (Exception error) {
@@ -111,20 +113,18 @@ public class ControllerServer {
         }
 
         public CompletableFuture<Void> waitForReadyBrokers(int count) {
-            return CompletableFuture.runAsync(() -> {
-                long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
-                while (System.nanoTime() < deadline) {
-                    try {
-                        if (anyBroker().isPresent() && anyBroker().get().aliveBrokers().size() >= count) {
-                            return;
-                        }
-                        Thread.sleep(20);
-                    } catch (Exception notYet) {
-                        // Asked again.
+            long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
+            while (System.nanoTime() < deadline) {
+                try {
+                    if (anyBroker().isPresent() && anyBroker().get().aliveBrokers().size() >= count) {
+                        return CompletableFuture.completedFuture(null);
                     }
+                    Thread.sleep(20);
+                } catch (Exception notYet) {
+                    // Asked again.
                 }
-                throw new IllegalStateException("fewer than " + count + " brokers are alive after a minute");
-            });
+            }
+            throw new IllegalStateException("fewer than " + count + " brokers are alive after a minute");
         }
 
         public CompletableFuture<Map<String, Uuid>> findAllTopicIds(ControllerRequestContext context) throws Exception {

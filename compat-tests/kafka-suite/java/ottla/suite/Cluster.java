@@ -6,6 +6,9 @@ import java.util.concurrent.ConcurrentSkipListMap;
 
 import kafka.server.SharedServer;
 
+import org.apache.kafka.metadata.bootstrap.BootstrapMetadata;
+import org.apache.kafka.server.common.MetadataVersion;
+
 /** The nodes that a test has made with one cluster id. */
 public final class Cluster {
     private static final Map<String, Cluster> BY_ID = new ConcurrentHashMap<>();
@@ -13,6 +16,8 @@ public final class Cluster {
     public final String id;
     public final Map<Integer, SharedServer> brokers = new ConcurrentSkipListMap<>();
     public final Map<Integer, SharedServer> controllers = new ConcurrentSkipListMap<>();
+
+    private BootstrapMetadata bootstrap;
 
     private Cluster(String id) {
         this.id = id;
@@ -28,6 +33,17 @@ public final class Cluster {
             return brokers.values().iterator().next().node;
         }
         return controllers.get(id).node;
+    }
+
+    /** The first records of the metadata: its version and features, and no version that is not released yet. */
+    public void bootstrapWith(BootstrapMetadata records) {
+        boolean unreleased = records.metadataVersion().compareTo(MetadataVersion.latestProduction()) > 0;
+        bootstrap = unreleased ? records.copyWithFeatureRecord(
+            MetadataVersion.FEATURE_NAME, MetadataVersion.latestProduction().featureLevel()) : records;
+    }
+
+    BootstrapMetadata bootstrap() {
+        return bootstrap;
     }
 
     void refuseSeveralNodes() {

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import kafka.server.SharedServer;
 
 import org.apache.kafka.common.utils.Utils;
+import org.apache.kafka.metadata.bootstrap.BootstrapDirectory;
 
 /** One node of a test's cluster as an external process. */
 public final class Node {
@@ -37,6 +38,12 @@ public final class Node {
     private final Path folder;
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private Process process;
+    private boolean formatted;
+
+    /** Has the one thread that stays before the first test looks for threads left behind. */
+    static void prepare() throws Exception {
+        STARTER.submit(() -> null).get();
+    }
 
     public Node(SharedServer server) {
         this.server = server;
@@ -77,20 +84,23 @@ public final class Node {
         Map<String, Integer> all = new LinkedHashMap<>(ports);
         if (Target.FOLDS && !isController()) {
             SharedServer controller = cluster.controllers.values().iterator().next();
+            controller.node.bind();
             settings.fold(controller.node.settings());
             all.putAll(controller.node.ports);
         }
         settings.usePorts(all);
         if (Target.FOLDS) {
             String listener = settings.values.get("controller.listener.names").split(",")[0];
-            settings.values.remove("controller.quorum.voters");
-            settings.values.put("controller.quorum.bootstrap.servers", "localhost:" + all.get(listener));
+            settings.values.remove("controller.quorum.bootstrap.servers");
+            settings.values.put("controller.quorum.voters", id + "@localhost:" + all.get(listener));
         } else if (settings.hasUnknownVoters()) {
             settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
         }
+        if (Target.FOLDS) {
+            formatFolded(settings);
+        }
         Path config = folder.resolve("server.properties");
         settings.write(config);
-        format(settings, config);
         run(Target.startCommand(config.toString()));
         waitUntilServing();
     }
@@ -103,25 +113,15 @@ public final class Node {
         return server.config().processRoles().contains(org.apache.kafka.server.ProcessRole.BrokerRole);
     }
 
-    /** Replaces what the test wrote into new folders, when the target formats its own. */
-    private void format(Settings settings, Path config) throws IOException, InterruptedException {
-        List<String> command = Target.formatCommand(config.toString(), server.cluster.id);
-        Path done = folder.resolve("formatted");
-        if (command.isEmpty() || Files.exists(done)) {
-            return;
+    /** The tests formatted the folders for a controller elsewhere: the first start has the metadata here instead. */
+    private void formatFolded(Settings settings) throws IOException {
+        String first = server.config().logDirs().get(0);
+        String metadata = settings.values.getOrDefault("metadata.log.dir", first);
+        if (!formatted) {
+            Utils.delete(new File(metadata, "__cluster_metadata-0"));
+            new BootstrapDirectory(metadata).writeBinaryFile(server.cluster.bootstrap());
+            formatted = true;
         }
-        List<String> dirs = new ArrayList<>(List.of(settings.values.get("log.dirs").split(",")));
-        dirs.add(settings.values.getOrDefault("metadata.log.dir", dirs.get(0)));
-        for (String dir : dirs) {
-            for (String name : List.of("meta.properties", "bootstrap.checkpoint", "__cluster_metadata-0")) {
-                Utils.delete(new File(dir, name));
-            }
-        }
-        Process formatting = builder(command).start();
-        if (formatting.waitFor() != 0) {
-            throw new IOException("formatting failed: " + logTail());
-        }
-        Files.createFile(done);
     }
 
     private ProcessBuilder builder(List<String> command) {

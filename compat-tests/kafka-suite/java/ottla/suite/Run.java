@@ -3,7 +3,6 @@ package ottla.suite;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.util.Map;
@@ -31,9 +30,10 @@ public final class Run implements TestExecutionListener {
         this.out = out;
     }
 
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) throws Exception {
         PrintStream out = System.out;
         System.setOut(System.err);
+        Node.prepare();
         Launcher launcher = LauncherFactory.create();
         BufferedReader names = new BufferedReader(new InputStreamReader(System.in));
         for (String name = names.readLine(); name != null; name = names.readLine()) {

@@ -4,22 +4,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The broker under test: commands from system properties, in which {@code {config}} is the node's file. */
-final class Target {
+public final class Target {
     /** Whether a broker and a controller of their own become one process with both roles. */
-    static final boolean FOLDS = Boolean.getBoolean("suite.fold");
+    public static final boolean FOLDS = !Boolean.getBoolean("suite.unfolded");
 
     private Target() {
     }
 
     static List<String> startCommand(String config) {
         return command("suite.start", config);
-    }
-
-    /** Empty when nodes start on the folders as the tests formatted them. */
-    static List<String> formatCommand(String config, String clusterId) {
-        List<String> command = command("suite.format", config);
-        command.replaceAll(word -> word.replace("{cluster}", clusterId));
-        return command;
     }
 
     private static List<String> command(String property, String config) {

@@ -1,0 +1,90 @@
+"""JVMs that run Kafka's test classes with our brokers in place of theirs."""
+
+import os
+import queue
+import subprocess
+import threading
+import time
+from collections import namedtuple
+
+from harness import installed
+
+Case = namedtuple("Case", "status method name millis reason")
+
+_FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+
+
+def _class_path():
+    return (installed.kafka_suite() / "classpath").read_text().strip()
+
+
+def _start_command(kind):
+    if kind == "ottla":
+        return [installed.ottla(), "start", "--config", "{config}"]
+    # The tests' jars are on its class path, for their plug-ins, but none of our classes.
+    archive = installed.kafka_suite() / "broker.jsa"
+    quiet = ["-Xmx512m", f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-Xlog:all=error:stderr"]
+    return ["java", *_FLAGS, *quiet, "-cp", _class_path(), "kafka.Kafka", "{config}"]
+
+
+class Jvm:
+    """One JVM for some classes. One that overran or failed something may leave threads behind: take another."""
+
+    def __init__(self, kind, folder):
+        start = " ".join(map(str, _start_command(kind)))
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        command = [
+            "setpriv", "--pdeathsig", "KILL", "java", *_FLAGS, "-Xmx1g", f"-Djava.io.tmpdir={folder}/tmp",
+            "-XX:-OmitStackTraceInFastThrow", f"-Dsuite.start={start}",
+            "-cp", f"{installed.kafka_suite()}/classes:{_class_path()}", "ottla.suite.Run",
+        ]  # fmt: skip
+        self._log = open(folder / "jvm.log", "ab")
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder
+        )
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n").split("\t"))
+        self._lines.put(["END"])
+
+    def run(self, name, limit_s):
+        """The cases of a class, and what went wrong with the class as a whole."""
+        self._process.stdin.write(name + "\n")
+        self._process.stdin.flush()
+        cases = []
+        deadline = time.monotonic() + limit_s
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return cases, f"not done after {limit_s} s"
+            if line[0] == "CASE":
+                cases.append(Case(*line[1:4], int(line[4]), line[5]))
+            elif line[0] == "DONE":
+                return cases, None
+            elif line[0] == "END":
+                return cases, "the JVM ended"
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+def run_classes(kind, names, folder, limit_s=600):
+    """Yields (class, cases, problem) of each; ends every process it began."""
+    jvm = None
+    try:
+        for name in names:
+            jvm = jvm or Jvm(kind, folder)
+            cases, problem = jvm.run(name, limit_s)
+            yield name, cases, problem
+            if problem or any(case.status == "failed" for case in cases):
+                jvm.close()
+                jvm = None
+    finally:
+        if jvm:
+            jvm.close()
