@@ -22,7 +22,13 @@ def java_clients():
     return _from_setup("COMPAT_JAVA_CLIENTS")
 
 
+def kafka_suite_jars():
+    """Kafka's test jars: `classpath`, and `broker.jsa` with the classes that a broker loads."""
+    return _from_setup("COMPAT_KAFKA_SUITE_JARS")
+
+
 def kafka_suite():
+    """Our classes that stand in for Kafka's brokers."""
     return _from_setup("COMPAT_KAFKA_SUITE")
 
 

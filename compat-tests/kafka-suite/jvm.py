@@ -15,14 +15,14 @@ _FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogg
 
 
 def _class_path():
-    return (installed.kafka_suite() / "classpath").read_text().strip()
+    return (installed.kafka_suite_jars() / "classpath").read_text().strip()
 
 
 def _start_command(kind):
     if kind == "ottla":
         return [installed.ottla(), "start", "--config", "{config}"]
     # The tests' jars are on its class path, for their plug-ins, but none of our classes.
-    archive = installed.kafka_suite() / "broker.jsa"
+    archive = installed.kafka_suite_jars() / "broker.jsa"
     quiet = ["-Xmx512m", f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-Xlog:all=error:stderr"]
     return ["java", *_FLAGS, *quiet, "-cp", _class_path(), "kafka.Kafka", "{config}"]
 
@@ -36,7 +36,7 @@ class Jvm:
         command = [
             "setpriv", "--pdeathsig", "KILL", "java", *_FLAGS, "-Xmx1g", f"-Djava.io.tmpdir={folder}/tmp",
             "-XX:-OmitStackTraceInFastThrow", f"-Dsuite.start={start}",
-            "-cp", f"{installed.kafka_suite()}/classes:{_class_path()}", "ottla.suite.Run",
+            "-cp", f"{installed.kafka_suite()}:{_class_path()}", "ottla.suite.Run",
         ]  # fmt: skip
         self._log = open(folder / "jvm.log", "ab")
         self._process = subprocess.Popen(
