@@ -18,6 +18,11 @@ def pytest_addoption(parser):
     parser.addoption(
         "--broker", choices=sorted(brokers.KINDS), default="ottla", help="whom the clients talk to (default: ottla)"
     )
+    parser.addoption("--full", action="store_true", help="all classes of Kafka's own tests, not the short list")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "limit(seconds): how long the case may take, where it is not the usual")
 
 
 def pytest_report_header(config):
@@ -34,11 +39,14 @@ _running = {}
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
+    marked = item.get_closest_marker("limit")
+    limit_s = marked.args[0] if marked else _CASE_TIMEOUT_S
+
     def expired(_signal, _frame):
-        raise TimeoutError(f"the case took over {_CASE_TIMEOUT_S} s")
+        raise TimeoutError(f"the case took over {limit_s} s")
 
     previous = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(_CASE_TIMEOUT_S)
+    signal.alarm(limit_s)
     try:
         return (yield)
     finally:

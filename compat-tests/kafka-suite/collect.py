@@ -26,7 +26,7 @@ def main():
                 for case in cases:
                     print(name, *case, sep="\t", file=out)
                 if problem:
-                    print(name, "failed", "-", "-", 0, problem, sep="\t", file=out)
+                    print(name, "failed", "*", 0, problem, sep="\t", file=out)
                 out.flush()
                 passed = sum(case.status == "passed" for case in cases)
                 print(f"{name}: {passed} of {len(cases)} passed{', ' + problem if problem else ''}", flush=True)

@@ -1,15 +1,15 @@
 """JVMs that run Kafka's test classes with our brokers in place of theirs."""
 
-import os
 import queue
 import subprocess
 import threading
 import time
 from collections import namedtuple
+from pathlib import Path
 
 from harness import installed
 
-Case = namedtuple("Case", "status method name millis reason")
+Case = namedtuple("Case", "status name millis reason")
 
 _FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
 
@@ -31,11 +31,13 @@ class Jvm:
     """One JVM for some classes. One that overran or failed something may leave threads behind: take another."""
 
     def __init__(self, kind, folder):
+        left_out = Path(__file__).resolve().parent / f"left-out-{kind}.tsv"
         start = " ".join(map(str, _start_command(kind)))
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         command = [
             "setpriv", "--pdeathsig", "KILL", "java", *_FLAGS, "-Xmx1g", f"-Djava.io.tmpdir={folder}/tmp",
             "-XX:-OmitStackTraceInFastThrow", f"-Dsuite.start={start}",
+            f"-Dsuite.left.out={left_out}",
             "-cp", f"{installed.kafka_suite()}:{_class_path()}", "ottla.suite.Run",
         ]  # fmt: skip
         self._log = open(folder / "jvm.log", "ab")
@@ -62,7 +64,7 @@ class Jvm:
             except queue.Empty:
                 return cases, f"not done after {limit_s} s"
             if line[0] == "CASE":
-                cases.append(Case(*line[1:4], int(line[4]), line[5]))
+                cases.append(Case(line[1], line[2], int(line[3]), line[4]))
             elif line[0] == "DONE":
                 return cases, None
             elif line[0] == "END":

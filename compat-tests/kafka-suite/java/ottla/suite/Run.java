@@ -18,7 +18,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
  * Runs the test class of each line of standard input, and tells of each case as it ends:
- * {@code CASE status method name milliseconds reason}, tabs between; {@code DONE class} after a class.
+ * {@code CASE status name milliseconds reason}, tabs between; {@code DONE class} after a class.
  */
 public final class Run implements TestExecutionListener {
     private static final String CASE_LIMIT = System.getProperty("suite.case.limit", "90 s");
@@ -56,7 +56,7 @@ public final class Run implements TestExecutionListener {
     @Override
     public void executionSkipped(TestIdentifier test, String reason) {
         if (!test.getParentId().isEmpty()) {
-            tell(out, "CASE", "skipped", method(test), test.getDisplayName(), "0", reason);
+            tell(out, "CASE", "skipped", name(test), "0", reason);
         }
     }
 
@@ -72,7 +72,7 @@ public final class Run implements TestExecutionListener {
             case FAILED -> "failed";
         };
         long millis = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) / 1_000_000;
-        tell(out, "CASE", status, method(test), test.getDisplayName(), Long.toString(millis),
+        tell(out, "CASE", status, name(test), Long.toString(millis),
             result.getThrowable().map(Run::reason).orElse(""));
         if (failed) {
             System.err.println("== failed: " + test.getUniqueId());
@@ -80,9 +80,9 @@ public final class Run implements TestExecutionListener {
         }
     }
 
-    private static String method(TestIdentifier test) {
+    private static String name(TestIdentifier test) {
         return test.getSource().filter(MethodSource.class::isInstance).map(MethodSource.class::cast)
-            .map(MethodSource::getMethodName).orElse("-");
+            .map(source -> CaseName.of(source.getMethodName(), test.getDisplayName())).orElse("*");
     }
 
     /** The failure and its deepest cause. */
