@@ -1,14 +1,14 @@
 """The lists beside this file: all classes, the baseline, and what is left out."""
 
 import csv
-import re
 from collections import namedtuple
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
 Class = namedtuple("Class", "jar name framework what")
-Count = namedtuple("Count", "run passed failed skipped")
+# `waits` are the cases that want a cluster of several nodes.
+Count = namedtuple("Count", "run passed failed skipped waits")
 LeftOut = namedtuple("LeftOut", "name case reason")
 
 
@@ -33,18 +33,13 @@ def left_out(kind):
     return read(f"left-out-{kind}.tsv", LeftOut)
 
 
-def matches(line, name, case):
-    pattern = re.escape(line.case).replace(r"\*", ".*")
-    return line.name == name and re.fullmatch(pattern, case) is not None
-
-
 def counts(results):
     """Class to Count, of (class, status) pairs."""
     table = {}
     for name, status in results:
-        row = table.setdefault(name, dict.fromkeys(("passed", "failed", "skipped"), 0))
+        row = table.setdefault(name, dict.fromkeys(("passed", "failed", "skipped", "waits"), 0))
         row[status] += 1
     return {
-        name: Count(row["passed"] + row["failed"], row["passed"], row["failed"], row["skipped"])
+        name: Count(row["passed"] + row["failed"], row["passed"], row["failed"], row["skipped"], row["waits"])
         for name, row in table.items()
     }

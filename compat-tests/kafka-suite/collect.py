@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from jvm import run_classes  # noqa: E402
+from jvm import Runner  # noqa: E402
 
 
 def main():
@@ -20,9 +20,11 @@ def main():
     parser.add_argument("classes", nargs="+")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kafka-suite-"))
+    runner = Runner(arguments.broker, folder)
     try:
         with open(arguments.out, "a") as out:
-            for name, cases, problem in run_classes(arguments.broker, arguments.classes, folder, arguments.limit):
+            for name in arguments.classes:
+                cases, problem = runner.run(name, arguments.limit)
                 for case in cases:
                     print(name, *case, sep="\t", file=out)
                 if problem:
@@ -31,8 +33,8 @@ def main():
                 passed = sum(case.status == "passed" for case in cases)
                 print(f"{name}: {passed} of {len(cases)} passed{', ' + problem if problem else ''}", flush=True)
     finally:
-        if not (folder / "keep").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        runner.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ class Jvm:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder
         )
         self._lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self):
         for line in self._process.stdout:
@@ -73,20 +74,25 @@ class Jvm:
     def close(self):
         self._process.kill()
         self._process.wait()
-        self._log.close()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            stream.close()
 
 
-def run_classes(kind, names, folder, limit_s=600):
-    """Yields (class, cases, problem) of each; ends every process it began."""
-    jvm = None
-    try:
-        for name in names:
-            jvm = jvm or Jvm(kind, folder)
-            cases, problem = jvm.run(name, limit_s)
-            yield name, cases, problem
-            if problem or any(case.status == "failed" for case in cases):
-                jvm.close()
-                jvm = None
-    finally:
+class Runner:
+    """Runs classes one after the other in as few JVMs as are safe."""
+
+    def __init__(self, kind, folder):
+        self._kind, self._folder, self._jvm = kind, folder, None
+
+    def run(self, name, limit_s):
+        self._jvm = self._jvm or Jvm(self._kind, self._folder)
+        cases, problem = self._jvm.run(name, limit_s)
+        if problem or any(case.status == "failed" for case in cases):
+            self.close()
+        return cases, problem
+
+    def close(self):
+        jvm, self._jvm = self._jvm, None
         if jvm:
             jvm.close()

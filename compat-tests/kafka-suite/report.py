@@ -1,5 +1,6 @@
 """Makes baseline.tsv and report.md of result files: report.py kafka=FILE ottla=FILE; either may be missing."""
 
+import re
 import sys
 from collections import Counter
 
@@ -12,6 +13,8 @@ def _results(file):
     with open(file) as lines:
         for line in lines:
             name, status, case, _millis, reason = line.rstrip("\n").split("\t")
+            if re.search(r"needs \d+ brokers", reason):
+                status = "waits"
             found[name, case] = status, reason
     return found
 
@@ -21,7 +24,9 @@ def _counts(found):
 
 
 def _cell(count):
-    return f"{count.passed} of {count.run}" if count else ""
+    if not count:
+        return ""
+    return f"{count.passed} of {count.run}" + (f", {count.waits} wait for nodes" if count.waits else "")
 
 
 def write(kafka, ottla):

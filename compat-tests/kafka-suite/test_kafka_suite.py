@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
-from jvm import run_classes  # noqa: E402
+from jvm import Runner  # noqa: E402
 
 _SHORT = (Path(__file__).resolve().parent / "short.txt").read_text().split()
 _CLASS_LIMIT_S = 900
@@ -19,10 +19,17 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("name", cases.to_run() if full else _SHORT)
 
 
+@pytest.fixture(scope="module")
+def runner(kind, tmp_path_factory):
+    made = Runner(kind, tmp_path_factory.mktemp("kafka-suite"))
+    yield made
+    made.close()
+
+
 @pytest.mark.limit(_CLASS_LIMIT_S + 60)
-def test_class(kind, name, tmp_path):
-    """Every case of the class passes but those that are left out by name."""
-    ((_, done, problem),) = run_classes(kind, [name], tmp_path, _CLASS_LIMIT_S)
+def test_class(runner, name):
+    """Every case of the class passes but those that are left out by name or want several nodes."""
+    done, problem = runner.run(name, _CLASS_LIMIT_S)
     failed = [f"{case.name}: {case.reason}" for case in done if case.status == "failed"]
     assert not problem, problem
     assert not failed, "\n".join(failed)

@@ -48,8 +48,7 @@ public final class Cluster {
 
     void refuseSeveralNodes() {
         if (Target.FOLDS && (brokers.size() > 1 || controllers.size() > 1)) {
-            throw new IllegalStateException(
-                "needs " + brokers.size() + " brokers and " + controllers.size() + " controllers");
+            throw new NeedsMoreNodes(brokers.size(), controllers.size());
         }
     }
 }

@@ -124,9 +124,9 @@ public final class Node {
         }
     }
 
+    /** In the directory of the test: it may name log dirs relative to this. */
     private ProcessBuilder builder(List<String> command) {
         return new ProcessBuilder(command)
-            .directory(folder.toFile())
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()));
     }

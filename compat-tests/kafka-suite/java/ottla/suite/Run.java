@@ -66,15 +66,16 @@ public final class Run implements TestExecutionListener {
         if (!test.isTest() && !failed) {
             return;
         }
+        Throwable root = result.getThrowable().map(Run::root).orElse(null);
         String status = switch (result.getStatus()) {
             case SUCCESSFUL -> "passed";
             case ABORTED -> "skipped";
-            case FAILED -> "failed";
+            case FAILED -> root instanceof NeedsMoreNodes ? "waits" : "failed";
         };
         long millis = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) / 1_000_000;
         tell(out, "CASE", status, name(test), Long.toString(millis),
             result.getThrowable().map(Run::reason).orElse(""));
-        if (failed) {
+        if (status.equals("failed")) {
             System.err.println("== failed: " + test.getUniqueId());
             result.getThrowable().ifPresent(Throwable::printStackTrace);
         }
@@ -85,13 +86,16 @@ public final class Run implements TestExecutionListener {
             .map(source -> CaseName.of(source.getMethodName(), test.getDisplayName())).orElse("*");
     }
 
-    /** The failure and its deepest cause. */
-    private static String reason(Throwable failure) {
+    private static Throwable root(Throwable failure) {
         Throwable root = failure;
         while (root.getCause() != null && root.getCause() != root) {
             root = root.getCause();
         }
-        return root == failure ? failure.toString() : failure + " <- " + root;
+        return root;
+    }
+
+    private static String reason(Throwable failure) {
+        return root(failure) == failure ? failure.toString() : failure + " <- " + root(failure);
     }
 
     private static void tell(PrintStream out, String... fields) {
