@@ -1,12 +1,16 @@
 package ottla.suite;
 
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 import kafka.server.SharedServer;
 
+import org.apache.kafka.common.metadata.FeatureLevelRecord;
 import org.apache.kafka.metadata.bootstrap.BootstrapMetadata;
+import org.apache.kafka.server.common.ApiMessageAndVersion;
+import org.apache.kafka.server.common.Feature;
 import org.apache.kafka.server.common.MetadataVersion;
 
 /** The nodes that a test has made with one cluster id. */
@@ -35,11 +39,26 @@ public final class Cluster {
         return controllers.get(id).node;
     }
 
-    /** The first records of the metadata: its version and features, and no version that is not released yet. */
+    /**
+     * The first records of the metadata: the test's version, or the latest that is released, with this version's
+     * features unless the test has others.
+     */
     public void bootstrapWith(BootstrapMetadata records) {
-        boolean unreleased = records.metadataVersion().compareTo(MetadataVersion.latestProduction()) > 0;
-        bootstrap = unreleased ? records.copyWithFeatureRecord(
-            MetadataVersion.FEATURE_NAME, MetadataVersion.latestProduction().featureLevel()) : records;
+        MetadataVersion latest = MetadataVersion.latestProduction();
+        MetadataVersion version = records.metadataVersion().compareTo(latest) > 0 ? latest : records.metadataVersion();
+        Map<String, Short> levels = new HashMap<>();
+        for (Feature feature : Feature.PRODUCTION_FEATURES) {
+            if (feature != Feature.KRAFT_VERSION && feature.defaultLevel(version) > 0) {
+                levels.put(feature.featureName(), feature.defaultLevel(version));
+            }
+        }
+        for (ApiMessageAndVersion record : records.records()) {
+            if (record.message() instanceof FeatureLevelRecord feature) {
+                levels.put(feature.name(), feature.featureLevel());
+            }
+        }
+        levels.remove(MetadataVersion.FEATURE_NAME);
+        bootstrap = BootstrapMetadata.fromVersions(version, levels, "the test");
     }
 
     BootstrapMetadata bootstrap() {
