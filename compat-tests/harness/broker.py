@@ -10,7 +10,6 @@ from pathlib import Path
 from harness import installed, java, ports, wire
 from harness.run import run
 
-_START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 60
 
 
@@ -27,6 +26,7 @@ class Broker:
 
     kind = ""
     stop_codes = (0,)
+    start_timeout_s = 60
 
     def __init__(self, folder, **overrides):
         self.folder = Path(folder)
@@ -87,7 +87,7 @@ class Broker:
         return self
 
     def _wait_until_answering(self):
-        deadline = time.monotonic() + _START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         problem = None
         while time.monotonic() < deadline:
             try:
@@ -102,7 +102,7 @@ class Broker:
                 continue
             self._process = None
             raise AssertionError(f"{self.kind} ended with {code} while starting\n{self.log_tail()}")
-        raise AssertionError(f"{self.kind} did not answer in {_START_TIMEOUT_S} s: {problem}\n{self.log_tail()}")
+        raise AssertionError(f"{self.kind} did not answer in {self.start_timeout_s} s: {problem}\n{self.log_tail()}")
 
     @property
     def running(self):

@@ -64,6 +64,12 @@ def create_many(bootstrap, topic, partitions):
     return time.monotonic() - began
 
 
+def delete(bootstrap, names):
+    admin = patient_admin(bootstrap)
+    for future in admin.delete_topics(names, operation_timeout=PATIENCE_S, request_timeout=PATIENCE_S).values():
+        future.result()
+
+
 def all_ends(bootstrap, topic, partitions):
     """Where each partition ends, asked until a client is told of all."""
     deadline = time.monotonic() + PATIENCE_S

@@ -1,62 +1,120 @@
 """Ottla beside Apache Kafka in one run: the same work for each, in turn (A B A B), medians and ratios.
 
-    scripts/bench [--rounds N] [--seconds S] [--only TEXT] [--out FOLDER]
+    scripts/bench [--rounds N] [--seconds S] [--only TEXT] [--sides A,B] [--out FOLDER] [--docs]
+    scripts/bench --again FOLDER [--docs]           the table and the plots of a run once more
+    scripts/bench --compare FOLDER FOLDER           whether two runs agree
 
-The folder gets results.json, table.md and a plot for each kind of figure.
+The folder gets results.json, table.md and plots.
 """
 
 import argparse
 import json
+import os
 import resource
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import report
+import compare
+import loads
+import machine
+import page
+import running
 import sides
 import works
 from harness import usage
+from harness.run import run as run_program
+
+JVM_WARM_UP_S, WARM_UP_S = 4, 0.5
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser = argparse.ArgumentParser(prog="scripts/bench", usage=__doc__.split("\n\n", 1)[1])
     parser.add_argument("--rounds", type=int, default=3, help="times that each side has each work")
-    parser.add_argument("--seconds", type=float, default=8, help="how long a load is measured")
+    parser.add_argument("--seconds", type=float, default=4, help="how long a load is measured")
     parser.add_argument("--only", default="", help="work whose name contains this")
     parser.add_argument("--sides", default=",".join(side.name for side in sides.ALL), help="who takes part")
-    parser.add_argument("--out", type=Path, default=Path("bench-results"), help="where the results go")
+    parser.add_argument("--out", type=Path, default=Path("bench-results"), help="where results and the brokers' data go")
+    parser.add_argument("--docs", action="store_true", help="puts the results into docs/performance.md")
+    parser.add_argument("--again", type=Path, metavar="FOLDER")
+    parser.add_argument("--compare", type=Path, nargs=2, metavar="FOLDER")
     return parser.parse_args()
 
 
-def measure(work, side, seconds):
-    with tempfile.TemporaryDirectory() as folder, sides.running(side, folder) as it:
+class Bench:
+    def __init__(self, options, folder):
+        self.options, self.folder = options, Path(folder)
+        self.sides = [side for side in sides.ALL if side.name in options.sides.split(",")]
+        self.began = time.monotonic()
+        self.results = {"machine": machine.describe(folder), "rounds": options.rounds, "seconds": options.seconds, "works": {}}
+
+    def say(self, text):
+        print(f"{time.monotonic() - self.began:5.0f} s  {text}", flush=True)
+
+    def run(self, wanted):
+        machine.touch_memory()
+        self.say("memory was touched")
+        limits = run_program([os.environ["OTTLA_LOAD"], "limits", self.folder], timeout_s=120)
+        self.results["limits"] = json.loads(limits.out)
+        self.say("limits are known")
+        for work in wanted:
+            if work.alone:
+                self.turns(work, self.measure_alone)
+        shared = [work for work in wanted if not work.alone]
+        if shared:
+            with ExitStack() as stack:
+                brokers = {side: stack.enter_context(running.running(side, self.folder / side.name)) for side in self.sides}
+                for side, it in brokers.items():
+                    loads.warm_up(it, JVM_WARM_UP_S if side.kind == "kafka" else WARM_UP_S)
+                    self.say(f"{side.label} is warm")
+                for work in shared:
+                    self.turns(work, lambda work, side: self.measure(work, brokers[side]))
+
+    def turns(self, work, measure):
+        found = {}
+        for number in range(min(self.options.rounds, work.most_rounds)):
+            for side in self.sides:
+                if side in work.sides:
+                    figures = measure(work, side)
+                    found.setdefault(side.name, []).append(figures)
+                    told = ", ".join(f"{name} {value:.3g}" for name, value in figures.items() if value is not None)
+                    self.say(f"{work.name} [{number + 1}] {side.label}: {told}")
+        self.results["works"][work.name] = {"section": work.section, "shows": work.shows, "figures": found}
+        self.results["minutes"] = (time.monotonic() - self.began) / 60
+        (self.options.out / "results.json").write_text(json.dumps(self.results, indent=1))
+
+    def measure(self, work, it):
         before = usage.stolen_seconds()
-        figures = work.run(it, seconds)
+        figures = work.run(it, self.options.seconds)
+        it.clear()
         return figures | {"stolen s": usage.stolen_seconds() - before}
+
+    def measure_alone(self, work, side):
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            running.settle()
+            with running.running(side, folder) as it:
+                figures = work.run(it, self.options.seconds)
+        return figures
 
 
 def main():
     options = arguments()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    wanted = [work for work in works.ALL if options.only in work.name]
-    if not wanted:
-        sys.exit(f"no work has {options.only!r} in its name: {', '.join(work.name for work in works.ALL)}")
-    options.out.mkdir(parents=True, exist_ok=True)
-    results = {}
-    for work in wanted:
-        for number in range(options.rounds):
-            for side in (side for side in work.sides if side.name in options.sides.split(",")):
-                figures = measure(work, side, options.seconds)
-                results.setdefault(work.name, {}).setdefault(side.name, []).append(figures)
-                told = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
-                print(f"{work.name} [{number + 1}] {side.label}: {told}", flush=True)
-        (options.out / "results.json").write_text(json.dumps(results, indent=1))
-    table = report.table(results)
-    (options.out / "table.md").write_text(table)
-    print(f"\n{table}")
+    if options.compare:
+        return compare.main(*options.compare)
+    if not options.again:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        wanted = [work for work in works.ALL if options.only in work.name]
+        if not wanted:
+            sys.exit(f"no work has {options.only!r} in its name: {', '.join(work.name for work in works.ALL)}")
+        options.out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=options.out, prefix="data-") as folder:
+            Bench(options, folder).run(wanted)
+    print(page.write(options.again or options.out, options.docs))
 
 
 if __name__ == "__main__":

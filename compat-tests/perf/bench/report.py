@@ -1,43 +1,95 @@
-"""A table of medians: each of Ottla's figures beside Apache Kafka's at the same durability."""
+"""Tables of medians, and each of Ottla's figures as a part of Apache Kafka's."""
 
 import statistics
 
 import sides
-
-PAIRS = [
-    ("with their defaults: Ottla syncs before it acknowledges, Apache Kafka does not", sides.OTTLA, sides.KAFKA),
-    ("both synced before they acknowledge", sides.OTTLA, sides.KAFKA_SYNCED),
-    ("neither synced", sides.OTTLA_UNSYNCED, sides.KAFKA),
-]
-HIDDEN = "stolen s"
+from targets import LIMITS, TARGETS
 
 
-def spread(values):
-    """Half of the range as a part of the median."""
-    middle = statistics.median(values)
-    return (max(values) - min(values)) / 2 / middle if middle else 0
+def number(value):
+    """Three digits."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def rows(results, ours, theirs):
-    for work, by_side in results.items():
-        if ours.name not in by_side or theirs.name not in by_side:
-            continue
-        for figure in by_side[ours.name][0]:
-            if figure == HIDDEN:
-                continue
-            a, b = ([figures[figure] for figures in by_side[side.name]] for side in (ours, theirs))
-            yield work, figure, a, b
+class Figure:
+    """One figure of one work, of all sides and rounds."""
+
+    def __init__(self, results, work, name):
+        self.work, self.name = work, name
+        self.by_side = {side: [each[name] for each in rounds] for side, rounds in results["works"][work]["figures"].items()}
+        self.target = TARGETS.get((work, name))
+        self.limit = results["limits"].get(LIMITS.get(work), {}).get(name)
+
+    def median(self, side):
+        """None if there is none, or if it could mostly not be told."""
+        values = self.by_side.get(side.name, [])
+        told = [value for value in values if value is not None]
+        return statistics.median(told) if len(told) * 2 > len(values) else None
+
+    def spread(self, side):
+        """Half of the range as a part of the median."""
+        told = [value for value in self.by_side[side.name] if value is not None]
+        middle = statistics.median(told)
+        return (max(told) - min(told)) / 2 / middle if middle else 0
+
+    def ratio(self, pair):
+        ours, theirs = self.median(pair.ours), self.median(pair.theirs)
+        return None if ours is None or not theirs else ours / theirs
+
+    def meets(self, pair):
+        """None if there is nothing to hold against a target."""
+        value = self.median(pair.ours) if self.target and self.target.absolute else self.ratio(pair)
+        return None if self.target is None or value is None else value <= self.target.most
+
+    def cell(self, side):
+        if side.name not in self.by_side:
+            return ""
+        median = self.median(side)
+        return "cannot keep up" if median is None else f"{number(median)} ±{self.spread(side):.0%}"
+
+    def ratio_cell(self, pair):
+        ratio = self.ratio(pair)
+        if ratio is None:
+            return ""
+        meets = self.meets(pair)
+        return f"{ratio:.2g}" + ("" if meets is None else " ✓" if meets else " ✗")
 
 
-def table(results):
-    text = []
-    for title, ours, theirs in PAIRS:
-        lines = []
-        for work, figure, a, b in rows(results, ours, theirs):
-            mine, other = statistics.median(a), statistics.median(b)
-            ratio = mine / other if other else float("nan")
-            lines.append(f"| {work} | {figure} | {mine:.3g} ±{spread(a):.0%} | {other:.3g} ±{spread(b):.0%} | {ratio:.2f} |")
-        if lines:
-            head = f"| work | figure | {ours.label} | {theirs.label} | ratio |\n|---|---|---:|---:|---:|"
-            text.append(f"### {title[0].upper()}{title[1:]}\n\n{head}\n" + "\n".join(lines))
-    return "\n\n".join(text) + "\n"
+def figures(results, everything=False):
+    """All that the table shows, by section."""
+    sections = {}
+    for work, it in results["works"].items():
+        names = next(iter(it["figures"].values()))[0] if everything else it["shows"]
+        sections.setdefault(it["section"], []).extend(Figure(results, work, name) for name in names)
+    return sections
+
+
+def row(*cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def table(found):
+    present = [side for side in sides.ALL if any(side.name in figure.by_side for figure in found)]
+    pairs = [pair for pair in sides.PAIRS if pair.ours in present and pair.theirs in present]
+    limits = any(figure.limit for figure in found)
+    head = ["work", "figure", *(side.label for side in present), *(pair.label for pair in pairs)]
+    lines = [row(*head, "target", *["limit"] * limits), row("---", "---", *["---:"] * (len(head) - 1 + limits))]
+    last = None
+    for figure in found:
+        limit = [number(figure.limit) if figure.limit else ""] * limits
+        lines.append(row(
+            "" if figure.work == last else figure.work, figure.name, *(figure.cell(side) for side in present),
+            *(figure.ratio_cell(pair) for pair in pairs), figure.target or "", *limit,
+        ))  # fmt: skip
+        last = figure.work
+    return "\n".join(lines)
+
+
+def limits_table(limits):
+    lines = [row("bare loop", "MB/s", "CPU s a GiB"), row("---", "---:", "---:")]
+    return "\n".join(lines + [row(name, number(each["MB/s"]), number(each["CPU s a GiB"])) for name, each in limits.items()])
+
+
+def text(results):
+    sections = (f"### {section}\n\n{table(found)}" for section, found in figures(results).items())
+    return "\n\n".join([*sections, f"### Without a broker\n\n{limits_table(results['limits'])}"]) + "\n"

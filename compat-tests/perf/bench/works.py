@@ -1,172 +1,87 @@
-"""The work that each side is given, and the figures that come of it."""
+"""The work that each side is given."""
 
-import os
-import re
-import socket
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Callable
 
+import alone
+import clients
+import loads
 import sides
-from harness import usage
 
-GIB = 1 << 30
-WARM_UP_S = 6
-# Apache Kafka takes so long until what it does with new partitions is done, and its code compiled.
-MANY_WARM_UP_S = 30
-CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-DEFAULTS = [sides.OTTLA, sides.KAFKA]
+START = "Start, memory and small requests"
+PRODUCE = "Produce as fast as the answers come"
+RATE = "Latency at a rate"
+FETCH = "Fetch"
+CLIENTS = "Unmodified clients"
+
+LATENCIES = ("p50 ms", "p99 ms", "p99.9 ms")
+FLOW = ("MB/s", "CPU s a GiB")
 
 
 @dataclass(frozen=True)
 class Work:
+    """`run(broker, seconds)` gives figures, of which the table has those that are in `shows`."""
+
+    section: str
     name: str
     run: Callable
-    sides: tuple = tuple(sides.ALL)
+    shows: tuple
+    sides: tuple = sides.ALL
+    # In a broker that is started for it.
+    alone: bool = False
+    most_rounds: int = 100
 
 
-def of_load(done):
-    gib = max(done["bytes"], 1) / GIB
-    return {
-        "MB/s": done["MB/s"],
-        "CPU s a GiB": done["cpu_s"] / gib,
-        "CPU us a request": done["cpu_s"] / max(done["requests"], 1) * 1e6,
-        "p50 ms": done["p50"],
-        "p99 ms": done["p99"],
-        "p99.9 ms": done["p99.9"],
-    }
+def produce(name, partitions, connections, shows=(*FLOW, "p99 ms"), **options):
+    return Work(PRODUCE, name, loads.produce(partitions, connections, **options), shows)
 
 
-def idle(it, _seconds):
-    """Start and idle memory, of a broker that was started before: its first start makes its files."""
-    it.broker.stop()
-    figures = {"start to Metadata s": it.start()}
-    time.sleep(2)
-    return figures | {"idle memory MiB": usage.resident_mib(it.broker.pid)}
+def codec(name):
+    # With the sync of each batch a codec is of no weight in Apache Kafka.
+    load = loads.produce(16, 8, batch=16 << 10, compression=name)
+    return Work(PRODUCE, f"{name}, 16 partitions", load, FLOW, (sides.OTTLA, sides.KAFKA, sides.OTTLA_UNSYNCED))
 
 
-def produce(partitions, connections, **options):
-    def work(it, seconds):
-        it.create("bench", partitions)
-        load = {"partitions": partitions, "connections": connections, **options}
-        it.load("bench", "produce", **load, seconds=WARM_UP_S if partitions < 1000 else MANY_WARM_UP_S)
-        return of_load(it.load("bench", "produce", **load, seconds=seconds))
-
-    return work
+def at_rate(rate, partitions):
+    name = f"{rate} MB/s of 16 KiB, {partitions:,} partitions"
+    load = loads.produce(partitions, 8, batch=16 << 10, rate=rate)
+    return Work(RATE, name, load, (*LATENCIES, "CPU s a GiB"))
 
 
-def fetch(partitions, batch, megabytes, cold=False):
-    def work(it, _seconds):
-        it.create("bench", partitions)
-        load = {"partitions": partitions, "connections": min(partitions, 4)}
-        # At a rate, so that each side has the same amount.
-        it.load("bench", "produce", **load, batch=batch, rate=100, seconds=megabytes / 100)
-        it.load("bench", "fetch", **load, rounds=2)
-        if cold:
-            forget_pages(it.broker.data)
-        return of_load(it.load("bench", "fetch", **load, rounds=1 if cold else 4))
-
-    return work
+def fetch(name, load):
+    return Work(FETCH, name, load, FLOW, sides.DEFAULTS)
 
 
-def forget_pages(folder):
-    """Has the kernel forget what it holds of segments, so that they are read from the disk."""
-    os.sync()
-    for path in folder.glob("bench-*/*.log"):
-        with open(path, "rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+def lonely(name, load, shows, most_rounds=100):
+    return Work(START, name, load, shows, sides.DEFAULTS, alone=True, most_rounds=most_rounds)
 
 
-def fan_out(consumers):
-    """Consumers that follow one partition into which 10 MB/s go; CPU is that of both, for each GiB that was read."""
+PARTITIONS = ("create s", "memory MiB", "memory a partition KiB", "memory after load MiB", "served after kill -9 s")
 
-    def work(it, seconds):
-        it.create("bench", 1)
-        it.load("bench", "produce", rate=10, seconds=WARM_UP_S)
-        with ThreadPoolExecutor() as pool:
-            followed = pool.submit(it.load, "bench", "fetch", connections=consumers, follow=seconds)
-            it.load("bench", "produce", rate=10, seconds=seconds)
-            done = followed.result()
-        figures = of_load(done)
-        return {name: figures[name] for name in ("MB/s", "CPU s a GiB")}
-
-    return work
-
-
-def many(partitions):
-    """What partitions cost, with a little data in each, and how soon they are served after kill -9."""
-
-    def work(it, _seconds):
-        before = usage.resident_mib(it.broker.pid)
-        figures = {"create s": it.create("bench", partitions)}
-        memory = usage.resident_mib(it.broker.pid)
-        it.load("bench", "produce", partitions=partitions, connections=8, rate=20, seconds=partitions / 400)
-        figures |= {"memory MiB": memory, "memory a partition KiB": (memory - before) / partitions * 1024}
-        it.broker.kill()
-        began = time.monotonic()
-        it.start()
-        it.wait_for_ends("bench", partitions)
-        return figures | {"served after kill -9 s": time.monotonic() - began}
-
-    return work
-
-
-def connections(count):
-    def work(it, _seconds):
-        before = usage.resident_mib(it.broker.pid)
-        held = [socket.create_connection(("127.0.0.1", it.broker.port)) for _ in range(count)]
-        time.sleep(2)
-        memory = usage.resident_mib(it.broker.pid)
-        for each in held:
-            each.close()
-        return {"memory a connection KiB": (memory - before) / count * 1024}
-
-    return work
-
-
-def tools(it, _seconds):
-    """Kafka's own programs: a producer and a consumer of 1,000,000 records of 1,000 bytes over 4 partitions."""
-    it.create("bench", 4)
-    records, size = 1_000_000, 1000
-
-    def cpu(tool, *arguments):
-        before = usage.cpu_seconds(it.broker.pid)
-        it.tools(tool, "--topic", "bench", "--num-records", records, *arguments, timeout_s=300)
-        return (usage.cpu_seconds(it.broker.pid) - before) / (records * size / GIB)
-
-    return {
-        "kafka-producer-perf-test CPU s a GiB": cpu("kafka-producer-perf-test", "--record-size", size, "--throughput", -1),
-        "kafka-consumer-perf-test CPU s a GiB": cpu("kafka-consumer-perf-test"),
-    }
-
-
-def end_to_end(it, _seconds):
-    """kafka-e2e-latency: a record produced at acks=all and consumed, one after the other."""
-    it.create("bench", 1)
-    done = it.tools("kafka-e2e-latency", "--topic", "bench", "--num-records", 2000, "--producer-acks", "all",
-                    "--record-size", 100, timeout_s=120)
-    percentiles = re.search(r"50th = ([\d.]+), 99th = ([\d.]+), 99.9th = ([\d.]+)", done.text)
-    return dict(zip(["p50 ms", "p99 ms", "p99.9 ms"], map(float, percentiles.groups())))
-
-
-ALL = [
-    Work("idle", idle, DEFAULTS),
-    Work("produce 1 MiB, 1 partition", produce(1, 1, batch=1 << 20)),
-    Work("produce 16 KiB, 16 partitions", produce(16, 8, batch=16 << 10)),
-    Work("produce 16 KiB, 1,000 partitions", produce(1000, 8, batch=16 << 10)),
-    Work("produce records of 100 B, 16 partitions", produce(16, 8, batch=100, record=100)),
-    *(Work(f"produce {codec}, 16 partitions", produce(16, 8, batch=16 << 10, compression=codec)) for codec in CODECS[1:]),
-    *(Work(f"produce at {rate} MB/s, 16 KiB, 16 partitions", produce(16, 8, batch=16 << 10, rate=rate)) for rate in (20, 100, 200)),
-    Work("produce at 100 MB/s, 16 KiB, 1,000 partitions", produce(1000, 8, batch=16 << 10, rate=100)),
-    Work("fetch 1 MiB", fetch(4, 1 << 20, 500), DEFAULTS),
-    Work("fetch 16 KiB", fetch(16, 16 << 10, 500), DEFAULTS),
-    Work("fetch cold, 1 MiB", fetch(4, 1 << 20, 1000, cold=True), DEFAULTS),
-    Work("10 consumers follow", fan_out(10), DEFAULTS),
-    Work("100 consumers follow", fan_out(100), DEFAULTS),
-    Work("2,000 partitions", many(2000), DEFAULTS),
-    Work("10,000 partitions", many(10_000), DEFAULTS),
-    Work("5,000 connections", connections(5000), DEFAULTS),
-    Work("Kafka's tools", tools),
-    Work("end to end", end_to_end),
-]
+ALL = (
+    lonely("start, idle", alone.idle, ("start to Metadata s", "memory MiB", "CPU ms a second")),
+    lonely("5,000 connections", alone.connections(5000), ("memory a connection KiB",)),
+    lonely("2,000 partitions", alone.many(2000), PARTITIONS),
+    lonely("10,000 partitions", alone.many(10_000), PARTITIONS, most_rounds=1),
+    Work(START, "ApiVersions", loads.ask(), ("CPU us a request",), sides.DEFAULTS),
+    Work(START, "Metadata", loads.ask(metadata=True), ("CPU us a request",), sides.DEFAULTS),
+    produce("1 MiB, 1 partition", 1, 1, (*FLOW, "p99 ms", "p99.9 ms"), batch=1 << 20),
+    produce("16 KiB, 16 partitions", 16, 8, (*FLOW, "p99 ms", "memory MiB"), batch=16 << 10),
+    produce("16 KiB, 1,000 partitions", 1000, 8, batch=16 << 10),
+    produce("100 B records one by one, 16 partitions", 16, 8, ("records/s", "CPU us a request", "p99 ms"), batch=100, record=100),
+    *map(codec, ("gzip", "snappy", "lz4", "zstd")),
+    at_rate(20, 16),
+    at_rate(100, 16),
+    at_rate(200, 16),
+    at_rate(100, 1000),
+    Work(RATE, "end to end at 200/s", loads.end_to_end, LATENCIES),
+    fetch("fetch 1 MiB", loads.fetch(4, 1 << 20, 500, rounds=8)),
+    fetch("fetch 16 KiB", loads.fetch(16, 16 << 10, 500, rounds=8)),
+    fetch("fetch 1 MiB, cold", loads.fetch(4, 1 << 20, 500, rounds=1, cold=True)),
+    fetch("10 consumers follow", loads.fan_out(10)),
+    fetch("100 consumers follow", loads.fan_out(100)),
+    Work(CLIENTS, "librdkafka", clients.librdkafka,
+         ("produce MB/s", "produce CPU s a GiB", "consume MB/s", "consume CPU s a GiB")),
+    Work(CLIENTS, "Kafka's perf tests", clients.tools, ("produce CPU s a GiB", "consume CPU s a GiB"), most_rounds=2),
+    Work(CLIENTS, "kafka-e2e-latency", clients.end_to_end, LATENCIES, most_rounds=2),
+)  # fmt: skip

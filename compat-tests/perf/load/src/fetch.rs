@@ -35,12 +35,20 @@ pub(crate) struct Fetch {
     follow: Option<f64>,
 }
 
-/// One connection and where it is.
-struct Consumer {
+/// A connection that reads a topic.
+pub(crate) struct Consumer {
     topic: Str,
     max_bytes: i32,
     sender: Sender,
     receiver: Receiver,
+}
+
+/// What came with an answer; nothing of a batch that was cut.
+pub(crate) struct Fetched {
+    bytes: usize,
+    records: u64,
+    /// The offset after it.
+    pub(crate) next: i64,
 }
 
 impl Fetch {
@@ -48,8 +56,7 @@ impl Fetch {
         let begin = Instant::now();
         let mut workers = Vec::new();
         for n in 0..self.connections {
-            let (sender, receiver) = client::connect(address)?;
-            let mut consumer = Consumer { topic: Str::from(topic), max_bytes: self.max_bytes, sender, receiver };
+            let mut consumer = Consumer::new(address, topic, self.max_bytes)?;
             let this = self.clone();
             workers.push(thread::spawn(move || match this.follow {
                 Some(seconds) => consumer.follow(n % this.partitions, begin + Duration::from_secs_f64(seconds)),
@@ -71,7 +78,7 @@ impl Fetch {
             for partition in (n..self.partitions).step_by(self.connections as usize) {
                 let (mut offset, end) = (0, consumer.end(partition)?);
                 while offset < end {
-                    offset = consumer.fetch(partition, offset, &mut figures)?;
+                    offset = consumer.fetch_into(&mut figures, partition, offset)?;
                 }
             }
         }
@@ -80,16 +87,21 @@ impl Fetch {
 }
 
 impl Consumer {
+    pub(crate) fn new(address: &str, topic: &str, max_bytes: i32) -> anyhow::Result<Self> {
+        let (sender, receiver) = client::connect(address)?;
+        Ok(Self { topic: Str::from(topic), max_bytes, sender, receiver })
+    }
+
     fn follow(&mut self, partition: i32, until: Instant) -> anyhow::Result<Figures> {
         let mut figures = Figures::new()?;
         let mut offset = self.end(partition)?;
         while Instant::now() < until {
-            offset = self.fetch(partition, offset, &mut figures)?;
+            offset = self.fetch_into(&mut figures, partition, offset)?;
         }
         Ok(figures)
     }
 
-    fn end(&mut self, partition: i32) -> anyhow::Result<i64> {
+    pub(crate) fn end(&mut self, partition: i32) -> anyhow::Result<i64> {
         let partitions = vec![ListOffsetsPartition {
             partition_index: partition,
             current_leader_epoch: -1,
@@ -107,8 +119,16 @@ impl Consumer {
     }
 
     /// The offset after what was read.
-    fn fetch(&mut self, partition: i32, offset: i64, figures: &mut Figures) -> anyhow::Result<i64> {
+    fn fetch_into(&mut self, figures: &mut Figures, partition: i32, offset: i64) -> anyhow::Result<i64> {
         let began = Instant::now();
+        let fetched = self.fetch(partition, offset)?;
+        if fetched.records > 0 {
+            figures.add(began.elapsed(), fetched.bytes, fetched.records);
+        }
+        Ok(fetched.next)
+    }
+
+    pub(crate) fn fetch(&mut self, partition: i32, offset: i64) -> anyhow::Result<Fetched> {
         let partitions = vec![FetchPartition {
             partition,
             current_leader_epoch: -1,
@@ -132,19 +152,16 @@ impl Consumer {
         let found = response.responses.first().and_then(|topic| topic.partitions.first());
         let found = found.context("an answer without a partition")?;
         anyhow::ensure!(found.error_code == 0, "error {} in a fetch of {partition}", found.error_code);
-        let Some(Records::Bytes(bytes)) = &found.records else { return Ok(offset) };
-        let (mut position, mut next, mut records) = (0, offset, 0);
+        let mut fetched = Fetched { bytes: 0, records: 0, next: offset };
+        let Some(Records::Bytes(bytes)) = &found.records else { return Ok(fetched) };
         // The last batch may be cut.
-        while let Some(Ok(header)) = bytes.get(position..).filter(|rest| rest.len() >= 61).map(Header::parse)
-            && position + header.size_in_bytes() <= bytes.len()
+        while let Some(Ok(header)) = bytes.get(fetched.bytes..).filter(|rest| rest.len() >= 61).map(Header::parse)
+            && fetched.bytes + header.size_in_bytes() <= bytes.len()
         {
-            position += header.size_in_bytes();
-            records += (header.next_offset() - next.max(header.base_offset)) as u64;
-            next = header.next_offset();
+            fetched.bytes += header.size_in_bytes();
+            fetched.records += (header.next_offset() - fetched.next.max(header.base_offset)) as u64;
+            fetched.next = header.next_offset();
         }
-        if position > 0 {
-            figures.add(began.elapsed(), bytes.len(), records);
-        }
-        Ok(next)
+        Ok(fetched)
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Figures {
     pub(crate) bytes: u64,
     pub(crate) records: u64,
     pub(crate) seconds: f64,
+    /// Whether the rate that was asked for was kept.
+    pub(crate) kept_up: bool,
     latencies_us: Histogram<u64>,
 }
 
@@ -21,6 +23,7 @@ impl Figures {
             bytes: 0,
             records: 0,
             seconds: 0.0,
+            kept_up: true,
             latencies_us: Histogram::new_with_bounds(1, 3_600_000_000, 3)?,
         })
     }
@@ -36,6 +39,7 @@ impl Figures {
         self.requests += other.requests;
         self.bytes += other.bytes;
         self.records += other.records;
+        self.kept_up &= other.kept_up;
         self.latencies_us.add(&other.latencies_us)?;
         Ok(())
     }
@@ -49,6 +53,7 @@ impl Figures {
             "records": self.records,
             "seconds": self.seconds,
             "MB/s": self.bytes as f64 / self.seconds / 1e6,
+            "kept up": self.kept_up,
             "p50": ms(0.5),
             "p99": ms(0.99),
             "p99.9": ms(0.999),

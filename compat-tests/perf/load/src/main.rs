@@ -1,40 +1,53 @@
 //! A load of requests that are encoded once, so that the broker is the limit and not the client.
 //!
-//! `ottla-load HOST:PORT TOPIC produce|fetch …`: prints one line of JSON with what was done in the measured seconds.
+//! `ottla-load produce|fetch|end-to-end|ask HOST:PORT TOPIC …`: prints one line of JSON with what was done.
+//! `ottla-load limits FOLDER`: what the machine can do without a broker.
 
 #![allow(clippy::disallowed_methods, reason = "a program without a runtime keeps its rate by sleeping")]
 
+mod ask;
 mod client;
+mod end_to_end;
 mod fetch;
 mod figures;
+mod limits;
+mod prepared;
 mod produce;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 #[derive(Parser)]
-struct Args {
+enum Args {
+    /// Sends the same batches again and again
+    Produce(Load<produce::Produce>),
+    /// Reads partitions from their start, or follows their ends
+    Fetch(Load<fetch::Fetch>),
+    /// Produces single records at a rate and consumes them
+    EndToEnd(Load<end_to_end::EndToEnd>),
+    /// Sends small requests one after the other
+    Ask(Load<ask::Ask>),
+    /// Measures bare calls of the kernel
+    Limits(limits::Limits),
+}
+
+#[derive(clap::Args)]
+struct Load<T: clap::Args> {
     /// Where the broker listens
     address: String,
     /// A topic that is there
     topic: String,
-    #[command(subcommand)]
-    load: Load,
-}
-
-#[derive(Subcommand)]
-enum Load {
-    /// Sends the same batches again and again
-    Produce(produce::Produce),
-    /// Reads partitions from their start, or follows their ends
-    Fetch(fetch::Fetch),
+    #[command(flatten)]
+    what: T,
 }
 
 fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    let figures = match args.load {
-        Load::Produce(load) => load.run(&args.address, &args.topic)?,
-        Load::Fetch(load) => load.run(&args.address, &args.topic)?,
+    let done = match Args::parse() {
+        Args::Produce(load) => load.what.run(&load.address, &load.topic)?.to_json(),
+        Args::Fetch(load) => load.what.run(&load.address, &load.topic)?.to_json(),
+        Args::EndToEnd(load) => load.what.run(&load.address, &load.topic)?.to_json(),
+        Args::Ask(load) => load.what.run(&load.address, &load.topic)?.to_json(),
+        Args::Limits(limits) => limits.run()?,
     };
-    println!("{}", figures.to_json());
+    println!("{done}");
     Ok(())
 }

@@ -5,141 +5,97 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use ottla_protocol::batch::{Builder, NewRecord};
-use ottla_protocol::compression::{Compression, Level};
-use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
-use ottla_protocol::{ApiKey, Records, Str};
+use ottla_protocol::ApiKey;
+use ottla_protocol::messages::ProduceResponse;
 
 use crate::client::{self, Receiver, Sender};
 use crate::figures::Figures;
+use crate::prepared::{Batch, Prepared, VERSION};
 
-/// The last one that names topics.
-const VERSION: i16 = 12;
+/// A broker so far behind the rate will not keep it.
+const HOPELESS: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args, Clone)]
 pub(crate) struct Produce {
+    #[command(flatten)]
+    pub(crate) batch: Batch,
     /// Partitions, shared among the connections
     #[arg(long, default_value_t = 1)]
-    partitions: i32,
+    pub(crate) partitions: i32,
     #[arg(long, default_value_t = 1)]
-    connections: i32,
+    pub(crate) connections: i32,
     /// Requests under way on a connection
     #[arg(long, default_value_t = 5)]
-    in_flight: usize,
-    /// Bytes of a batch, about
-    #[arg(long, default_value_t = 16384)]
-    batch: usize,
-    /// Bytes of a record's value
-    #[arg(long, default_value_t = 1000)]
-    record: usize,
-    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
-    acks: i16,
+    pub(crate) in_flight: usize,
     /// Megabytes a second; as fast as the answers come if not given. Latency counts from when a request was due
     #[arg(long)]
-    rate: Option<f64>,
-    /// Codec of the batches: none, gzip, snappy, lz4 or zstd
-    #[arg(long, default_value = "none")]
-    compression: String,
-    /// Not measured at first
-    #[arg(long, default_value_t = 0.0)]
-    warm_up: f64,
+    pub(crate) rate: Option<f64>,
     #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
+    pub(crate) seconds: f64,
+    /// Ends when so many megabytes were sent, if that is sooner
+    #[arg(long, default_value_t = f64::INFINITY)]
+    pub(crate) megabytes: f64,
 }
 
-/// A request that can be sent any number of times.
-struct Prepared {
-    frame: Vec<u8>,
-    batch_bytes: usize,
-    records: u64,
+/// When the requests of a connection are due.
+#[derive(Clone, Copy)]
+pub(crate) struct Schedule {
+    pub(crate) first: Instant,
+    /// Seconds from one to the next; none if each is due when the last may be followed.
+    pub(crate) interval: Option<f64>,
+}
+
+impl Schedule {
+    pub(crate) fn due(&self, count: u64) -> Instant {
+        match self.interval {
+            Some(interval) => self.first + Duration::from_secs_f64(interval * count as f64),
+            None => Instant::now(),
+        }
+    }
 }
 
 impl Produce {
     pub(crate) fn run(&self, address: &str, topic: &str) -> anyhow::Result<Figures> {
         anyhow::ensure!((1..=self.partitions).contains(&self.connections), "a connection needs a partition");
+        let mut prepared = Vec::new();
+        for n in 0..self.connections {
+            let partitions = (n..self.partitions).step_by(self.connections as usize);
+            let frames = partitions.map(|partition| self.batch.prepare(topic, partition));
+            prepared.push((client::connect(address)?, frames.collect::<anyhow::Result<Vec<_>>>()?));
+        }
         let begin = Instant::now();
         let mut workers = Vec::new();
-        for n in 0..self.connections {
-            let frames: Vec<Prepared> = (n..self.partitions)
-                .step_by(self.connections as usize)
-                .map(|partition| self.prepare(topic, partition))
-                .collect::<anyhow::Result<_>>()?;
-            let connection = client::connect(address)?;
+        for (n, (connection, frames)) in prepared.into_iter().enumerate() {
             let this = self.clone();
-            workers.push(thread::spawn(move || this.run_connection(n, begin, connection, &frames)));
+            let interval = self.rate.map(|rate| bytes_of(&frames) as f64 * f64::from(self.connections) / (rate * 1e6));
+            // Connections take turns.
+            let offset = interval.unwrap_or(0.0) * n as f64 / f64::from(self.connections);
+            let schedule = Schedule { first: begin + Duration::from_secs_f64(offset), interval };
+            workers.push(thread::spawn(move || this.run_connection(schedule, connection, &frames)));
         }
         let mut all = Figures::new()?;
         for worker in workers {
             let figures = worker.join().map_err(|_| anyhow::anyhow!("a connection's thread panicked"))??;
             all.merge(&figures)?;
         }
-        all.seconds = self.seconds;
+        all.seconds = begin.elapsed().as_secs_f64();
         Ok(all)
     }
 
-    fn prepare(&self, topic: &str, partition: i32) -> anyhow::Result<Prepared> {
-        let compression = match self.compression.as_str() {
-            "none" => Compression::None,
-            "gzip" => Compression::Gzip,
-            "snappy" => Compression::Snappy,
-            "lz4" => Compression::Lz4,
-            "zstd" => Compression::Zstd,
-            other => anyhow::bail!("no such codec: {other}"),
-        };
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-        let count = (self.batch.saturating_sub(61) / (self.record + 10)).max(1);
-        let mut builder = Builder::new().compression(compression, Level::Default);
-        for n in 0..count {
-            let value = words(self.record, (partition as u64) << 20 | n as u64);
-            let timestamp = now.as_millis() as i64;
-            builder.push(NewRecord { timestamp, value: Some(&value), ..NewRecord::default() });
-        }
-        let bytes = builder.build_bytes()?;
-        let batch_bytes = bytes.len();
-        let body = ProduceRequest {
-            acks: self.acks,
-            timeout_ms: 30_000,
-            topic_data: vec![TopicProduceData {
-                name: Str::from(topic),
-                partition_data: vec![PartitionProduceData {
-                    index: partition,
-                    records: Some(Records::Bytes(bytes)),
-                    ..Default::default()
-                }],
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        Ok(Prepared { frame: client::request(ApiKey::Produce, VERSION, &body)?, batch_bytes, records: count as u64 })
-    }
-
-    fn run_connection(
+    pub(crate) fn run_connection(
         &self,
-        n: i32,
-        begin: Instant,
+        schedule: Schedule,
         (mut sender, receiver): (Sender, Receiver),
         frames: &[Prepared],
     ) -> anyhow::Result<Figures> {
-        let measured = begin + Duration::from_secs_f64(self.warm_up);
-        let end = measured + Duration::from_secs_f64(self.seconds);
-        let bytes = frames.first().map_or(0, |frame| frame.batch_bytes);
-        let records = frames.first().map_or(0, |frame| frame.records);
+        let end = schedule.first + Duration::from_secs_f64(self.seconds);
+        let (bytes, records) = (bytes_of(frames), frames.first().map_or(0, |frame| frame.records));
+        let most = self.megabytes * 1e6 / f64::from(self.connections) / bytes as f64;
         let (sent, due_times) = mpsc::sync_channel::<Instant>(self.in_flight.max(1) - 1);
-        let reader = thread::spawn(move || read(receiver, &due_times, (measured, end), (bytes, records)));
-        let interval = self.rate.map(|rate| bytes as f64 * f64::from(self.connections) / (rate * 1e6));
-        let mut count = 0u64;
-        loop {
-            let due = match interval {
-                // Connections take turns.
-                Some(interval) => {
-                    begin
-                        + Duration::from_secs_f64(
-                            interval * (count as f64 + f64::from(n) / f64::from(self.connections)),
-                        )
-                }
-                None => Instant::now(),
-            };
+        let reader = thread::spawn(move || read(receiver, &due_times, (bytes, records)));
+        let (mut count, mut keeps_up) = (0u64, true);
+        while keeps_up && (count as f64) < most {
+            let due = schedule.due(count);
             if due >= end {
                 break;
             }
@@ -150,16 +106,22 @@ impl Produce {
             let frame = &frames[count as usize % frames.len()];
             sender.send(&frame.frame)?;
             count += 1;
+            keeps_up = due.elapsed() < HOPELESS;
         }
         drop(sent);
-        reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))?
+        let mut figures = reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??;
+        figures.kept_up = keeps_up;
+        Ok(figures)
     }
+}
+
+fn bytes_of(frames: &[Prepared]) -> usize {
+    frames.first().map_or(0, |frame| frame.batch_bytes)
 }
 
 fn read(
     mut receiver: Receiver,
     due_times: &mpsc::Receiver<Instant>,
-    (measured, end): (Instant, Instant),
     (bytes, records): (usize, u64),
 ) -> anyhow::Result<Figures> {
     let mut figures = Figures::new()?;
@@ -168,24 +130,7 @@ fn read(
         let partition = response.responses.first().and_then(|topic| topic.partition_responses.first());
         let partition = partition.context("a response without a partition")?;
         anyhow::ensure!(partition.error_code == 0, "error {} in a produce response", partition.error_code);
-        let now = Instant::now();
-        if due >= measured && now < end + Duration::from_secs(10) {
-            figures.add(now - due, bytes, records);
-        }
+        figures.add(due.elapsed(), bytes, records);
     }
     Ok(figures)
-}
-
-/// Bytes that compress about as text does.
-fn words(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(format!("{:x} ", state % 4096).as_bytes());
-    }
-    bytes.truncate(len);
-    bytes
 }

@@ -12,7 +12,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["broker", "load"]),
     ("prometheus-client", &["broker"]),
     ("tracing-subscriber", &["broker"]),
-    ("rustix", &["broker", "storage", "durability"]),
+    ("rustix", &["broker", "storage", "durability", "load"]),
     ("libc", &["storage", "durability"]),
     ("anyhow", &["broker", "xtask", "wire", "durability", "load"]),
     (
@@ -29,7 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "durability",
         ],
     ),
-    ("crc32c", &["protocol", "storage", "durability"]),
+    ("crc32c", &["protocol", "storage", "durability", "load"]),
     ("kafka-protocol", &["protocol"]),
     ("flate2", &["protocol"]),
     ("lz4", &["protocol"]),

@@ -1,0 +1,72 @@
+"""Unmodified clients: librdkafka and Apache Kafka's own programs."""
+
+import re
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+import running
+
+GIB = 1 << 30
+RECORDS, RECORD_BYTES, PARTITIONS = 500_000, 1000, 4
+
+
+def figures_of(name, spent):
+    size = RECORDS * RECORD_BYTES
+    return {f"{name} MB/s": size / spent.seconds / 1e6, f"{name} CPU s a GiB": spent.cpu_s / (size / GIB)}
+
+
+def librdkafka(it, _seconds):
+    """Its defaults: acks=all, batches as they come."""
+    topic = it.fresh(PARTITIONS)
+    running.settle()
+    with it.spending() as produced:
+        rdkafka_produce(it.broker.bootstrap, topic)
+    with it.spending() as consumed:
+        rdkafka_consume(it.broker.bootstrap, topic)
+    return figures_of("produce", produced) | figures_of("consume", consumed)
+
+
+def rdkafka_produce(bootstrap, topic):
+    producer = Producer({"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 200_000})
+    value = b"x" * RECORD_BYTES
+    for n in range(RECORDS):
+        while True:
+            try:
+                producer.produce(topic, value, partition=n % PARTITIONS)
+                break
+            except BufferError:
+                producer.poll(0.01)
+    assert producer.flush(120) == 0, "records without an answer"
+
+
+def rdkafka_consume(bootstrap, topic):
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, n, 0) for n in range(PARTITIONS)])
+    seen = 0
+    while seen < RECORDS:
+        messages = consumer.consume(10_000, timeout=30)
+        assert messages, f"no more than {seen} records"
+        assert not any(message.error() for message in messages)
+        seen += len(messages)
+    consumer.close()
+
+
+def tools(it, _seconds):
+    """kafka-producer-perf-test and kafka-consumer-perf-test; the time that they need to start counts too."""
+    topic = it.fresh(PARTITIONS)
+    running.settle()
+    common = ("--topic", topic, "--num-records", RECORDS)
+    with it.spending() as produced:
+        it.tools("kafka-producer-perf-test", *common, "--record-size", RECORD_BYTES, "--throughput", -1, timeout_s=300)
+    with it.spending() as consumed:
+        it.tools("kafka-consumer-perf-test", *common, timeout_s=300)
+    return figures_of("produce", produced) | figures_of("consume", consumed)
+
+
+def end_to_end(it, _seconds):
+    """kafka-e2e-latency: a record produced at acks=all and consumed, one after the other."""
+    arguments = ("--topic", it.fresh(1), "--num-records", 2000, "--producer-acks", "all", "--record-size", 100)
+    running.settle()
+    done = it.tools("kafka-e2e-latency", *arguments, timeout_s=120)
+    percentiles = re.search(r"50th = ([\d.]+), 99th = ([\d.]+), 99.9th = ([\d.]+)", done.text)
+    return dict(zip(["p50 ms", "p99 ms", "p99.9 ms"], map(float, percentiles.groups())))

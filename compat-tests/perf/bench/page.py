@@ -1,0 +1,54 @@
+"""Writes what a run found: table.md, the plots, and the section of docs/performance.md."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import report
+from harness.installed import CHECKOUT
+from harness.run import run
+
+DOCS = CHECKOUT / "docs"
+BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->\n"
+INTRODUCTION = """\
+```sh
+scripts/bench --rounds {rounds} --seconds {seconds:g} --docs
+```
+
+{machine}; {minutes:.0f} minutes in all. A figure is the median of {rounds} rounds, ± half of the range; the columns with the names of
+durabilities are Ottla's figure divided by Apache Kafka's, ✓ where the target is met and ✗ where not. Ottla syncs before it
+acknowledges and Apache Kafka does not, so each is also measured with the other's durability: `ottla.journal.enable=false` and
+`log.flush.interval.messages=1`. All brokers run side by side with the flags of their release, are warmed up once, and have each work
+in turn (A B A B) on a topic of its own, after the disk was synced. CPU is the broker process's own, user and kernel. Latency counts
+from when a request was due; a broker that is 2 s behind cannot keep up. The limit is a bare loop that does what the work cannot do
+without.
+
+"""
+
+
+def write(folder, docs):
+    """The table."""
+    results = json.loads((folder / "results.json").read_text())
+    text = report.text(results)
+    (folder / "table.md").write_text(text)
+    plots = Path(__file__).with_name("plots.py")
+    run([Path(os.environ["BENCH_PLOTS"]) / "bin" / "python", "-B", plots, folder], timeout_s=120)
+    if docs:
+        put_into_docs(folder, results, text)
+    return text
+
+
+def put_into_docs(folder, results, text):
+    pictures = sorted(folder.glob("*.svg"))
+    (DOCS / "performance").mkdir(exist_ok=True)
+    for picture in pictures:
+        shutil.copy(picture, DOCS / "performance")
+    machine = results["machine"]
+    told = f"{machine['cores']} cores of {machine['CPU']}, {machine['memory GiB']} GiB, Linux {machine['kernel']}, {machine['file system']}"
+    section = INTRODUCTION.format(machine=told, **{name: results[name] for name in ("rounds", "seconds", "minutes")})
+    section += "".join(f"![{picture.stem}](performance/{picture.name})\n\n" for picture in pictures) + text
+    path = DOCS / "performance.md"
+    before, rest = path.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    path.write_text(before + BEGIN + section + END + after)
