@@ -37,6 +37,12 @@ pub(crate) struct Produce {
     pub(crate) megabytes: f64,
 }
 
+/// A request that awaits its answer.
+struct UnderWay {
+    due: Instant,
+    bytes: usize,
+}
+
 /// When the requests of a connection are due.
 #[derive(Clone, Copy)]
 pub(crate) struct Schedule {
@@ -89,10 +95,10 @@ impl Produce {
         frames: &[Prepared],
     ) -> anyhow::Result<Figures> {
         let end = schedule.first + Duration::from_secs_f64(self.seconds);
-        let (bytes, records) = (bytes_of(frames), frames.first().map_or(0, |frame| frame.records));
-        let most = self.megabytes * 1e6 / f64::from(self.connections) / bytes as f64;
-        let (sent, due_times) = mpsc::sync_channel::<Instant>(self.in_flight.max(1) - 1);
-        let reader = thread::spawn(move || read(receiver, &due_times, (bytes, records)));
+        let records = frames.first().map_or(0, |frame| frame.records);
+        let most = self.megabytes * 1e6 / f64::from(self.connections) / bytes_of(frames) as f64;
+        let (sent, under_way) = mpsc::sync_channel::<UnderWay>(self.in_flight.max(1) - 1);
+        let reader = thread::spawn(move || read(receiver, &under_way, records));
         let (mut count, mut keeps_up) = (0u64, true);
         while keeps_up && (count as f64) < most {
             let due = schedule.due(count);
@@ -100,10 +106,10 @@ impl Produce {
                 break;
             }
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            if sent.send(due).is_err() {
+            let frame = &frames[count as usize % frames.len()];
+            if sent.send(UnderWay { due, bytes: frame.batch_bytes }).is_err() {
                 break;
             }
-            let frame = &frames[count as usize % frames.len()];
             sender.send(&frame.frame)?;
             count += 1;
             keeps_up = due.elapsed() < HOPELESS;
@@ -115,17 +121,14 @@ impl Produce {
     }
 }
 
+/// Of the first, as of all: what is compressed differs a little.
 fn bytes_of(frames: &[Prepared]) -> usize {
     frames.first().map_or(0, |frame| frame.batch_bytes)
 }
 
-fn read(
-    mut receiver: Receiver,
-    due_times: &mpsc::Receiver<Instant>,
-    (bytes, records): (usize, u64),
-) -> anyhow::Result<Figures> {
+fn read(mut receiver: Receiver, under_way: &mpsc::Receiver<UnderWay>, records: u64) -> anyhow::Result<Figures> {
     let mut figures = Figures::new()?;
-    while let Ok(due) = due_times.recv() {
+    while let Ok(UnderWay { due, bytes }) = under_way.recv() {
         let response: ProduceResponse = receiver.response(ApiKey::Produce, VERSION)?;
         let partition = response.responses.first().and_then(|topic| topic.partition_responses.first());
         let partition = partition.context("a response without a partition")?;
