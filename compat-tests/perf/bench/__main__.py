@@ -1,6 +1,6 @@
 """Ottla beside Apache Kafka in one run: the same work for each, in turn (A B A B), medians and ratios.
 
-    scripts/bench [--rounds N] [--seconds S] [--only TEXT] [--sides A,B] [--out FOLDER] [--docs]
+    scripts/bench [--rounds N] [--seconds S] [--only EXPRESSION] [--sides A,B] [--out FOLDER] [--docs]
     scripts/bench --again FOLDER [--docs]           the table and the plots of a run once more
     scripts/bench --compare FOLDER FOLDER           whether two runs agree
 
@@ -10,6 +10,7 @@ The folder gets results.json, table.md and plots.
 import argparse
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -36,7 +37,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", usage=__doc__.split("\n\n", 1)[1])
     parser.add_argument("--rounds", type=int, default=3, help="times that each side has each work")
     parser.add_argument("--seconds", type=float, default=4, help="how long a load is measured")
-    parser.add_argument("--only", default="", help="work whose name contains this")
+    parser.add_argument("--only", default="", help="work whose name matches this expression")
     parser.add_argument("--sides", default=",".join(side.name for side in sides.ALL), help="who takes part")
     parser.add_argument("--out", type=Path, default=Path("bench-results"), help="where results and the brokers' data go")
     parser.add_argument("--docs", action="store_true", help="puts the results into docs/performance.md")
@@ -108,9 +109,9 @@ def main():
     if not options.again:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        wanted = [work for work in works.ALL if options.only in work.name]
+        wanted = [work for work in works.ALL if re.search(options.only, work.name)]
         if not wanted:
-            sys.exit(f"no work has {options.only!r} in its name: {', '.join(work.name for work in works.ALL)}")
+            sys.exit(f"no work is named {options.only!r}: {', '.join(work.name for work in works.ALL)}")
         options.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=options.out, prefix="data-") as folder:
             Bench(options, folder).run(wanted)

@@ -52,7 +52,7 @@ class Figure:
         if ratio is None:
             return ""
         meets = self.meets(pair)
-        return f"{ratio:.2g}" + ("" if meets is None else " ✓" if meets else " ✗")
+        return (f"{ratio:.2g}" if ratio < 10 else number(ratio)) + ("" if meets is None else " ✓" if meets else " ✗")
 
 
 def figures(results, everything=False):

@@ -61,7 +61,7 @@ PARTITIONS = ("create s", "memory MiB", "memory a partition KiB", "memory after 
 ALL = (
     lonely("start, idle", alone.idle, ("start to Metadata s", "memory MiB", "CPU ms a second")),
     lonely("5,000 connections", alone.connections(5000), ("memory a connection KiB",)),
-    lonely("2,000 partitions", alone.many(2000), PARTITIONS),
+    lonely("2,000 partitions", alone.many(2000), PARTITIONS, most_rounds=2),
     lonely("10,000 partitions", alone.many(10_000), PARTITIONS, most_rounds=1),
     Work(START, "ApiVersions", loads.ask(), ("CPU us a request",), sides.DEFAULTS),
     Work(START, "Metadata", loads.ask(metadata=True), ("CPU us a request",), sides.DEFAULTS),
