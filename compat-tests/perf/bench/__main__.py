@@ -36,7 +36,7 @@ JVM_WARM_UP_S, WARM_UP_S = 4, 0.5
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", usage=__doc__.split("\n\n", 1)[1])
     parser.add_argument("--rounds", type=int, default=3, help="times that each side has each work")
-    parser.add_argument("--seconds", type=float, default=4, help="how long a load is measured")
+    parser.add_argument("--seconds", type=float, default=3, help="how long a load is measured")
     parser.add_argument("--only", default="", help="work whose name matches this expression")
     parser.add_argument("--sides", default=",".join(side.name for side in sides.ALL), help="who takes part")
     parser.add_argument("--out", type=Path, default=Path("bench-results"), help="where results and the brokers' data go")

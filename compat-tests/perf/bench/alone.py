@@ -24,7 +24,7 @@ def many(partitions):
     def work(it, _seconds):
         it.fresh(10)
         before = it.memory_mib
-        topic, took = it.create(partitions)
+        topic, answered, served = it.create(partitions)
         memory = it.memory_mib
         running.settle()
         it.load("produce", topic, partitions=partitions, connections=8, rate=20, seconds=partitions / 400)
@@ -35,7 +35,8 @@ def many(partitions):
         it.start()
         it.wait_for_ends(topic, partitions)
         return {
-            "create s": took,
+            "create s": answered,
+            "create and serve s": served,
             "memory MiB": memory,
             "memory a partition KiB": (memory - before) / partitions * 1024,
             "memory after load MiB": loaded,

@@ -18,7 +18,7 @@ TARGETS = {
     ("start, idle", "start to Metadata s"): Target(0.02),
     ("start, idle", "memory MiB"): Target(0.05),
     ("2,000 partitions", "memory MiB"): Target(0.04),
-    ("2,000 partitions", "create s"): Target(1),
+    ("2,000 partitions", "create and serve s"): Target(1),
     ("2,000 partitions", "served after kill -9 s"): Target(0.05),
     ("5,000 connections", "memory a connection KiB"): Target(16, absolute=True),
     ("100 B records one by one, 16 partitions", "CPU us a request"): Target(0.22),

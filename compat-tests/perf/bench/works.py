@@ -39,7 +39,8 @@ def produce(name, partitions, connections, shows=(*FLOW, "p99 ms"), **options):
 def codec(name):
     # With the sync of each batch a codec is of no weight in Apache Kafka.
     load = loads.produce(16, 8, batch=16 << 10, compression=name)
-    return Work(PRODUCE, f"{name}, 16 partitions", load, FLOW, (sides.OTTLA, sides.KAFKA, sides.OTTLA_UNSYNCED))
+    who = (sides.OTTLA, sides.KAFKA, sides.OTTLA_UNSYNCED)
+    return Work(PRODUCE, f"{name}, 16 partitions", load, FLOW, who, most_rounds=2)
 
 
 def at_rate(rate, partitions):
@@ -56,7 +57,9 @@ def lonely(name, load, shows, most_rounds=100):
     return Work(START, name, load, shows, sides.DEFAULTS, alone=True, most_rounds=most_rounds)
 
 
-PARTITIONS = ("create s", "memory MiB", "memory a partition KiB", "memory after load MiB", "served after kill -9 s")
+PARTITIONS = (
+    "create s", "create and serve s", "memory MiB", "memory a partition KiB", "memory after load MiB", "served after kill -9 s",
+)  # fmt: skip
 
 ALL = (
     lonely("start, idle", alone.idle, ("start to Metadata s", "memory MiB", "CPU ms a second")),
