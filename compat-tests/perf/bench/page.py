@@ -16,13 +16,18 @@ INTRODUCTION = """\
 scripts/bench --rounds {rounds} --seconds {seconds:g} --docs
 ```
 
-{machine}; {minutes:.0f} minutes in all. A figure is the median of {rounds} rounds, ± half of the range; the columns with the names of
-durabilities are Ottla's figure divided by Apache Kafka's, ✓ where the target is met and ✗ where not. Ottla syncs before it
-acknowledges and Apache Kafka does not, so each is also measured with the other's durability: `ottla.journal.enable=false` and
-`log.flush.interval.messages=1`. All brokers run side by side with the flags of their release, are warmed up once, and have each work
-in turn (A B A B) on a topic of its own, after the disk was synced. CPU is the broker process's own, user and kernel. Latency counts
-from when a request was due; a broker that is 2 s behind cannot keep up. The limit is a bare loop that does what the work cannot do
-without.
+On {machine}; {minutes:.0f} minutes in all. `--only EXPRESSION` runs some of it, `--compare FOLDER FOLDER` says which ratios of two runs
+differ by more than 20 %.
+
+A figure is the median of the rounds ± half of their range. With its defaults Ottla syncs before it acknowledges and Apache Kafka
+does not, so each is also measured with the other's durability: `ottla.journal.enable=false`, `log.flush.interval.messages=1`. The columns
+"both synced", "neither synced" and "defaults" are Ottla's figure divided by Apache Kafka's, ✓ where the target is met and ✗ where not.
+The limit is a bare loop that does what the work cannot do without.
+
+All brokers run side by side, Apache Kafka with the JVM flags of its start script, and are warmed up once. Then each has each work in turn
+(A B A B), on a topic of its own, after the disk was synced; so much is produced at most that the page cache takes it. CPU is the
+broker process's own, user and kernel, without the kernel's threads that write back. Latency counts from when a request was due; a broker
+that comes to be 2 s behind a rate cannot keep up. Codecs are counted in compressed bytes.
 
 """
 

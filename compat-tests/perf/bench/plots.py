@@ -46,8 +46,8 @@ def ratios(results):
     axes.plot([], [], color="black", linewidth=2, label="target, at most")
     axes.axvline(1, color="#888888", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
-    least = min(figure.ratio(pair) for _, figure, pairs in bars for pair in pairs)
-    axes.set_xlim(10 ** math.floor(math.log10(least)), 2)
+    seen = [figure.ratio(pair) for _, figure, pairs in bars for pair in pairs]
+    axes.set_xlim(10 ** math.floor(math.log10(min(seen))), max(2, 3 * max(seen)))
     axes.xaxis.set_major_formatter(PLAIN)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks([n for n, *_ in bars], [f"{figure.work}: {figure.name}" for _, figure, _ in bars])
@@ -79,11 +79,11 @@ def latencies(results):
             text = "cannot keep up:\n" + "\n".join(missing)
             axes.text(0.5, 0.02, text, transform=axes.transAxes, ha="center", va="bottom", fontsize=7, color="#555555")
         axes.set_yscale("log")
-        axes.set_ylim(bottom=0.05)
         axes.yaxis.set_major_formatter(PLAIN)
         axes.set_xticks(range(3), ["p50", "p99", "p99.9"])
         axes.set_xlim(-0.3, 2.3)
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    all_axes[0][0].set_ylim(bottom=all_axes[0][0].get_ylim()[0] / 5)  # room for who is missing
     all_axes[0][0].set_ylabel("ms from when a request was due")
     side_legend(plot)
     return plot

@@ -16,7 +16,7 @@ class Figure:
 
     def __init__(self, results, work, name):
         self.work, self.name = work, name
-        self.by_side = {side: [each[name] for each in rounds] for side, rounds in results["works"][work]["figures"].items()}
+        self.by_side = {side: [each.get(name) for each in rounds] for side, rounds in results["works"][work]["figures"].items()}
         self.target = TARGETS.get((work, name))
         self.limit = results["limits"].get(LIMITS.get(work), {}).get(name)
 
