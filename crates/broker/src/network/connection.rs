@@ -208,7 +208,7 @@ impl Connection {
         tokio::select! {
             biased;
             answered = front(in_flight) => Ok(Next::Answer(answered)),
-            read = stream.read_buf(frames.read_buf()), if may_read => Ok(Next::Bytes(read?)),
+            read = read(stream, frames), if may_read => Ok(Next::Bytes(read?)),
             () = self.broker.stopping.cancelled() => Ok(Next::Stop),
             () = sleep_until(deadline) => Ok(Next::Timeout),
         }
@@ -262,6 +262,12 @@ impl Connection {
         }
         Err(Ended::Stopping)
     }
+}
+
+/// Reads what has come; a buffer is made when there is something, so that a connection that waits holds none.
+async fn read(stream: &mut TcpStream, frames: &mut FrameDecoder) -> io::Result<usize> {
+    stream.readable().await?;
+    stream.read_buf(frames.read_buf()).await
 }
 
 /// The answer to the oldest request; the others are driven on meanwhile.
