@@ -2,7 +2,7 @@
 
 use super::{Context, Pending, Refusal, plain_within};
 use crate::{cordons, dir::Dir, future::Move, replica::Replica, replicas::Replicas};
-use ottla_config::ServerConfig;
+use ottla_metadata::MetadataVersion;
 use ottla_protocol::{
     ErrorCode, Str,
     frame::RequestFrame,
@@ -34,9 +34,12 @@ fn named(request: &DescribeLogDirsRequest) -> usize {
 async fn handle(cx: Context, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     let describe = move || {
         let wanted = wanted(&request);
-        let config = cx.broker.config();
-        let replicas = &cx.broker.replicas;
-        let dirs = replicas.dirs().iter().map(|dir| describe(replicas, &config, dir, wanted.as_ref()));
+        let (config, image, replicas) = (cx.broker.config(), cx.broker.image(), &cx.broker.replicas);
+        let tells = image.features().metadata_version() >= Some(MetadataVersion::CORDONED_LOG_DIRS);
+        let dirs = replicas.dirs().iter().map(|dir| {
+            let is_cordoned = tells && cordons::is_cordoned(&config, dir);
+            describe(replicas, dir, is_cordoned, wanted.as_ref())
+        });
         let results = dirs.chain(replicas.dead_dirs().iter().map(|dead| failed(dead.as_str().into())));
         DescribeLogDirsResponse { results: results.collect(), ..Default::default() }
     };
@@ -52,8 +55,8 @@ fn wanted(request: &DescribeLogDirsRequest) -> Option<BTreeSet<(&Str, i32)>> {
 
 fn describe(
     replicas: &Replicas,
-    config: &ServerConfig,
     dir: &Dir,
+    is_cordoned: bool,
     wanted: Option<&BTreeSet<(&Str, i32)>>,
 ) -> DescribeLogDirsResult {
     let log_dir = Str::from(dir.name());
@@ -74,7 +77,7 @@ fn describe(
         topics: found(replicas, dir, wanted).into_iter().map(topic).collect(),
         total_bytes: bytes(space.total_bytes),
         usable_bytes: bytes(space.usable_bytes),
-        is_cordoned: cordons::is_cordoned(config, dir),
+        is_cordoned,
         ..Default::default()
     }
 }
