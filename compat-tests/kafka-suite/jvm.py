@@ -11,7 +11,8 @@ from harness import installed
 
 Case = namedtuple("Case", "status name millis reason")
 
-_FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+_HERE = Path(__file__).resolve().parent
+_FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={_HERE}/log4j2.properties"]
 
 
 def _class_path():
@@ -31,7 +32,7 @@ class Jvm:
     """One JVM for some classes. One that overran or failed something may leave threads behind: take another."""
 
     def __init__(self, kind, folder):
-        left_out = Path(__file__).resolve().parent / f"left-out-{kind}.tsv"
+        left_out = _HERE / f"left-out-{kind}.tsv"
         start = " ".join(map(str, _start_command(kind)))
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         command = [

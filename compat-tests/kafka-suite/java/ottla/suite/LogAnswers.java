@@ -60,12 +60,13 @@ public final class LogAnswers {
     }
 
     public scala.collection.Seq<File> liveLogDirs() {
-        return CollectionConverters.asScala(server.config().logDirs().stream().map(File::new).toList());
+        return CollectionConverters.asScala(server.config().logDirs().stream()
+            .map(dir -> new File(dir).getAbsoluteFile()).toList());
     }
 
     private Optional<File> folder(TopicPartition partition) {
         return server.config().logDirs().stream()
-            .map(dir -> new File(dir, partition.toString())).filter(File::isDirectory).findFirst();
+            .map(dir -> new File(dir, partition.toString()).getAbsoluteFile()).filter(File::isDirectory).findFirst();
     }
 
     private UnifiedLog log(TopicPartition partition, File folder) {
