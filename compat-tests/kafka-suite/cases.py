@@ -1,14 +1,14 @@
-"""The lists beside this file: all classes, the baseline, and what is left out."""
+"""The lists beside this file: all classes, what they came to, and what is left out."""
 
 import csv
-from collections import namedtuple
+from collections import Counter, namedtuple
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
 Class = namedtuple("Class", "jar name framework what")
-# `waits` are the cases that want a cluster of several nodes.
-Count = namedtuple("Count", "run passed failed skipped waits")
+# `waits` are the cases that want a cluster of several nodes, `unfinished` is 1 for a class that did not end in time.
+Count = namedtuple("Count", "run passed failed skipped waits unfinished")
 LeftOut = namedtuple("LeftOut", "name case reason")
 
 
@@ -33,13 +33,23 @@ def left_out(kind):
     return read(f"left-out-{kind}.tsv", LeftOut)
 
 
+def results_file(kind):
+    return HERE / f"results-{kind}.tsv"
+
+
+def results(kind):
+    """Class to Count, as the report has them."""
+    return {name: Count(*map(int, numbers)) for name, *numbers in read(results_file(kind).name, lambda *row: row)}
+
+
 def counts(results):
     """Class to Count, of (class, status) pairs."""
     table = {}
     for name, status in results:
-        row = table.setdefault(name, dict.fromkeys(("passed", "failed", "skipped", "waits"), 0))
-        row[status] += 1
+        table.setdefault(name, Counter())[status] += 1
     return {
-        name: Count(row["passed"] + row["failed"], row["passed"], row["failed"], row["skipped"], row["waits"])
+        name: Count(
+            row["passed"] + row["failed"], *(row[what] for what in ("passed", "failed", "skipped", "waits", "unfinished"))
+        )
         for name, row in table.items()
     }

@@ -24,6 +24,7 @@ def main():
     try:
         with open(arguments.out, "a") as out:
             for name in arguments.classes:
+                print(name, "started", "*", 0, "", sep="\t", file=out)
                 cases, problem = runner.run(name, arguments.limit)
                 for case in cases:
                     print(name, *case, sep="\t", file=out)
