@@ -4,14 +4,23 @@ import java.io.File;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 import kafka.cluster.Partition;
 import kafka.server.SharedServer;
 
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.record.internal.FileRecords;
+import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
 import org.apache.kafka.common.requests.MetadataResponse.PartitionMetadata;
+import org.apache.kafka.storage.internals.log.AsyncOffsetReader;
+import org.apache.kafka.storage.internals.log.LogAppendInfo;
 import org.apache.kafka.storage.internals.log.LogConfig;
+import org.apache.kafka.storage.internals.log.LogSegment;
+import org.apache.kafka.storage.internals.log.LogStartOffsetIncrementReason;
+import org.apache.kafka.storage.internals.log.OffsetResultHolder;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 
 import scala.Option;
@@ -40,6 +49,23 @@ public final class LogAnswers {
 
     public Option<UnifiedLog> getLog(TopicPartition partition) {
         return localLog(partition);
+    }
+
+    public boolean getOrCreateLog$default$2() {
+        return false;
+    }
+
+    public boolean getOrCreateLog$default$3() {
+        return false;
+    }
+
+    public Option<Uuid> getOrCreateLog$default$5() {
+        return Option.empty();
+    }
+
+    public UnifiedLog getOrCreateLog(
+            TopicPartition partition, boolean isNew, boolean future, Optional<Uuid> topicId, Option<Uuid> logDir) {
+        return localLogOrException(partition);
     }
 
     public Option<UnifiedLog> localLog(TopicPartition partition) {
@@ -138,12 +164,62 @@ public final class LogAnswers {
             return wire.offset(partition, ListOffsetsRequest.EARLIEST_TIMESTAMP);
         }
 
+        /** What a test appends to a log goes through the broker, which flushes when it wants to. */
+        public LogAppendInfo appendAsLeader(MemoryRecords records, int leaderEpoch) throws IOException {
+            wire.produce(partition, records);
+            return null;
+        }
+
+        public void flush(boolean includingTheActiveSegment) {
+        }
+
+        public long updateHighWatermark(long offset) throws IOException {
+            return highWatermark();
+        }
+
+        public boolean maybeIncrementLogStartOffset(long offset, LogStartOffsetIncrementReason reason)
+                throws IOException {
+            boolean isMore = offset > logStartOffset();
+            wire.deleteRecords(partition, offset);
+            return isMore;
+        }
+
+        /** The broker does so by itself. */
+        public int deleteOldSegments() {
+            return 0;
+        }
+
+        public OffsetResultHolder fetchOffsetByTimestamp(long timestamp, Optional<AsyncOffsetReader> remote)
+                throws IOException {
+            var found = wire.offsetAndTimestamp(partition, timestamp);
+            return new OffsetResultHolder(found.offset() < 0 ? Optional.empty() : Optional.of(
+                new FileRecords.TimestampAndOffset(found.timestamp(), found.offset(), Optional.of(found.leaderEpoch()))));
+        }
+
         public LogConfig config() throws IOException {
             return new LogConfig(new MetadataAnswers(server).topicConfig(partition.topic()));
         }
 
         public int numberOfSegments() {
-            return List.of(folder.list((dir, name) -> name.endsWith(".log"))).size();
+            return logSegments().size();
+        }
+
+        public List<LogSegment> logSegments() {
+            return Stream.of(folder.listFiles((dir, name) -> name.endsWith(".log"))).sorted()
+                .map(file -> StandIn.of(LogSegment.class, new OneSegment(file))).toList();
+        }
+    }
+
+    /** Answers for one segment. */
+    public static final class OneSegment {
+        private final File file;
+
+        OneSegment(File file) {
+            this.file = file;
+        }
+
+        public int size() {
+            return (int) file.length();
         }
     }
 }

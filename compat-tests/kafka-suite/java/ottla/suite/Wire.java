@@ -17,19 +17,29 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.message.DeleteRecordsRequestData;
 import org.apache.kafka.common.message.DescribeConfigsRequestData;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsPartition;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsTopic;
+import org.apache.kafka.common.message.ListOffsetsResponseData.ListOffsetsPartitionResponse;
+import org.apache.kafka.common.message.ProduceRequestData;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.protocol.Errors;
+import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.requests.AbstractRequest;
 import org.apache.kafka.common.requests.AbstractResponse;
 import org.apache.kafka.common.requests.ApiVersionsRequest;
 import org.apache.kafka.common.requests.ApiVersionsResponse;
+import org.apache.kafka.common.requests.DeleteRecordsRequest;
+import org.apache.kafka.common.requests.DeleteRecordsResponse;
 import org.apache.kafka.common.requests.DescribeConfigsRequest;
 import org.apache.kafka.common.requests.DescribeConfigsResponse;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
 import org.apache.kafka.common.requests.ListOffsetsResponse;
 import org.apache.kafka.common.requests.MetadataRequest;
 import org.apache.kafka.common.requests.MetadataResponse;
+import org.apache.kafka.common.requests.ProduceRequest;
+import org.apache.kafka.common.requests.ProduceResponse;
 import org.apache.kafka.common.requests.RequestHeader;
 
 /**
@@ -79,7 +89,7 @@ public final class Wire {
     public Map<String, MetadataResponse.TopicMetadata> topics(String... names) throws IOException {
         Map<String, MetadataResponse.TopicMetadata> found = new HashMap<>();
         for (MetadataResponse.TopicMetadata topic : metadata(names.length == 0 ? null : List.of(names)).topicMetadata()) {
-            if (topic.error() == org.apache.kafka.common.protocol.Errors.NONE) {
+            if (topic.error() == Errors.NONE) {
                 found.put(topic.topic(), topic);
             }
         }
@@ -94,13 +104,37 @@ public final class Wire {
 
     /** The offset at a timestamp or one of ListOffsets' special ones. */
     public long offset(TopicPartition partition, long timestamp) throws IOException {
+        return offsetAndTimestamp(partition, timestamp).offset();
+    }
+
+    public ListOffsetsPartitionResponse offsetAndTimestamp(TopicPartition partition, long timestamp) throws IOException {
         ListOffsetsRequest.Builder request = ListOffsetsRequest.Builder
             .forConsumer(false, IsolationLevel.READ_UNCOMMITTED)
             .setTargetTimes(List.of(new ListOffsetsTopic().setName(partition.topic()).setPartitions(List.of(
                 new ListOffsetsPartition().setPartitionIndex(partition.partition()).setTimestamp(timestamp)))));
         var answer = ask(ListOffsetsResponse.class, request, 7).topics().get(0).partitions().get(0);
-        org.apache.kafka.common.protocol.Errors.forCode(answer.errorCode()).maybeThrow();
-        return answer.offset();
+        Errors.forCode(answer.errorCode()).maybeThrow();
+        return answer;
+    }
+
+    public void produce(TopicPartition partition, MemoryRecords records) throws IOException {
+        ProduceRequestData.TopicProduceData topic = new ProduceRequestData.TopicProduceData().setName(partition.topic())
+            .setPartitionData(List.of(new ProduceRequestData.PartitionProduceData()
+                .setIndex(partition.partition()).setRecords(records)));
+        ProduceRequestData data = new ProduceRequestData().setAcks((short) -1).setTimeoutMs(LIMIT_MS)
+            .setTopicData(new ProduceRequestData.TopicProduceDataCollection(List.of(topic).iterator()));
+        var answer = ask(ProduceResponse.class, ProduceRequest.builder(data), 11).data().responses().iterator().next();
+        Errors.forCode(answer.partitionResponses().get(0).errorCode()).maybeThrow();
+    }
+
+    public void deleteRecords(TopicPartition partition, long before) throws IOException {
+        DeleteRecordsRequestData data = new DeleteRecordsRequestData().setTimeoutMs(LIMIT_MS).setTopics(List.of(
+            new DeleteRecordsRequestData.DeleteRecordsTopic().setName(partition.topic()).setPartitions(List.of(
+                new DeleteRecordsRequestData.DeleteRecordsPartition()
+                    .setPartitionIndex(partition.partition()).setOffset(before)))));
+        var answer = ask(DeleteRecordsResponse.class, new DeleteRecordsRequest.Builder(data), 2).data()
+            .topics().iterator().next().partitions().iterator().next();
+        Errors.forCode(answer.errorCode()).maybeThrow();
     }
 
     public Map<String, String> topicConfig(String topic) throws IOException {
@@ -119,7 +153,7 @@ public final class Wire {
         return feature == null ? 0 : feature.maxVersionLevel();
     }
 
-    public boolean serves(org.apache.kafka.common.protocol.ApiKeys api) throws IOException {
+    public boolean serves(ApiKeys api) throws IOException {
         return ask(ApiVersionsResponse.class, new ApiVersionsRequest.Builder(), 4).apiVersion(api.id) != null;
     }
 }
