@@ -1,6 +1,7 @@
 package kafka.server;
 
 import java.time.Duration;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -13,8 +14,10 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.internals.Plugin;
 import org.apache.kafka.common.metrics.Metrics;
 import org.apache.kafka.common.network.ListenerName;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.controller.Controller;
 import org.apache.kafka.controller.ControllerRequestContext;
+import org.apache.kafka.controller.ResultOrError;
 import org.apache.kafka.controller.metrics.QuorumControllerMetrics;
 import org.apache.kafka.image.publisher.ControllerRegistrationsPublisher;
 import org.apache.kafka.metadata.KafkaConfigSchema;
@@ -125,6 +128,15 @@ public class ControllerServer {
                 }
             }
             throw new IllegalStateException("fewer than " + count + " brokers are alive after a minute");
+        }
+
+        public CompletableFuture<Map<String, ResultOrError<Uuid>>> findTopicIds(
+                ControllerRequestContext context, Collection<String> names) throws Exception {
+            Map<String, Uuid> all = findAllTopicIds(context).get();
+            Map<String, ResultOrError<Uuid>> ids = new HashMap<>();
+            names.forEach(name -> ids.put(name, all.containsKey(name) ? new ResultOrError<>(all.get(name))
+                : new ResultOrError<>(Errors.UNKNOWN_TOPIC_OR_PARTITION, null)));
+            return CompletableFuture.completedFuture(ids);
         }
 
         public CompletableFuture<Map<String, Uuid>> findAllTopicIds(ControllerRequestContext context) throws Exception {
