@@ -221,5 +221,9 @@ public final class LogAnswers {
         public int size() {
             return (int) file.length();
         }
+
+        public FileRecords log() throws IOException {
+            return FileRecords.open(file, false);
+        }
     }
 }
