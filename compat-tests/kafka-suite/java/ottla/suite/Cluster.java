@@ -2,6 +2,7 @@ package ottla.suite;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 
@@ -20,6 +21,9 @@ public final class Cluster {
     public final String id;
     public final Map<Integer, SharedServer> brokers = new ConcurrentSkipListMap<>();
     public final Map<Integer, SharedServer> controllers = new ConcurrentSkipListMap<>();
+
+    /** Folders that have the metadata of a folded node: a test may make its broker anew over the same ones. */
+    final Set<String> formatted = ConcurrentHashMap.newKeySet();
 
     private BootstrapMetadata bootstrap;
 

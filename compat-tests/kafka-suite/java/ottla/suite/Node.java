@@ -38,7 +38,6 @@ public final class Node {
     private final Path folder;
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private Process process;
-    private boolean formatted;
 
     /** Has the one thread that stays before the first test looks for threads left behind. */
     static void prepare() throws Exception {
@@ -117,10 +116,9 @@ public final class Node {
     private void formatFolded(Settings settings) throws IOException {
         String first = server.config().logDirs().get(0);
         String metadata = settings.values.getOrDefault("metadata.log.dir", first);
-        if (!formatted) {
+        if (server.cluster.formatted.add(metadata)) {
             Utils.delete(new File(metadata, "__cluster_metadata-0"));
             new BootstrapDirectory(metadata).writeBinaryFile(server.cluster.bootstrap());
-            formatted = true;
         }
     }
 
