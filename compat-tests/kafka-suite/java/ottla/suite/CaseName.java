@@ -7,7 +7,7 @@ final class CaseName {
 
     static String of(String method, String displayName) {
         String rest = displayName.replaceFirst(", MetadataVersion=.*", "")
-            .replace("Type=Raft-", "").replaceAll("[\\t\\r\\n]+", " ");
+            .replace("Type=Raft-", "").replaceAll("[\\t\\r\\n]+", " ").replaceFirst("^\"(.*)\"$", "$1");
         if (rest.startsWith(method)) {
             rest = rest.substring(method.length()).replaceFirst("^\\([^)]*\\)", "").replaceFirst("^\\.", "");
         }
