@@ -12,6 +12,7 @@ import json
 import os
 import re
 import resource
+import signal
 import statistics
 import sys
 import tempfile
@@ -121,6 +122,8 @@ def main():
         wanted = [work for work in works.ALL if re.search(options.only, work.name)]
         if not wanted:
             sys.exit(f"no work is named {options.only!r}: {', '.join(work.name for work in works.ALL)}")
+        # What was started is stopped and what was written removed, whoever ends the run.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
         options.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=options.out, prefix="data-") as folder:
             Bench(options, folder).run(wanted)

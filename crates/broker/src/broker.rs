@@ -64,7 +64,7 @@ impl Broker {
             clock,
             limits,
             complaints: Complaints::default(),
-            groups: Groups::new(clock, crate::settings::group_settings(&config), stopping.clone()),
+            groups: Groups::new(clock, &config, stopping.clone()),
             fetch_sessions: Mutex::new(Sessions::new(settings.fetch_session_slots)),
             producer_ids: crate::producer_ids::ProducerIds::default(),
             metrics: Metrics::default(),

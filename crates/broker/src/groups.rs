@@ -9,10 +9,17 @@ pub(crate) use self::answers::Answers;
 pub(crate) use self::ask::{by_coordinator, reply, submit, submit_to};
 
 use self::serve::{Served, run};
-use crate::{clock::Clock, partition::Partition, replicas::Changes, shards::ShardDriver};
+use crate::{
+    clock::Clock,
+    partition::Partition,
+    replicas::Changes,
+    settings::{group_settings, offsets_topic_codec},
+    shards::ShardDriver,
+};
+use ottla_config::ServerConfig;
 use ottla_coordinator::{DeletedTopic, Event, GroupCoordinator, Settings, partition_for};
 use ottla_metadata::{Delta, image::Image, topic_name::GROUP_METADATA_TOPIC_NAME};
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, compression::Compression};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::{runtime::Handle, sync::Semaphore};
@@ -27,6 +34,7 @@ const LOADS_AT_A_TIME: usize = 4;
 /// All group coordinators of this broker.
 pub(crate) struct Groups {
     clock: Clock,
+    codec: Compression,
     settings: Arc<Mutex<Settings>>,
     stopping: CancellationToken,
     shards: Mutex<BTreeMap<i32, Arc<Served>>>,
@@ -38,10 +46,11 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// No coordinators yet. To be called where the runtime is.
-    pub(crate) fn new(clock: Clock, settings: Settings, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(clock: Clock, config: &ServerConfig, stopping: CancellationToken) -> Self {
         Self {
             clock,
-            settings: Arc::new(Mutex::new(settings)),
+            codec: offsets_topic_codec(config),
+            settings: Arc::new(Mutex::new(group_settings(config))),
             stopping,
             shards: Mutex::default(),
             loads: Arc::new(Semaphore::new(LOADS_AT_A_TIME)),
@@ -64,7 +73,7 @@ impl Groups {
     /// Coordinates the groups of a partition, once its log is read.
     fn add(&self, partition: Arc<Partition>) {
         let index = partition.index;
-        let shard = ShardDriver::new(partition, self.clock);
+        let shard = ShardDriver::new(partition, self.clock, self.codec);
         let served = Arc::new(Served::new(shard, self.stopping.child_token()));
         let before = self.shards.lock().insert(index, served.clone());
         if let Some(before) = before {

@@ -2,6 +2,7 @@
 
 use ottla_config::{ServerConfig, TopicConfig, keys};
 use ottla_coordinator::Settings as GroupSettings;
+use ottla_protocol::compression::Compression;
 use ottla_storage::config::{LogConfig, TimestampType};
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
@@ -74,6 +75,12 @@ pub(crate) fn group_settings(config: &ServerConfig) -> GroupSettings {
         max_batch_bytes: count(offsets_topic.max_message_bytes),
         ..GroupSettings::default()
     }
+}
+
+/// The codec that coordinators write `__consumer_offsets` with; the config's own checks let only known ids through.
+pub(crate) fn offsets_topic_codec(config: &ServerConfig) -> Compression {
+    let id = u8::try_from(config.get(keys::OFFSETS_TOPIC_COMPRESSION_CODEC));
+    id.ok().and_then(Compression::from_id).unwrap_or_default()
 }
 
 /// What storage needs of a topic's configs.

@@ -5,6 +5,7 @@ use crate::{
     partition::{CommitListener, Partition},
 };
 use ottla_protocol::batch::{Builder, CheckedBatches, Header, Record};
+use ottla_protocol::compression::{Compression, Level};
 use ottla_state_machine::{Now, Released, Shard, ShardError, StateMachine, Status, Ticket};
 use parking_lot::Mutex;
 use std::{
@@ -61,6 +62,7 @@ impl<M: StateMachine> State<M> {
 pub(crate) struct ShardDriver<M: Stored> {
     pub(crate) partition: Arc<Partition>,
     clock: Clock,
+    codec: Compression,
     state: Mutex<State<M>>,
     /// Told when the earliest timer may have moved.
     timers_moved: Notify,
@@ -78,9 +80,9 @@ where
     M::Timer: Send,
 {
     /// A driver that is loading; [`ShardDriver::load`] makes it active.
-    pub(crate) fn new(partition: Arc<Partition>, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(partition: Arc<Partition>, clock: Clock, codec: Compression) -> Arc<Self> {
         let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0, closed: false };
-        let driver = Arc::new(Self { partition, clock, state: Mutex::new(state), timers_moved: Notify::new() });
+        let driver = Arc::new(Self { partition, clock, codec, state: Mutex::new(state), timers_moved: Notify::new() });
         let listener: Weak<Self> = Arc::downgrade(&driver);
         driver.partition.set_listener(listener);
         driver
@@ -188,7 +190,8 @@ where
 
     fn append(&self, records: &[M::Record]) -> Result<i64, String> {
         let Now { wall_ms, .. } = self.clock.now();
-        let batch = M::write(records, wall_ms)?.build().map_err(|e| e.to_string())?;
+        let batch =
+            M::write(records, wall_ms)?.compression(self.codec, Level::Default).build().map_err(|e| e.to_string())?;
         let info = self.partition.append_internal(CheckedBatches::from(batch), wall_ms).map_err(|e| e.to_string())?;
         Ok(info.first_offset)
     }

@@ -96,6 +96,7 @@ keys! {
     OFFSETS_COMMIT_TIMEOUT_MS: i32 = "offsets.commit.timeout.ms";
     OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = "offsets.retention.check.interval.ms";
     OFFSETS_RETENTION_MINUTES: i32 = "offsets.retention.minutes";
+    OFFSETS_TOPIC_COMPRESSION_CODEC: i32 = "offsets.topic.compression.codec";
     OFFSETS_TOPIC_NUM_PARTITIONS: i32 = "offsets.topic.num.partitions";
     OFFSETS_TOPIC_REPLICATION_FACTOR: i16 = "offsets.topic.replication.factor";
     OFFSETS_TOPIC_SEGMENT_BYTES: i32 = "offsets.topic.segment.bytes";

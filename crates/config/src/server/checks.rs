@@ -23,6 +23,8 @@ pub(super) fn all(config: &ServerConfig, texts: &Texts) -> Check {
     rule(config.node_id() == config.get(keys::BROKER_ID), || {
         "You must set `node.id` to the same value as `broker.id`.".to_owned()
     })?;
+    let codec = config.get(keys::OFFSETS_TOPIC_COMPRESSION_CODEC);
+    rule((0..=4).contains(&codec), || format!("Unknown compression type id: {codec}"))?;
     times(config)?;
     replication(config)?;
     if !config.standalone {

@@ -150,6 +150,7 @@ fn unknown_and_unsupported_configs_are_warned_of() {
 fn what_kafka_refuses_is_refused_in_its_words() {
     for (more, words) in [
         ("broker.id=2", "You must set `node.id` to the same value as `broker.id`."),
+        ("offsets.topic.compression.codec=5", "Unknown compression type id: 5"),
         ("log.roll.ms=0", "log.roll.ms must be greater than or equal to 1"),
         ("log.retention.ms=0", "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
         (
