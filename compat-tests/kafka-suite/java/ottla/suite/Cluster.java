@@ -44,24 +44,26 @@ public final class Cluster {
     }
 
     /**
-     * The first records of the metadata: the test's version, or the latest that is released, with this version's
-     * features unless the test has others.
+     * The first records of the metadata: the test's version, or the latest that is released, with the test's features.
+     * A test that names none gets this version's. One that names some has no record of those that it turned off.
      */
     public void bootstrapWith(BootstrapMetadata records) {
         MetadataVersion latest = MetadataVersion.latestProduction();
         MetadataVersion version = records.metadataVersion().compareTo(latest) > 0 ? latest : records.metadataVersion();
         Map<String, Short> levels = new HashMap<>();
-        for (Feature feature : Feature.PRODUCTION_FEATURES) {
-            if (feature != Feature.KRAFT_VERSION && feature.defaultLevel(version) > 0) {
-                levels.put(feature.featureName(), feature.defaultLevel(version));
-            }
-        }
         for (ApiMessageAndVersion record : records.records()) {
             if (record.message() instanceof FeatureLevelRecord feature) {
                 levels.put(feature.name(), feature.featureLevel());
             }
         }
         levels.remove(MetadataVersion.FEATURE_NAME);
+        if (levels.isEmpty()) {
+            for (Feature feature : Feature.PRODUCTION_FEATURES) {
+                if (feature != Feature.KRAFT_VERSION && feature.defaultLevel(version) > 0) {
+                    levels.put(feature.featureName(), feature.defaultLevel(version));
+                }
+            }
+        }
         bootstrap = BootstrapMetadata.fromVersions(version, levels, "the test");
     }
 
