@@ -54,6 +54,21 @@ pub enum Error {
     /// A transaction that would change the offset is open (KIP-447).
     #[error("a transaction on the offset is open")]
     UnstableOffsetCommit,
+    /// The member's epoch is not the one it was given last (KIP-848): it must give up all and join again.
+    #[error("the member epoch is not the member's")]
+    FencedMemberEpoch,
+    /// The member's epoch is not, or not any more, good for the offset (KIP-848): it must be heard of first.
+    #[error("the member epoch is stale")]
+    StaleMemberEpoch,
+    /// Another member that has not left has the instance id (KIP-848).
+    #[error("the instance id is still in use")]
+    UnreleasedInstanceId,
+    /// The regular expression is none (KIP-848).
+    #[error("the regular expression is invalid")]
+    InvalidRegularExpression,
+    /// Members of the consumer protocol must use requests that know of member epochs.
+    #[error("this version does not know of member epochs")]
+    UnsupportedVersion,
     /// What would have to be stored does not fit into one batch.
     #[error("the records do not fit into one batch")]
     RecordsTooLarge,

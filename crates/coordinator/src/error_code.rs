@@ -24,6 +24,11 @@ impl Error {
             Self::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
             Self::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
             Self::UnstableOffsetCommit => ErrorCode::UnstableOffsetCommit,
+            Self::FencedMemberEpoch => ErrorCode::FencedMemberEpoch,
+            Self::StaleMemberEpoch => ErrorCode::StaleMemberEpoch,
+            Self::UnreleasedInstanceId => ErrorCode::UnreleasedInstanceId,
+            Self::InvalidRegularExpression => ErrorCode::InvalidRegularExpression,
+            Self::UnsupportedVersion => ErrorCode::UnsupportedVersion,
             // As Kafka answers when a coordinator's append is too large.
             Self::RecordsTooLarge => ErrorCode::UnknownServerError,
         }

@@ -4,12 +4,15 @@ use crate::groups::classic::{
     DeletedGroup, DescribedGroup, Heartbeat, JoinGroup, JoinRefused, Joined, LeaveGroup, LeftMember, ListGroups,
     ListedGroup, SyncGroup, Synced,
 };
+use crate::groups::consumer::{ConsumerHeartbeat, ConsumerHeartbeatAnswer, DescribedConsumerGroup, Refused};
 use crate::offsets::{
     CommittedTopic, DeletedOffsetTopic, DeletedTopic, FetchedTopic, OffsetCommit, OffsetDelete, OffsetFetch,
 };
 use crate::{Error, Settings};
+use ottla_metadata::Image;
 use ottla_protocol::Str;
 use ottla_state_machine::Ticket;
+use std::sync::Arc;
 
 /// What can happen. Requests hold what is the same in all versions; what a version changes is said by flags or is the
 /// handler's to do.
@@ -17,6 +20,13 @@ use ottla_state_machine::Ticket;
 pub enum Event {
     /// The settings are, or have become, these. The driver's first event after activation.
     Configure(Settings),
+    /// The metadata is, or has become, this: groups need to know topics, racks and the configs of groups. The driver's
+    /// second event after activation.
+    Metadata(Arc<Image>),
+    /// A member of the consumer protocol joins, lives or leaves (KIP-848).
+    ConsumerGroupHeartbeat(Ticket, ConsumerHeartbeat),
+    /// Groups of the consumer protocol are described.
+    ConsumerGroupDescribe(Ticket, Vec<Str>),
     /// A member joins or rejoins; the answer comes when the others have joined too.
     JoinGroup(Ticket, JoinGroup),
     /// A member asks for its assignment; the answer comes when the leader has sent it.
@@ -63,6 +73,32 @@ pub enum Timer {
         /// The group.
         group_id: Str,
     },
+    /// A member of the consumer protocol is to have given partitions away.
+    Rebalance {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// A member of the classic protocol, in a group of the consumer protocol, is to have joined again.
+    ClassicJoin {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// The same is to have asked for its assignment.
+    ClassicSync {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// A group's regular expressions are to be resolved.
+    Regexes {
+        /// The group.
+        group_id: Str,
+    },
     /// Offsets may have expired.
     Expiry,
     /// Groups are left of a deletion.
@@ -74,6 +110,10 @@ pub enum Timer {
 /// What a caller is told. Each event that carries a ticket is answered once, with the variant of its name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
+    /// Answers [`Event::ConsumerGroupHeartbeat`].
+    ConsumerGroupHeartbeat(Result<ConsumerHeartbeatAnswer, Refused>),
+    /// Answers [`Event::ConsumerGroupDescribe`], in the request's order.
+    ConsumerGroupDescribe(Vec<DescribedConsumerGroup>),
     /// Answers [`Event::JoinGroup`].
     JoinGroup(Result<Joined, JoinRefused>),
     /// Answers [`Event::SyncGroup`].

@@ -1,3 +1,4 @@
 //! Groups by protocol.
 
 pub mod classic;
+pub mod consumer;

@@ -1,11 +1,11 @@
-//! Consumer groups and their offsets: the classic group protocol as a replicated state machine.
+//! Consumer groups and their offsets: the classic and the consumer group protocol as a replicated state machine.
 //!
 //! [`GroupCoordinator`] is one partition of `__consumer_offsets` with all groups in it; [`partition_for`] says which.
 //! Each request is an [`Event`] with a `Ticket`, each answer a [`Reply`] to that ticket. The driver
 //!
 //! 1. replays the partition's log through [`CoordinatorRecord::decode`], batch by batch, telling it the producer id of a
 //!    transactional batch; a control record is [`CoordinatorRecord::TransactionEnd`];
-//! 2. activates the shard and sends [`Event::Configure`], again whenever a setting changes;
+//! 2. activates the shard and sends [`Event::Configure`] and [`Event::Metadata`], again whenever these change;
 //! 3. appends the records of each decision, as [`CoordinatorRecord::encode`] writes them, in one batch; they are at most
 //!    [`Settings::max_batch_bytes`];
 //! 4. writes [`Effect::Log`] to the broker's log;
@@ -28,7 +28,7 @@
 //! MESSAGE_TOO_LARGE), [`MAX_PENDING_MEMBERS`] (COORDINATOR_NOT_AVAILABLE, worth a retry), names of more than 32767
 //! bytes, which its record format cannot hold (INVALID_REQUEST, for group ids INVALID_GROUP_ID).
 //!
-//! The crate does not know sockets, versions of requests, topics, who may do what, clocks or randomness.
+//! The crate does not know sockets, versions of requests, who may do what, clocks or randomness.
 
 mod context;
 mod error;
@@ -48,6 +48,10 @@ pub use self::groups::classic::{
     JoinRefused, Joined, JoinedMember, LeaveGroup, LeavingMember, LeftMember, ListGroups, ListedGroup,
     MAX_MEMBER_METADATA_BYTES, MAX_PENDING_MEMBERS, Protocol, SyncGroup, Synced,
 };
+pub use self::groups::consumer::{
+    Assignment, Assignor, ConsumerGroupRecord, ConsumerGroupState, ConsumerHeartbeat, ConsumerHeartbeatAnswer,
+    DescribedConsumerGroup, DescribedConsumerMember, DescribedPartitions, Refused,
+};
 pub use self::machine::{GroupCoordinator, Hard, Soft};
 pub use self::offsets::{
     CommitPartition, CommitTopic, CommittedTopic, DeletedOffsetTopic, DeletedTopic, FetchTopic, FetchedPartition,
@@ -55,7 +59,7 @@ pub use self::offsets::{
 };
 pub use self::partition::partition_for;
 pub use self::record::{CoordinatorRecord, Decoded, RecordError};
-pub use self::settings::Settings;
+pub use self::settings::{MigrationPolicy, Settings};
 
 #[cfg(test)]
 mod tests;

@@ -2,23 +2,34 @@
 
 use crate::context::Context;
 use crate::groups::classic::{self, ClassicGroup, Deletion};
+use crate::groups::consumer::{self, ConsumerGroup, ConsumerGroupRecord, Resolved, Topics};
 use crate::offsets::{self, DeletedTopic, OffsetStore};
 use crate::{CoordinatorRecord, Effect, Event, Reply, Settings, Timer};
 use ottla_protocol::Str;
 use ottla_protocol::stored::GroupMetadataValue;
 use ottla_state_machine::{Now, Outcome, StateMachine};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The machine; see the crate's documentation.
 #[derive(Debug)]
 pub struct GroupCoordinator;
 
+/// What the log says of a group.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum StoredGroup {
+    /// It is known by its offsets alone.
+    Offsets,
+    /// It has, or had, members of the classic protocol.
+    Classic(Arc<GroupMetadataValue>),
+    /// It is a group of the consumer protocol.
+    Consumer(Box<ConsumerGroup>),
+}
+
 /// What the log says of groups and offsets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hard {
-    /// Groups by id; none for a group that is known by its offsets alone.
-    pub(crate) groups: BTreeMap<Str, Option<Arc<GroupMetadataValue>>>,
+    pub(crate) groups: BTreeMap<Str, StoredGroup>,
     pub(crate) offsets: OffsetStore,
 }
 
@@ -32,6 +43,13 @@ pub struct Soft {
     pub(crate) expiry_cursor: Option<Str>,
     /// Deletions of groups that are not done, in order.
     pub(crate) deletions: VecDeque<Deletion>,
+    pub(crate) topics: Topics,
+    /// The metadata at which the topics of a group of the consumer protocol were last looked at.
+    pub(crate) checked: BTreeMap<Str, i64>,
+    /// How it stands with the regular expressions of groups.
+    pub(crate) resolved: BTreeMap<Str, Resolved>,
+    /// Members of the classic protocol, in groups of the consumer protocol, that were told to join again.
+    pub(crate) rejoining: BTreeSet<(Str, Str)>,
     /// Topics whose offsets are still to go.
     pub(crate) deleted_topics: Vec<DeletedTopic>,
     /// The group with which the sweep for deleted topics goes on.
@@ -39,12 +57,19 @@ pub struct Soft {
 }
 
 impl Soft {
+    /// A group is none of the consumer protocol any more.
+    pub(crate) fn forget_consumer_group(&mut self, group_id: &Str) {
+        self.checked.remove(group_id);
+        self.resolved.remove(group_id);
+        self.rejoining.retain(|(each, _)| each != group_id);
+    }
+
     /// What a decision needs that is about no single group.
     pub(crate) fn context<'a>(&'a self, now: Now, out: &'a mut Outcome<GroupCoordinator>) -> Context<'a> {
         Context { settings: &self.settings, now, out }
     }
 
-    /// The live group, if it exists, with what a decision needs besides.
+    /// The live group of the classic protocol, if it exists, with what a decision needs besides.
     pub(crate) fn group<'a>(
         &'a mut self,
         hard: &Hard,
@@ -54,8 +79,8 @@ impl Soft {
     ) -> (Option<&'a mut ClassicGroup>, Context<'a>) {
         if !self.groups.contains_key(group_id)
             && let Some((group_id, stored)) = hard.groups.get_key_value(group_id)
+            && let Some(group) = ClassicGroup::of(group_id, stored)
         {
-            let group = ClassicGroup::from_stored(group_id.clone(), stored.as_deref());
             self.groups.insert(group_id.clone(), group);
         }
         let context = Context { settings: &self.settings, now, out };
@@ -75,6 +100,15 @@ impl StateMachine for GroupCoordinator {
     fn decide(hard: &Hard, soft: &mut Soft, now: Now, event: Event, out: &mut Outcome<Self>) {
         match event {
             Event::Configure(settings) => configure(hard, soft, now, settings, out),
+            Event::Metadata(image) => soft.topics.update(image),
+            Event::ConsumerGroupHeartbeat(ticket, request) => {
+                let reply = consumer::heartbeat(hard, soft, now, request, out);
+                out.reply(ticket, Reply::ConsumerGroupHeartbeat(reply));
+            }
+            Event::ConsumerGroupDescribe(ticket, group_ids) => {
+                let reply = consumer::describe(hard, soft, group_ids);
+                out.reply(ticket, Reply::ConsumerGroupDescribe(reply));
+            }
             Event::JoinGroup(ticket, request) => {
                 classic::join(hard, soft, now, ticket, request, out);
             }
@@ -103,7 +137,7 @@ impl StateMachine for GroupCoordinator {
                 out.reply(ticket, Reply::OffsetCommit(reply));
             }
             Event::OffsetFetch(ticket, request) => {
-                let reply = Ok(offsets::fetch(hard, request));
+                let reply = offsets::fetch(hard, request);
                 out.reply(ticket, Reply::OffsetFetch(reply));
             }
             Event::OffsetDelete(ticket, request) => {
@@ -121,18 +155,17 @@ impl StateMachine for GroupCoordinator {
 
     fn apply(hard: &mut Hard, offset: i64, record: &CoordinatorRecord) {
         match record {
-            CoordinatorRecord::Group { group_id, value } => match value {
-                Some(value) => {
-                    hard.groups.insert(group_id.clone(), Some(Arc::clone(value)));
-                }
-                None => {
-                    hard.groups.remove(group_id);
-                }
-            },
+            CoordinatorRecord::Group { group_id, value: Some(value) } => {
+                hard.groups.insert(group_id.clone(), StoredGroup::Classic(Arc::clone(value)));
+            }
+            CoordinatorRecord::Group { group_id, value: None } => {
+                hard.groups.remove(group_id);
+            }
+            CoordinatorRecord::Consumer { group_id, record } => apply_consumer(hard, group_id, record),
             CoordinatorRecord::Offset { group_id, topic, partition, value: Some(value), producer_id } => {
                 // A group that commits without ever having joined is known by that.
                 if !hard.groups.contains_key(group_id) {
-                    hard.groups.insert(group_id.clone(), None);
+                    hard.groups.insert(group_id.clone(), StoredGroup::Offsets);
                 }
                 let value = value.at(offset);
                 hard.offsets.put(group_id, topic, *partition, value, *producer_id);
@@ -149,9 +182,29 @@ impl StateMachine for GroupCoordinator {
     fn activated(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<Self>) {
         let mut context = soft.context(now, out);
         for (group_id, stored) in &hard.groups {
-            classic::loaded(group_id, stored.as_deref(), &mut context);
+            match stored {
+                StoredGroup::Offsets => {}
+                StoredGroup::Classic(stored) => classic::loaded(group_id, stored, &mut context),
+                StoredGroup::Consumer(group) => consumer::loaded(group_id, group, &soft.topics, &mut context),
+            }
         }
         context.set_timer(Timer::Expiry, soft.settings.offsets_retention_check_interval_ms);
+    }
+}
+
+/// A tombstone of a group that is not there has done its work.
+fn apply_consumer(hard: &mut Hard, group_id: &Str, record: &ConsumerGroupRecord) {
+    if let Some(StoredGroup::Consumer(group)) = hard.groups.get_mut(group_id) {
+        match record {
+            ConsumerGroupRecord::Group(None) => {
+                hard.groups.remove(group_id);
+            }
+            record => group.apply(record),
+        }
+    } else if !record.is_tombstone() {
+        let mut group = ConsumerGroup::default();
+        group.apply(record);
+        hard.groups.insert(group_id.clone(), StoredGroup::Consumer(Box::new(group)));
     }
 }
 
@@ -167,7 +220,18 @@ fn configure(hard: &Hard, soft: &mut Soft, now: Now, settings: Settings, out: &m
 
 fn timed_out(hard: &Hard, soft: &mut Soft, now: Now, timer: Timer, out: &mut Outcome<GroupCoordinator>) {
     match timer {
-        Timer::Session { group_id, member_id } => classic::session_expired(hard, soft, now, &group_id, &member_id, out),
+        Timer::Session { group_id, member_id } => {
+            if !consumer::session_expired(hard, soft, now, &group_id, &member_id, out) {
+                classic::session_expired(hard, soft, now, &group_id, &member_id, out);
+            }
+        }
+        Timer::Rebalance { group_id, member_id } => {
+            consumer::rebalance_timed_out(hard, soft, now, &group_id, &member_id, out)
+        }
+        Timer::ClassicJoin { group_id, member_id } | Timer::ClassicSync { group_id, member_id } => {
+            consumer::classic_timed_out(hard, soft, now, &group_id, &member_id, out)
+        }
+        Timer::Regexes { group_id } => consumer::resolve_regexes(hard, soft, now, &group_id, out),
         Timer::Join { group_id } => classic::join_timed_out(hard, soft, now, &group_id, out),
         Timer::Sync { group_id } => classic::sync_timed_out(hard, soft, now, &group_id, out),
         Timer::Expiry => offsets::expire(hard, soft, now, out),

@@ -1,5 +1,6 @@
 //! What the coordinator remembers, as keys and values of `__consumer_offsets`.
 
+use crate::groups::consumer::ConsumerGroupRecord;
 use crate::offsets::OffsetAndMetadata;
 use ottla_protocol::codec::{DecodeError, Decoder, EncodeError};
 use ottla_protocol::stored::{GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue};
@@ -29,6 +30,13 @@ pub enum CoordinatorRecord {
         /// Its generation with members and their assignment.
         value: Option<Arc<GroupMetadataValue>>,
     },
+    /// A change to a group of the consumer protocol.
+    Consumer {
+        /// The group.
+        group_id: Str,
+        /// The change.
+        record: ConsumerGroupRecord,
+    },
     /// A committed offset; without a value it is gone.
     Offset {
         /// The group.
@@ -56,9 +64,9 @@ pub enum CoordinatorRecord {
 pub enum Decoded {
     /// One that the coordinator applies.
     Record(CoordinatorRecord),
-    /// One of a kind that is left alone: groups of the consumer, share and streams protocols (ids from 3 on), which
-    /// need state of their own, and whatever newer brokers add. It stays in the log as it is, so nothing is lost when
-    /// a broker that knows it takes over.
+    /// One of a kind that is left alone: groups of the share and streams protocols, which need state of their own, and
+    /// whatever newer brokers add. It stays in the log as it is, so nothing is lost when a broker that knows it takes
+    /// over.
     Ignored {
         /// The int16 that begins its key.
         record_type: i16,
@@ -105,7 +113,10 @@ impl CoordinatorRecord {
                     value: value.transpose()?.map(Arc::new),
                 }))
             }
-            _ => Ok(Decoded::Ignored { record_type }),
+            _ => match ConsumerGroupRecord::decode(record_type, &mut key, value)? {
+                Some((group_id, record)) => Ok(Decoded::Record(Self::Consumer { group_id, record })),
+                None => Ok(Decoded::Ignored { record_type }),
+            },
         }
     }
 
@@ -122,6 +133,7 @@ impl CoordinatorRecord {
                 let value = value.as_ref().map(offset_value_bytes);
                 Ok((key.to_versioned_bytes(OFFSET_COMMIT)?, value.transpose()?))
             }
+            Self::Consumer { group_id, record } => record.encode(group_id),
             Self::TransactionEnd { .. } => Err(RecordError::ControlRecord),
         }
     }
@@ -134,6 +146,7 @@ impl CoordinatorRecord {
                 let metadata = value.as_ref().map_or(0, |v| 64 + v.metadata.len());
                 group_id.len() + topic.len() + metadata
             }
+            Self::Consumer { group_id, record } => group_id.len() + record.max_bytes(),
             Self::TransactionEnd { .. } => 0,
         };
         payload + RECORD_OVERHEAD

@@ -1,5 +1,6 @@
 //! The classic group protocol: members elect a leader among themselves, and the leader assigns.
 
+mod converted;
 mod delete;
 mod describe;
 mod expire;
@@ -26,14 +27,16 @@ pub use self::list::{GroupType, ListGroups, ListedGroup};
 pub use self::member::Protocol;
 pub use self::sync::{GroupAssignment, SyncGroup, Synced};
 
+pub(crate) use self::converted::{begin, end};
 pub(crate) use self::delete::{Deletion, delete, forget, go_on as go_on_deleting};
 pub(crate) use self::describe::{describe, view};
 pub(crate) use self::expire::session_expired;
-pub(crate) use self::group::ClassicGroup;
+pub(crate) use self::group::{CONSUMER_PROTOCOL_TYPE, ClassicGroup};
 pub(crate) use self::heartbeat::{heartbeat, session_timer};
 pub(crate) use self::join::join;
 pub(crate) use self::leave::leave;
 pub(crate) use self::list::list;
+pub(crate) use self::member::Member;
 pub(crate) use self::rebalance::{join_timed_out, rebalance_oversized};
 pub(crate) use self::stored::loaded;
 pub(crate) use self::sync::{sync, sync_timed_out};

@@ -3,7 +3,8 @@
 use super::offset::OffsetAndMetadata;
 use crate::context::Context;
 use crate::groups::classic::{ClassicGroup, GroupState, session_timer};
-use crate::machine::{Hard, Soft};
+use crate::groups::consumer::validate_commit;
+use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{CoordinatorRecord, Error, GroupCoordinator};
 use ottla_protocol::{Str, Uuid};
 use ottla_state_machine::{Now, Outcome};
@@ -22,6 +23,8 @@ pub struct OffsetCommit {
     pub group_instance_id: Option<Str>,
     /// Its generation, -1 for a consumer that is in no group.
     pub generation_id: i32,
+    /// Whether the request can say a member epoch: from version 9 on (KIP-848).
+    pub supports_member_epochs: bool,
     /// How long to keep the offsets, if the client says so: versions 2 to 4, where -1 is none.
     pub retention_time_ms: Option<i64>,
     /// The offsets.
@@ -82,6 +85,13 @@ pub(crate) fn commit(
 ) -> Result<Vec<CommittedTopic>, Error> {
     if request.group_id.len() > MAX_NAME_BYTES {
         return Err(Error::InvalidGroupId);
+    }
+    if let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(&request.group_id) {
+        validate_commit(group, &soft.topics, &request)?;
+        let mut cx = soft.context(now, out);
+        let (replies, records) = decide(group_id, &request, &cx);
+        cx.record_all(records)?;
+        return Ok(replies);
     }
     let (group, mut cx) = soft.group(hard, &request.group_id, now, out);
     match &group {

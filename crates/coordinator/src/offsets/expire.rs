@@ -3,7 +3,8 @@
 use super::offset::OffsetAndMetadata;
 use crate::context::Context;
 use crate::groups::classic::{ClassicGroup, GroupState, forget, view};
-use crate::machine::{Hard, Soft};
+use crate::groups::consumer::{self, ConsumerGroup};
+use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{CoordinatorRecord, GroupCoordinator, Timer};
 use core::ops::Bound;
 use ottla_protocol::Str;
@@ -46,16 +47,19 @@ pub(crate) fn expire(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<G
     let (ids, mut next) = step(hard, soft.expiry_cursor.take());
     let mut bytes = 0;
     for group_id in ids {
-        // A look only: a sweep must not make live groups of all there are.
-        let Some(group) = view(hard, soft, &group_id) else {
+        let Some(group) = Group::look(hard, soft, &group_id) else {
             continue;
         };
         let mut cx = soft.context(now, out);
-        match expire_group(hard, &group, &mut cx, &mut bytes) {
+        match expire_group(hard, (&group_id, &group), &mut cx, &mut bytes) {
             Expired::All => {
                 cx.info(&group_id, "The group expired".to_owned());
-                forget(&group, &mut cx);
+                match group {
+                    Group::Classic(group) => forget(&group, &mut cx),
+                    Group::Consumer(group) => consumer::forget(&group_id, group, &mut cx),
+                }
                 soft.groups.remove(&group_id);
+                soft.forget_consumer_group(&group_id);
             }
             Expired::Some => {}
             Expired::BatchFull => {
@@ -83,8 +87,12 @@ enum Expired {
     BatchFull,
 }
 
-fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: &mut usize) -> Expired {
-    let group_id = &group.group_id;
+fn expire_group(
+    hard: &Hard,
+    (group_id, group): (&Str, &Group<'_>),
+    cx: &mut Context<'_>,
+    bytes: &mut usize,
+) -> Expired {
     if is_full(cx, *bytes) {
         return Expired::BatchFull;
     }
@@ -108,7 +116,7 @@ fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: 
             cx.record(tombstone);
         }
     }
-    match all_expired && group.is(GroupState::Empty) {
+    match all_expired && group.is_empty() {
         true => {
             *bytes += group_id.len() + TOMBSTONE_OVERHEAD_BYTES;
             Expired::All
@@ -117,7 +125,7 @@ fn expire_group(hard: &Hard, group: &ClassicGroup, cx: &mut Context<'_>, bytes: 
     }
 }
 
-fn is_expired(group: &ClassicGroup, offset: &OffsetAndMetadata, cx: &Context<'_>) -> bool {
+fn is_expired(group: &Group<'_>, offset: &OffsetAndMetadata, cx: &Context<'_>) -> bool {
     let now_ms = cx.now.wall_ms;
     let Some(since_ms) = group.unused_since_ms(offset) else {
         return false;
@@ -125,6 +133,42 @@ fn is_expired(group: &ClassicGroup, offset: &OffsetAndMetadata, cx: &Context<'_>
     match offset.expire_timestamp_ms {
         Some(expires_ms) => now_ms >= expires_ms,
         None => now_ms.saturating_sub(since_ms) >= cx.settings.offsets_retention_ms,
+    }
+}
+
+/// A group that is only looked at: a sweep must not make live groups of all there are.
+enum Group<'a> {
+    Classic(Box<ClassicGroup>),
+    Consumer(&'a ConsumerGroup),
+}
+
+impl<'a> Group<'a> {
+    fn look(hard: &'a Hard, soft: &Soft, group_id: &Str) -> Option<Self> {
+        match hard.groups.get(group_id) {
+            Some(StoredGroup::Consumer(group)) => Some(Self::Consumer(group)),
+            _ => Some(Self::Classic(Box::new(view(hard, soft, group_id)?.into_owned()))),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Classic(group) => group.is(GroupState::Empty),
+            Self::Consumer(group) => group.members.is_empty(),
+        }
+    }
+
+    fn is_subscribed_to(&self, topic: &Str) -> bool {
+        match self {
+            Self::Classic(group) => group.is_subscribed_to(topic),
+            Self::Consumer(group) => group.is_subscribed_to(topic),
+        }
+    }
+
+    fn unused_since_ms(&self, offset: &OffsetAndMetadata) -> Option<i64> {
+        match self {
+            Self::Classic(group) => group.unused_since_ms(offset),
+            Self::Consumer(_) => Some(offset.commit_timestamp_ms),
+        }
     }
 }
 

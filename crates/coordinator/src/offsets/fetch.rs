@@ -2,7 +2,8 @@
 
 use super::offset::OffsetAndMetadata;
 use crate::Error;
-use crate::machine::Hard;
+use crate::groups::consumer::validate_fetch;
+use crate::machine::{Hard, StoredGroup};
 use ottla_protocol::{Str, Uuid};
 
 const INVALID_OFFSET: i64 = -1;
@@ -13,6 +14,10 @@ const NO_LEADER_EPOCH: i32 = -1;
 pub struct OffsetFetch {
     /// The group.
     pub group_id: Str,
+    /// The member that asks, if it says.
+    pub member_id: Option<Str>,
+    /// Its epoch, -1 if it does not say.
+    pub member_epoch: i32,
     /// The partitions; all that have an offset if none.
     pub topics: Option<Vec<FetchTopic>>,
     /// Whether to answer with an error for offsets that an open transaction may change (KIP-447).
@@ -56,9 +61,13 @@ pub struct FetchedPartition {
     pub error: Option<Error>,
 }
 
-/// Looks offsets up. As in Kafka, a classic group lets everyone look, and a group that does not exist has no offsets.
-pub(crate) fn fetch(hard: &Hard, request: OffsetFetch) -> Vec<FetchedTopic> {
+/// Looks offsets up. As in Kafka, a classic group lets everyone look, one of the consumer protocol all but members that
+/// are behind, and a group that does not exist has no offsets.
+pub(crate) fn fetch(hard: &Hard, request: OffsetFetch) -> Result<Vec<FetchedTopic>, Error> {
     let group_id = &request.group_id;
+    if let Some(StoredGroup::Consumer(group)) = hard.groups.get(group_id) {
+        validate_fetch(group, &request)?;
+    }
     let exists = hard.groups.contains_key(group_id);
     let one = |topic: &Str, partition: i32, topic_id: Uuid| {
         if request.require_stable && hard.offsets.is_open(group_id, topic, partition) {
@@ -84,7 +93,7 @@ pub(crate) fn fetch(hard: &Hard, request: OffsetFetch) -> Vec<FetchedTopic> {
         topic_id: topic.topic_id,
         name: topic.name,
     };
-    topics.into_iter().map(fetch_topic).collect()
+    Ok(topics.into_iter().map(fetch_topic).collect())
 }
 
 fn all_topics(hard: &Hard, group_id: &Str) -> Vec<FetchTopic> {

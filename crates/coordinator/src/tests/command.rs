@@ -3,9 +3,11 @@
 use super::show;
 use super::world::World;
 use crate::*;
-use ottla_protocol::stored::ConsumerProtocolSubscription;
+use ottla_metadata::Image;
+use ottla_protocol::stored::{ConsumerProtocolSubscription, PartitionRecord, TopicRecord};
 use ottla_protocol::{Bytes, Message, Str, Uuid};
 use ottla_state_machine::Ticket;
+use std::sync::Arc;
 
 /// A command's words, positional ones first and then `name=value`.
 struct Words<'a> {
@@ -60,7 +62,10 @@ fn id(word: &str) -> Str {
 
 /// A consumer's metadata: the topics it consumes.
 pub(super) fn subscription(topics: &str) -> Bytes {
-    let topics = topics.split('+').filter(|topic| !topic.is_empty()).map(Str::from).collect();
+    subscription_of(topics.split('+').filter(|topic| !topic.is_empty()).map(Str::from).collect())
+}
+
+pub(super) fn subscription_of(topics: Vec<Str>) -> Bytes {
     let subscription = ConsumerProtocolSubscription { topics, ..Default::default() };
     subscription.to_versioned_bytes(0).unwrap()
 }
@@ -82,6 +87,7 @@ pub(super) fn run(world: &mut World, command: &str) -> Vec<String> {
     match words.next() {
         "wait" => world.wait(words.next().parse().unwrap()),
         "set" => set(world, &words),
+        "topics" => topics(world, &words),
         "failover" => {
             let lost = world.fail_over();
             return lost.iter().map(|ticket| format!("{ticket}: lost")).collect();
@@ -108,15 +114,85 @@ fn set(world: &mut World, words: &Words<'_>) {
     settings.group_max_size = words.number("max_size", settings.group_max_size);
     settings.max_batch_bytes = words.number("max_batch", settings.max_batch_bytes);
     settings.offset_metadata_max_bytes = words.number("max_metadata", settings.offset_metadata_max_bytes);
+    settings.group_consumer_max_size = words.number("consumer_max_size", settings.group_consumer_max_size);
+    settings.group_consumer_assignment_interval_ms =
+        words.number("assignment_interval", settings.group_consumer_assignment_interval_ms);
+    settings.group_consumer_migration_policy = match words.named("migration") {
+        Some("disabled") => MigrationPolicy::Disabled,
+        Some("upgrade") => MigrationPolicy::Upgrade,
+        Some("downgrade") => MigrationPolicy::Downgrade,
+        _ => settings.group_consumer_migration_policy,
+    };
     settings.group_initial_rebalance_delay_ms =
         words.number("initial_delay", settings.group_initial_rebalance_delay_ms);
     world.send(Event::Configure(world.settings.clone()));
+}
+
+/// The id of a topic is its name's first letter, over and over.
+pub(super) fn topic_id(name: &str) -> Uuid {
+    Uuid::from_bytes([name.bytes().next().unwrap_or(0); 16])
+}
+
+/// The topics of the cluster become these, each with so many partitions.
+fn topics(world: &mut World, words: &Words<'_>) {
+    let topics: Vec<_> = words.named.iter().map(|(name, partitions)| (*name, partitions.parse().unwrap())).collect();
+    topics_image(world, &topics);
+}
+
+pub(super) fn topics_image(world: &mut World, topics: &[(&str, i32)]) {
+    let mut image = Image::default();
+    for (name, partitions) in topics {
+        let topic_id = topic_id(name);
+        image.apply(&TopicRecord { name: Str::from(*name), topic_id, ..Default::default() }.into()).unwrap();
+        for partition_id in 0..*partitions {
+            let record =
+                PartitionRecord { partition_id, topic_id, replicas: vec![1], isr: vec![1], ..Default::default() };
+            image.apply(&record.into()).unwrap();
+        }
+    }
+    image.advance(world.image.offset() + 1, 1);
+    world.image = Arc::new(image);
+    world.send(Event::Metadata(world.image.clone()));
+}
+
+/// Partitions written `a-0+a-1`.
+fn assignment(words: &str) -> Assignment {
+    let mut assignment = Assignment::new();
+    for (name, partition) in words.split('+').filter_map(partition) {
+        assignment.entry(topic_id(&name)).or_default().insert(partition);
+    }
+    assignment
+}
+
+/// A member of the consumer protocol that joins says all of itself, later ones only what the command says.
+fn consumer_heartbeat(number: u64, words: &mut Words<'_>) -> ConsumerHeartbeat {
+    let (group_id, member_id) = (id(words.next()), id(words.next()));
+    let member_epoch = words.number("epoch", 0);
+    let joins = member_epoch == 0;
+    let names = |names: &str| names.split('+').filter(|name| !name.is_empty()).map(Str::from).collect();
+    ConsumerHeartbeat {
+        group_id,
+        member_id,
+        new_member_id: Str::from(format!("new-{number}")),
+        member_epoch,
+        instance_id: words.text("instance"),
+        rack_id: None,
+        client_id: Str::from_static("c"),
+        client_host: Str::from_static("/127.0.0.1"),
+        rebalance_timeout_ms: words.number("rebalance", if joins { 60_000 } else { -1 }),
+        subscribed_topic_names: words.named("topics").map(names),
+        subscribed_topic_regex: words.text("regex"),
+        server_assignor: words.text("assignor"),
+        topic_partitions: words.named("owned").map(assignment).or_else(|| joins.then(Assignment::new)),
+    }
 }
 
 fn ask(world: &mut World, request: &str, mut words: Words<'_>) {
     let number = words.next().parse().expect("a command's second word is a ticket");
     let ticket = Ticket(number);
     let event = match request {
+        "hb" => Event::ConsumerGroupHeartbeat(ticket, consumer_heartbeat(number, &mut words)),
+        "consumer-describe" => Event::ConsumerGroupDescribe(ticket, list(words.next())),
         "join" => Event::JoinGroup(ticket, join(number, &mut words)),
         "sync" => Event::SyncGroup(ticket, sync(&mut words)),
         "heartbeat" => Event::Heartbeat(ticket, heartbeat(&mut words)),
@@ -218,6 +294,7 @@ fn commit(words: &mut Words<'_>) -> OffsetCommit {
         member_id,
         generation_id: words.number("gen", -1),
         group_instance_id: words.text("instance"),
+        supports_member_epochs: words.number("v", 9) >= 9,
         retention_time_ms: words.named("retention").map(|ms| ms.parse().unwrap()),
         topics: words.partitions().into_iter().map(topic).collect(),
     }
@@ -236,7 +313,9 @@ fn fetch(words: &mut Words<'_>) -> OffsetFetch {
                 .collect(),
         ),
     };
-    OffsetFetch { group_id, topics, require_stable: words.next() == "stable" }
+    let require_stable = words.next() == "stable";
+    let (member_id, member_epoch) = (words.text("member"), words.number("epoch", -1));
+    OffsetFetch { group_id, member_id, member_epoch, topics, require_stable }
 }
 
 fn offset_delete(words: &mut Words<'_>) -> OffsetDelete {

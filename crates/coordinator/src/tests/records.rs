@@ -1,8 +1,8 @@
 //! Records beside those that Apache Kafka 4.3.1 writes and has written before.
 
-use crate::{CoordinatorRecord, Decoded, OffsetAndMetadata};
-use ottla_protocol::stored::GroupMetadataValue;
+use crate::{ConsumerGroupRecord, CoordinatorRecord, Decoded, OffsetAndMetadata};
 use ottla_protocol::stored::group_metadata_value::MemberMetadata;
+use ottla_protocol::stored::{ConsumerGroupMetadataValue, GroupMetadataValue};
 use ottla_protocol::{Bytes, Str, Uuid};
 use std::sync::Arc;
 
@@ -142,10 +142,19 @@ fn old_and_newer_groups_are_read() {
 }
 
 #[test]
+fn groups_of_the_consumer_protocol() {
+    let value = ConsumerGroupMetadataValue { epoch: 3, metadata_hash: 0, ..Default::default() };
+    let record =
+        |value| CoordinatorRecord::Consumer { group_id: Str::from("grp"), record: ConsumerGroupRecord::Group(value) };
+    check("00030003677270", Some("00000000000300"), &record(Some(value)));
+    check("00030003677270", None, &record(None));
+}
+
+#[test]
 fn records_of_other_protocols_are_left_alone() {
     let ignored = |record_type| Decoded::Ignored { record_type };
-    assert_eq!(decode("00030003677270", Some("00000000000300")), ignored(3));
-    assert_eq!(decode("00030003677270", None), ignored(3));
+    assert_eq!(decode("00090003677270", Some("00000000000300")), ignored(9));
+    assert_eq!(decode("00090003677270", None), ignored(9));
     assert_eq!(decode("7fff", Some("")), ignored(i16::MAX));
     assert_eq!(decode("ffff", None), ignored(-1));
 }

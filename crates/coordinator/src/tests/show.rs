@@ -4,7 +4,8 @@ use super::world::World;
 use crate::*;
 use ottla_protocol::codec::Decoder;
 use ottla_protocol::stored::ConsumerProtocolSubscription;
-use ottla_protocol::{Bytes, Message, Str};
+use ottla_protocol::stored::consumer_group_current_member_assignment_value::TopicPartitions;
+use ottla_protocol::{Bytes, Message, Str, Uuid};
 
 fn metadata(metadata: &Bytes) -> String {
     let mut decoder = Decoder::new(metadata.clone());
@@ -33,6 +34,12 @@ fn join<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
 
 pub(super) fn reply(ticket: u64, reply: &Reply) -> String {
     let shown = match reply {
+        Reply::ConsumerGroupHeartbeat(Ok(answer)) => {
+            let assignment = answer.assignment.as_ref().map(|a| format!(" [{}]", assignment(a))).unwrap_or_default();
+            format!("{} epoch={}{assignment}", answer.member_id, answer.member_epoch)
+        }
+        Reply::ConsumerGroupHeartbeat(Err(refused)) => format!("{}: {}", error(refused.error), refused.message),
+        Reply::ConsumerGroupDescribe(groups) => join(groups, described_consumer_group),
         Reply::JoinGroup(Ok(j)) => joined(j),
         Reply::JoinGroup(Err(refused)) => format!("{} {:?}", error(refused.error), refused.member_id),
         Reply::SyncGroup(Ok(s)) => {
@@ -67,6 +74,73 @@ fn joined(j: &Joined) -> String {
     });
     let protocol = j.protocol_name.as_deref().unwrap_or("null");
     format!("joined {} gen={} {protocol} leader={}{skip} {members}", j.member_id, j.generation_id, j.leader)
+}
+
+fn topic_name(id: Uuid) -> char {
+    id.as_bytes().first().map_or('?', |byte| char::from(*byte))
+}
+
+fn assignment(assignment: &Assignment) -> String {
+    let partitions = assignment.iter().flat_map(|(id, each)| each.iter().map(|p| format!("{}-{p}", topic_name(*id))));
+    partitions.collect::<Vec<_>>().join(" ")
+}
+
+fn described_consumer_group(g: &DescribedConsumerGroup) -> String {
+    let partitions = |topics: &[DescribedPartitions]| {
+        let all = topics.iter().flat_map(|t| t.partitions.iter().map(|p| format!("{}-{p}", t.topic_name)));
+        all.collect::<Vec<_>>().join("+")
+    };
+    let members = join(&g.members, |m| {
+        let (has, wants) = (partitions(&m.assignment), partitions(&m.target_assignment));
+        format!("{}(epoch={} type={} [{has}] [{wants}])", m.member_id, m.member_epoch, m.member_type)
+    });
+    let refused = g.refused.as_ref().map(|r| format!(" {}: {}", error(r.error), r.message)).unwrap_or_default();
+    let (state, epochs) = (g.state.name(), format!("{}/{}", g.group_epoch, g.assignment_epoch));
+    format!("{}:{state}:{epochs}:{}{refused} {members}", g.group_id, g.assignor_name)
+}
+
+fn held(topics: &[TopicPartitions]) -> String {
+    let partition = |t: &TopicPartitions, (p, epoch): (&i32, &i32)| format!("{}-{p}@{epoch}", topic_name(t.topic_id));
+    let topic = |t: &TopicPartitions| -> Vec<String> {
+        let epochs = t.assignment_epochs.clone().unwrap_or_default();
+        t.partitions.iter().zip(&epochs).map(|pair| partition(t, pair)).collect()
+    };
+    topics.iter().flat_map(topic).collect::<Vec<_>>().join(" ")
+}
+
+fn consumer_record(group_id: &Str, record: &ConsumerGroupRecord) -> String {
+    let gone = |is_gone: bool| if is_gone { " gone" } else { "" };
+    match record {
+        ConsumerGroupRecord::Group(Some(value)) => format!("epoch {group_id} {}", value.epoch),
+        ConsumerGroupRecord::Group(None) => format!("epoch {group_id} gone"),
+        ConsumerGroupRecord::PartitionMetadata { exists } => format!("partitions {group_id}{}", gone(!exists)),
+        ConsumerGroupRecord::Member(id, Some(value)) => {
+            format!("member {group_id} {id}:{}", join(&value.subscribed_topic_names, Str::to_string).replace(' ', "+"))
+        }
+        ConsumerGroupRecord::Member(id, None) => format!("member {group_id} {id} gone"),
+        ConsumerGroupRecord::Target(Some(value)) => format!("assignment {group_id} {}", value.assignment_epoch),
+        ConsumerGroupRecord::Target(None) => format!("assignment {group_id} gone"),
+        ConsumerGroupRecord::TargetMember(id, value) => {
+            let topics = value.iter().flat_map(|value| &value.topic_partitions);
+            let partitions =
+                topics.flat_map(|t| t.partitions.iter().map(|p| format!(" {}-{p}", topic_name(t.topic_id))));
+            format!("target {group_id} {id}{}{}", gone(value.is_none()), partitions.collect::<String>())
+        }
+        ConsumerGroupRecord::Current(id, Some(value)) => {
+            let revoked = match value.partitions_pending_revocation.is_empty() {
+                true => String::new(),
+                false => format!(" without {}", held(&value.partitions_pending_revocation)),
+            };
+            let (epoch, before, state) = (value.member_epoch, value.previous_member_epoch, value.state);
+            let assigned = held(&value.assigned_partitions);
+            format!("current {group_id} {id} {before}->{epoch} state={state} {assigned}{revoked}").trim_end().to_owned()
+        }
+        ConsumerGroupRecord::Current(id, None) => format!("current {group_id} {id} gone"),
+        ConsumerGroupRecord::Regex(regex, Some(value)) => {
+            format!("regex {group_id} {regex} {}", join(&value.topics, Str::to_string))
+        }
+        ConsumerGroupRecord::Regex(regex, None) => format!("regex {group_id} {regex} gone"),
+    }
 }
 
 fn described(g: &DescribedGroup) -> String {
@@ -126,6 +200,7 @@ fn record(record: &CoordinatorRecord) -> String {
             Some(value) => format!("offset {group_id} {topic}-{partition}={}", value.committed_offset),
             None => format!("offset {group_id} {topic}-{partition} gone"),
         },
+        CoordinatorRecord::Consumer { group_id, record } => consumer_record(group_id, record),
         CoordinatorRecord::TransactionEnd { .. } => "transaction end".to_owned(),
     }
 }

@@ -40,7 +40,13 @@ fn check(records: &[CoordinatorRecord], expected: &str, expected_stable: &str) {
     shard.activate(Now::default(), 0, 100);
     for (require_stable, expected) in [(false, expected), (true, expected_stable)] {
         let topic = FetchTopic { name: Str::from("t"), partition_indexes: vec![0], ..FetchTopic::default() };
-        let request = OffsetFetch { group_id: Str::from("g"), topics: Some(vec![topic]), require_stable };
+        let request = OffsetFetch {
+            group_id: Str::from("g"),
+            member_id: None,
+            member_epoch: -1,
+            topics: Some(vec![topic]),
+            require_stable,
+        };
         shard.decide(Now::default(), Event::OffsetFetch(Ticket(1), request)).unwrap();
         shard.appended(0, &[]);
         let replies = shard.committed(100).replies;

@@ -2,9 +2,11 @@
 
 use crate::{CoordinatorRecord, Decoded, Effect, Event, GroupCoordinator, Hard, Reply, Settings};
 use core::time::Duration;
+use ottla_metadata::Image;
 use ottla_protocol::Bytes;
 use ottla_state_machine::{Now, Shard, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// When the world begins, by the wall clock.
 const EPOCH_MS: i64 = 1_700_000_000_000;
@@ -15,6 +17,7 @@ pub(super) struct World {
     pub(super) shard: Shard<GroupCoordinator>,
     pub(super) log: Vec<Stored>,
     pub(super) settings: Settings,
+    pub(super) image: Arc<Image>,
     now_ms: u64,
     /// Records from here on are lost by a failover.
     pub(super) committed: usize,
@@ -33,6 +36,7 @@ impl World {
             shard: Shard::new(),
             log: Vec::new(),
             settings: Settings::default(),
+            image: Arc::default(),
             now_ms: 0,
             committed: 0,
             commits_at_once: true,
@@ -121,6 +125,7 @@ impl World {
         let records = self.shard.activate(self.now(), end, end);
         self.append(&records);
         self.send(Event::Configure(self.settings.clone()));
+        self.send(Event::Metadata(self.image.clone()));
     }
 
     fn decoded(&self) -> Vec<(i64, CoordinatorRecord)> {

@@ -36,6 +36,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("lz4_flex", &["protocol"]),
     ("snap", &["protocol"]),
     ("zstd", &["protocol"]),
+    ("regex", &["coordinator"]),
+    ("twox-hash", &["coordinator"]),
     ("raft", &["quorum"]),
     ("rocksdb", &["quorum"]),
     ("rand", &["broker", "simulation"]),

@@ -5,7 +5,8 @@ use super::group::{ClassicGroup, GroupState};
 use super::heartbeat::session_timer;
 use super::rebalance::{join_timer, sync_timer};
 use crate::context::Context;
-use crate::machine::{Hard, Soft};
+use crate::groups::consumer::{self, ConsumerGroup};
+use crate::machine::{Hard, Soft, StoredGroup};
 use crate::offsets::{TOMBSTONE_OVERHEAD_BYTES, is_full};
 use crate::{CoordinatorRecord, Error, GroupCoordinator, Reply, Timer};
 use ottla_protocol::Str;
@@ -87,27 +88,48 @@ fn delete_one(
     if batch.groups.contains(group_id) {
         return Step::Done(Err(Error::GroupIdNotFound));
     }
-    let Some(group) = view(hard, soft, group_id) else {
-        return Step::Done(Err(Error::GroupIdNotFound));
+    let group = match Empty::of(hard, soft, group_id) {
+        Ok(group) => group,
+        Err(error) => return Step::Done(Err(error)),
     };
-    if !group.is(GroupState::Empty) {
-        return Step::Done(Err(Error::NonEmptyGroup));
-    }
     let mut cx = soft.context(now, out);
     for (topic, partition) in hard.offsets.partitions_of(group_id) {
         if is_full(&cx, batch.bytes) {
             return Step::BatchFull;
         }
-        let tombstone = CoordinatorRecord::offset_tombstone(&group.group_id, &topic, partition);
+        let tombstone = CoordinatorRecord::offset_tombstone(group_id, &topic, partition);
         batch.bytes += tombstone.max_bytes();
         cx.record(tombstone);
     }
     batch.bytes += group_id.len() + TOMBSTONE_OVERHEAD_BYTES;
     batch.groups.insert(group_id.clone());
     cx.info(group_id, "The group was deleted".to_owned());
-    forget(&group, &mut cx);
+    match group {
+        Empty::Classic(group) => forget(&group, &mut cx),
+        Empty::Consumer(group) => consumer::forget(group_id, group, &mut cx),
+    }
     soft.groups.remove(group_id);
+    soft.forget_consumer_group(group_id);
     Step::Done(Ok(()))
+}
+
+/// A group without members.
+enum Empty<'a> {
+    Classic(Box<ClassicGroup>),
+    Consumer(&'a ConsumerGroup),
+}
+
+impl<'a> Empty<'a> {
+    fn of(hard: &'a Hard, soft: &Soft, group_id: &Str) -> Result<Self, Error> {
+        if let Some(StoredGroup::Consumer(group)) = hard.groups.get(group_id) {
+            return if group.members.is_empty() { Ok(Self::Consumer(group)) } else { Err(Error::NonEmptyGroup) };
+        }
+        let group = view(hard, soft, group_id).ok_or(Error::GroupIdNotFound)?;
+        match group.is(GroupState::Empty) {
+            true => Ok(Self::Classic(Box::new(group.into_owned()))),
+            false => Err(Error::NonEmptyGroup),
+        }
+    }
 }
 
 /// Writes that an empty group is gone, and stops its timers. The caller takes it out of the live groups.

@@ -47,7 +47,14 @@ pub struct DescribedMember {
 pub(crate) fn describe(hard: &Hard, soft: &Soft, group_ids: Vec<Str>) -> Vec<DescribedGroup> {
     let describe = |group_id| match view(hard, soft, &group_id) {
         Some(group) => existing(group_id, &group),
-        None => unknown(group_id),
+        None if hard.groups.contains_key(&group_id) => {
+            let message = format!("Group {group_id} is not a classic group.");
+            unknown(group_id, message)
+        }
+        None => {
+            let message = format!("Group {group_id} not found.");
+            unknown(group_id, message)
+        }
     };
     group_ids.into_iter().map(describe).collect()
 }
@@ -57,9 +64,8 @@ pub(crate) fn view<'a>(hard: &Hard, soft: &'a Soft, group_id: &Str) -> Option<Co
     if let Some(group) = soft.groups.get(group_id) {
         return Some(Cow::Borrowed(group));
     }
-    let stored = hard.groups.get(group_id)?;
-    let group = ClassicGroup::from_stored(group_id.clone(), stored.as_deref());
-    Some(Cow::Owned(group))
+    let (group_id, stored) = hard.groups.get_key_value(group_id)?;
+    ClassicGroup::of(group_id, stored).map(Cow::Owned)
 }
 
 fn existing(group_id: Str, group: &ClassicGroup) -> DescribedGroup {
@@ -89,10 +95,10 @@ fn describe_member(member: &Member, protocol: Option<&Str>) -> DescribedMember {
     }
 }
 
-fn unknown(group_id: Str) -> DescribedGroup {
+fn unknown(group_id: Str, error_message: String) -> DescribedGroup {
     DescribedGroup {
         error: Some(Error::GroupIdNotFound),
-        error_message: format!("Group {group_id} not found."),
+        error_message,
         group_id,
         state: GroupState::Dead,
         protocol_type: Str::default(),

@@ -2,7 +2,8 @@
 
 use super::group::{ClassicGroup, GroupState};
 use crate::context::Context;
-use crate::machine::{Hard, Soft};
+use crate::groups::consumer;
+use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator, Timer};
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome};
@@ -30,6 +31,9 @@ pub(crate) fn heartbeat(
 ) -> Result<(), Error> {
     if request.group_id.is_empty() {
         return Err(Error::InvalidGroupId);
+    }
+    if let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(&request.group_id) {
+        return consumer::classic_heartbeat(group_id, group, soft, now, request, out);
     }
     let (Some(group), mut cx) = soft.group(hard, &request.group_id, now, out) else {
         return Err(Error::UnknownMemberId);

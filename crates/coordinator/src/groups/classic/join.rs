@@ -7,8 +7,9 @@ use super::join_static::replace_static;
 use super::member::{Member, Protocol};
 use super::rebalance::{rebalance_or_complete, remove_member};
 use crate::context::Context;
-use crate::machine::{Hard, Soft};
-use crate::{Error, GroupCoordinator};
+use crate::groups::consumer;
+use crate::machine::{Hard, Soft, StoredGroup};
+use crate::{Error, GroupCoordinator, Reply};
 use ottla_protocol::{Bytes, Str};
 use ottla_state_machine::{Now, Outcome, Ticket};
 use std::collections::BTreeSet;
@@ -108,12 +109,25 @@ pub(crate) fn join(
 ) {
     let is_unknown_member = request.member_id.is_empty();
     let group_id = request.group_id.clone();
-    let is_new_group = !hard.groups.contains_key(&group_id);
     if let Err(error) = validate(&request, &soft.settings) {
         let mut cx = soft.context(now, out);
         return cx.refuse_join(ticket, error, &request.member_id);
     }
+    let is_new_group = match hard.groups.get(&group_id) {
+        Some(StoredGroup::Consumer(group)) if group.members.is_empty() => true,
+        Some(StoredGroup::Consumer(_)) => {
+            let reply = consumer::classic_join(hard, soft, now, &request, out);
+            return out.reply(ticket, Reply::JoinGroup(reply));
+        }
+        Some(_) => false,
+        None => true,
+    };
     if is_new_group && is_unknown_member {
+        // A group of the consumer protocol that nobody is in gives way.
+        if let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(&group_id) {
+            consumer::forget(group_id, group, &mut soft.context(now, out));
+            soft.forget_consumer_group(group_id);
+        }
         let group_id = group_id.detached();
         let group = ClassicGroup::new(group_id.clone(), Some(now.wall_ms));
         soft.groups.insert(group_id, group);

@@ -5,7 +5,8 @@ use super::heartbeat::session_timer;
 use super::join::client_reason;
 use super::rebalance::{maybe_complete_join, name_some, prepare_rebalance, remove_member};
 use crate::context::Context;
-use crate::machine::{Hard, Soft};
+use crate::groups::consumer;
+use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator};
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome};
@@ -51,6 +52,9 @@ pub(crate) fn leave(
 ) -> Result<Vec<LeftMember>, Error> {
     if request.group_id.is_empty() {
         return Err(Error::InvalidGroupId);
+    }
+    if let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(&request.group_id) {
+        return Ok(consumer::classic_leave(group_id, group, soft, now, request, out));
     }
     let (Some(group), mut cx) = soft.group(hard, &request.group_id, now, out) else {
         let all = request.members.into_iter();

@@ -1,7 +1,7 @@
 //! ListGroups.
 
-use super::group::{ClassicGroup, GroupState};
-use crate::machine::{Hard, Soft};
+use super::group::{CONSUMER_PROTOCOL_TYPE, ClassicGroup, GroupState};
+use crate::machine::{Hard, Soft, StoredGroup};
 use core::fmt;
 use ottla_protocol::Str;
 use ottla_protocol::stored::GroupMetadataValue;
@@ -11,6 +11,8 @@ use ottla_protocol::stored::GroupMetadataValue;
 pub enum GroupType {
     /// A group whose members assign among themselves.
     Classic,
+    /// A group to whose members the coordinator assigns.
+    Consumer,
 }
 
 impl GroupType {
@@ -18,6 +20,7 @@ impl GroupType {
     pub fn name(self) -> &'static str {
         match self {
             Self::Classic => "classic",
+            Self::Consumer => "consumer",
         }
     }
 }
@@ -44,22 +47,29 @@ pub struct ListedGroup {
     pub group_id: Str,
     /// `consumer`, `connect` and the like; empty if it never had members.
     pub protocol_type: Str,
-    /// Its state.
-    pub state: GroupState,
+    /// Kafka's name of its state.
+    pub state: &'static str,
     /// Its type.
     pub group_type: GroupType,
 }
 
 /// Lists groups, by id.
 pub(crate) fn list(hard: &Hard, soft: &Soft, request: &ListGroups) -> Vec<ListedGroup> {
-    if !matches(&request.types_filter, GroupType::Classic.name()) {
-        return Vec::new();
-    }
-    let groups = hard.groups.iter().map(|(group_id, stored)| match soft.groups.get(group_id) {
-        Some(group) => live(group),
-        None => stored_group(group_id, stored.as_deref()),
+    let groups = hard.groups.iter().map(|(group_id, stored)| match (soft.groups.get(group_id), stored) {
+        (_, StoredGroup::Consumer(group)) => ListedGroup {
+            group_id: group_id.clone(),
+            protocol_type: Str::from_static(CONSUMER_PROTOCOL_TYPE),
+            state: group.state().name(),
+            group_type: GroupType::Consumer,
+        },
+        (Some(group), _) => live(group),
+        (None, StoredGroup::Classic(stored)) => stored_group(group_id, Some(stored)),
+        (None, StoredGroup::Offsets) => stored_group(group_id, None),
     });
-    groups.filter(|group| matches(&request.states_filter, group.state.name())).collect()
+    let is_wanted = |group: &ListedGroup| {
+        matches(&request.types_filter, group.group_type.name()) && matches(&request.states_filter, group.state)
+    };
+    groups.filter(is_wanted).collect()
 }
 
 fn matches(filter: &[Str], name: &str) -> bool {
@@ -70,7 +80,7 @@ fn live(group: &ClassicGroup) -> ListedGroup {
     ListedGroup {
         group_id: group.group_id.clone(),
         protocol_type: group.protocol_type.clone().unwrap_or_default(),
-        state: group.state(),
+        state: group.state().name(),
         group_type: GroupType::Classic,
     }
 }
@@ -78,10 +88,11 @@ fn live(group: &ClassicGroup) -> ListedGroup {
 /// A group to which nothing happened since the log was loaded.
 fn stored_group(group_id: &Str, stored: Option<&GroupMetadataValue>) -> ListedGroup {
     let is_empty = stored.is_none_or(|stored| stored.members.is_empty());
+    let state = if is_empty { GroupState::Empty } else { GroupState::Stable };
     ListedGroup {
         group_id: group_id.clone(),
         protocol_type: stored.map(|stored| stored.protocol_type.clone()).unwrap_or_default(),
-        state: if is_empty { GroupState::Empty } else { GroupState::Stable },
+        state: state.name(),
         group_type: GroupType::Classic,
     }
 }

@@ -5,6 +5,7 @@ use super::heartbeat::session_timer;
 use super::member::{Member, Protocol};
 use crate::CoordinatorRecord;
 use crate::context::Context;
+use crate::machine::StoredGroup;
 use ottla_protocol::Str;
 use ottla_protocol::stored::GroupMetadataValue;
 use ottla_protocol::stored::group_metadata_value::MemberMetadata;
@@ -15,11 +16,16 @@ const UNKNOWN: i64 = -1;
 const UNKNOWN_TIMEOUT_MS: i32 = -1;
 
 impl ClassicGroup {
-    /// The group of a record; without one, a group known by its offsets alone.
-    pub(crate) fn from_stored(group_id: Str, stored: Option<&GroupMetadataValue>) -> Self {
-        let Some(stored) = stored else {
-            return Self::new(group_id, None);
-        };
+    /// The group that the log tells of, unless it is one of another protocol.
+    pub(crate) fn of(group_id: &Str, stored: &StoredGroup) -> Option<Self> {
+        match stored {
+            StoredGroup::Offsets => Some(Self::new(group_id.clone(), None)),
+            StoredGroup::Classic(stored) => Some(Self::from_stored(group_id.clone(), stored)),
+            StoredGroup::Consumer(_) => None,
+        }
+    }
+
+    fn from_stored(group_id: Str, stored: &GroupMetadataValue) -> Self {
         let timestamp_ms = stored.current_state_timestamp;
         let mut group = Self::new(group_id, (timestamp_ms != UNKNOWN).then_some(timestamp_ms));
         group.generation_id = stored.generation;
@@ -90,8 +96,8 @@ fn write_member(member: &Member, protocol: Option<&Str>) -> MemberMetadata {
 }
 
 /// A new coordinator gives each member a session from now on.
-pub(crate) fn loaded(group_id: &Str, stored: Option<&GroupMetadataValue>, cx: &mut Context<'_>) {
-    for member in stored.iter().flat_map(|stored| &stored.members) {
+pub(crate) fn loaded(group_id: &Str, stored: &GroupMetadataValue, cx: &mut Context<'_>) {
+    for member in &stored.members {
         let timeout_ms = i64::from(member.session_timeout);
         cx.set_timer(session_timer(group_id, &member.member_id), timeout_ms);
     }

@@ -4,8 +4,9 @@ use super::group::{ClassicGroup, GroupState};
 use super::heartbeat::restart_session;
 use super::rebalance::{end_syncs, name_some, prepare_rebalance, rebalance_or_complete, remove_member, sync_timer};
 use crate::context::Context;
-use crate::machine::{Hard, Soft};
-use crate::{Error, GroupCoordinator};
+use crate::groups::consumer;
+use crate::machine::{Hard, Soft, StoredGroup};
+use crate::{Error, GroupCoordinator, Reply};
 use ottla_protocol::{Bytes, Str};
 use ottla_state_machine::{Now, Outcome, Ticket};
 use std::collections::BTreeMap;
@@ -58,6 +59,10 @@ pub(crate) fn sync(
     request: SyncGroup,
     out: &mut Outcome<GroupCoordinator>,
 ) {
+    if let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(&request.group_id) {
+        let reply = consumer::classic_sync(group_id, group, soft, now, &request, out);
+        return out.reply(ticket, Reply::SyncGroup(reply));
+    }
     let (group, mut cx) = soft.group(hard, &request.group_id, now, out);
     let group = match validate(group, &request) {
         Ok(group) => group,

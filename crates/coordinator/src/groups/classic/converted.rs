@@ -1,0 +1,81 @@
+//! Groups that come from the consumer protocol, or go to it (KIP-848).
+
+use super::delete::forget;
+use super::group::{CONSUMER_PROTOCOL_TYPE, ClassicGroup, GroupState};
+use super::heartbeat::restart_session;
+use super::member::{Member, Protocol};
+use super::rebalance::{end_syncs, prepare_rebalance};
+use crate::Error;
+use crate::context::Context;
+use ottla_protocol::stored::ConsumerGroupMemberMetadataValue;
+use ottla_protocol::{Bytes, Str};
+
+impl Member {
+    /// A member as the consumer protocol knew it.
+    pub(crate) fn converted(
+        member_id: Str,
+        metadata: &ConsumerGroupMemberMetadataValue,
+        session_timeout_ms: i32,
+        protocols: Vec<Protocol>,
+        assignment: Bytes,
+    ) -> Self {
+        Self {
+            member_id,
+            group_instance_id: metadata.instance_id.clone(),
+            client_id: metadata.client_id.clone(),
+            client_host: metadata.client_host.clone(),
+            rebalance_timeout_ms: metadata.rebalance_timeout_ms,
+            session_timeout_ms,
+            protocols,
+            assignment,
+            awaiting_join: None,
+            awaiting_sync: None,
+            is_new: false,
+        }
+    }
+}
+
+impl ClassicGroup {
+    /// A stable group of members that have their assignments.
+    pub(crate) fn converted(
+        group_id: Str,
+        generation_id: i32,
+        members: impl Iterator<Item = Member>,
+        now_ms: i64,
+    ) -> Self {
+        let mut group = Self::new(group_id, Some(now_ms));
+        let protocol_type = Str::from_static(CONSUMER_PROTOCOL_TYPE);
+        members.for_each(|member| group.add(&protocol_type, member));
+        group.generation_id = generation_id;
+        group.protocol_name = group.select_protocol();
+        group.state = GroupState::Stable;
+        group.update_subscribed_topics();
+        group
+    }
+
+    pub(crate) fn protocol_name(&self) -> Option<&Str> {
+        self.protocol_name.as_ref()
+    }
+}
+
+/// Writes the group, and has its members join again if there is a reason for it.
+pub(crate) fn begin(group: &mut ClassicGroup, cx: &mut Context<'_>, reason: Option<&str>) {
+    cx.record(group.to_record());
+    let members: Vec<Str> = group.members().map(|member| member.member_id.clone()).collect();
+    members.iter().for_each(|member_id| restart_session(group, cx, member_id));
+    if let Some(reason) = reason {
+        prepare_rebalance(group, cx, reason);
+    }
+}
+
+/// Ends a group that goes on by the consumer protocol. Whoever waits in it is asked to join again.
+pub(crate) fn end(group: &mut ClassicGroup, cx: &mut Context<'_>) {
+    let members: Vec<Str> = group.members().map(|member| member.member_id.clone()).collect();
+    for member_id in &members {
+        if let Some(ticket) = group.take_join(member_id) {
+            cx.refuse_join(ticket, Error::RebalanceInProgress, &Str::default());
+        }
+    }
+    end_syncs(group, cx, Error::RebalanceInProgress);
+    forget(group, cx);
+}
