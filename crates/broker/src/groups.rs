@@ -2,12 +2,14 @@
 
 mod answers;
 mod ask;
+mod news;
 mod serve;
 mod stored;
 
 pub(crate) use self::answers::Answers;
 pub(crate) use self::ask::{by_coordinator, reply, submit, submit_to};
 
+use self::news::Newsroom;
 use self::serve::{Served, run};
 use crate::{
     clock::Clock,
@@ -35,7 +37,7 @@ const LOADS_AT_A_TIME: usize = 4;
 pub(crate) struct Groups {
     clock: Clock,
     codec: Compression,
-    settings: Arc<Mutex<Settings>>,
+    news: Newsroom,
     stopping: CancellationToken,
     shards: Mutex<BTreeMap<i32, Arc<Served>>>,
     loads: Arc<Semaphore>,
@@ -50,7 +52,7 @@ impl Groups {
         Self {
             clock,
             codec: offsets_topic_codec(config),
-            settings: Arc::new(Mutex::new(group_settings(config))),
+            news: Newsroom::new(group_settings(config)),
             stopping,
             shards: Mutex::default(),
             loads: Arc::new(Semaphore::new(LOADS_AT_A_TIME)),
@@ -79,7 +81,7 @@ impl Groups {
         if let Some(before) = before {
             before.stop();
         }
-        let task = run(served, self.settings.clone(), self.loads.clone());
+        let task = run(served, self.news.subscribe(), self.loads.clone());
         self.tasks.spawn_on(task, &self.runtime);
     }
 
@@ -100,12 +102,6 @@ impl Groups {
         }
     }
 
-    /// Takes new settings in.
-    pub(crate) fn configure(&self, settings: Settings) {
-        *self.settings.lock() = settings.clone();
-        self.tell_all(&Event::Configure(settings));
-    }
-
     /// An append may need the runtime's threads and takes its time, so it is done there.
     fn tell_all(&self, event: &Event) {
         for served in self.shards.lock().values() {
@@ -114,9 +110,19 @@ impl Groups {
         }
     }
 
+    /// Takes new settings in.
+    pub(crate) fn configure(&self, settings: Settings) {
+        self.news.configure(settings);
+    }
+
+    /// Takes the metadata in: what topics there are, and the configs of groups.
+    pub(crate) fn publish(&self, image: Arc<Image>) {
+        self.news.publish(image);
+    }
+
     /// The settings as they are now.
     pub(crate) fn settings(&self) -> Settings {
-        self.settings.lock().clone()
+        self.news.settings()
     }
 
     /// Every coordinator, by partition.

@@ -78,6 +78,8 @@ mod acls;
 mod alterations;
 mod ask_controller;
 mod broker_loggers;
+mod client_host;
+mod consumer_groups;
 pub(crate) mod topics;
 
 macro_rules! handlers {
@@ -131,6 +133,8 @@ handlers! {
     ListGroups => list_groups,
     DescribeGroups => describe_groups,
     DeleteGroups => delete_groups,
+    ConsumerGroupHeartbeat => consumer_group_heartbeat,
+    ConsumerGroupDescribe => consumer_group_describe,
 }
 
 /// Reads the request's body and starts its handler.

@@ -124,6 +124,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     broker.replicas.start_restoring()?;
     broker.replicas.assignments().add(broker.replicas.all());
     broker.take_config(broker.replicas.config());
+    broker.groups.publish(Arc::new(recovered.image.clone()));
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
     let Recovered { shard, mut log, image, voters, bootstrap, .. } = recovered;
     log.lead(node_id, voters.as_ref(), wall_ms())?;

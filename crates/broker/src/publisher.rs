@@ -29,6 +29,16 @@ impl Published {
     }
 }
 
+/// Whether coordinators must be told: of topics, their racks, configs and features.
+fn concerns_groups(delta: &Delta) -> bool {
+    !(delta.topics_created.is_empty()
+        && delta.partitions_changed.is_empty()
+        && delta.topics_deleted.is_empty()
+        && delta.configs_changed.is_empty()
+        && delta.brokers_changed.is_empty()
+        && delta.features_changed.is_empty())
+}
+
 /// Takes committed records in.
 pub(crate) struct Publisher {
     broker: Arc<Broker>,
@@ -62,8 +72,12 @@ impl Publisher {
             self.warn_of_no_effect(&delta);
             self.broker.take_config(self.broker.replicas.config());
         }
-        self.broker.published.image.store(Arc::new(self.image.clone()));
+        let image = Arc::new(self.image.clone());
+        self.broker.published.image.store(image.clone());
         self.broker.replicas.assignments().add(changes.added.iter().cloned());
+        if concerns_groups(&delta) {
+            self.broker.groups.publish(image);
+        }
         self.broker.groups.follow(&changes, &delta);
         Ok(())
     }

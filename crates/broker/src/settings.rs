@@ -1,7 +1,7 @@
 //! What the broker itself reads of its config, as the types it needs.
 
 use ottla_config::{ServerConfig, TopicConfig, keys};
-use ottla_coordinator::Settings as GroupSettings;
+use ottla_coordinator::{Assignor, MigrationPolicy, Settings as GroupSettings};
 use ottla_protocol::compression::Compression;
 use ottla_storage::config::{LogConfig, TimestampType};
 use std::{collections::HashMap, net::IpAddr, time::Duration};
@@ -73,7 +73,30 @@ pub(crate) fn group_settings(config: &ServerConfig) -> GroupSettings {
         offsets_retention_ms: i64::from(config.get(keys::OFFSETS_RETENTION_MINUTES)) * 60_000,
         offsets_retention_check_interval_ms: config.get(keys::OFFSETS_RETENTION_CHECK_INTERVAL_MS),
         max_batch_bytes: count(offsets_topic.max_message_bytes),
+        group_consumer_session_timeout_ms: config.get(keys::GROUP_CONSUMER_SESSION_TIMEOUT_MS),
+        group_consumer_session_timeouts_ms: config.get(keys::GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS)
+            ..=config.get(keys::GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS),
+        group_consumer_heartbeat_intervals_ms: config.get(keys::GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS)
+            ..=config.get(keys::GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS),
+        group_consumer_assignment_intervals_ms: config.get(keys::GROUP_CONSUMER_MIN_ASSIGNMENT_INTERVAL_MS)
+            ..=config.get(keys::GROUP_CONSUMER_MAX_ASSIGNMENT_INTERVAL_MS),
+        group_consumer_heartbeat_interval_ms: config.get(keys::GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS),
+        group_consumer_max_size: config.get(keys::GROUP_CONSUMER_MAX_SIZE),
+        group_consumer_assignors: config.consumer_assignors().filter_map(Assignor::from_name).collect(),
+        group_consumer_migration_policy: migration_policy(config.get(keys::GROUP_CONSUMER_MIGRATION_POLICY)),
+        group_consumer_assignment_interval_ms: config.get(keys::GROUP_CONSUMER_ASSIGNMENT_INTERVAL_MS),
+        group_consumer_regex_refresh_interval_ms: config.get(keys::GROUP_CONSUMER_REGEX_REFRESH_INTERVAL_MS),
         ..GroupSettings::default()
+    }
+}
+
+/// The policy of this name in any case; the config's own checks let only known ones through.
+fn migration_policy(name: &str) -> MigrationPolicy {
+    match name.to_ascii_lowercase().as_str() {
+        "upgrade" => MigrationPolicy::Upgrade,
+        "downgrade" => MigrationPolicy::Downgrade,
+        "bidirectional" => MigrationPolicy::Bidirectional,
+        _ => MigrationPolicy::Disabled,
     }
 }
 

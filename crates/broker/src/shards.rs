@@ -88,9 +88,9 @@ where
         driver
     }
 
-    /// Replays the log and begins to take events. Blocks: for a thread that may. Who asks meanwhile is told that the log
-    /// is loading, and does not wait for the thread.
-    pub(crate) fn load(&self) {
+    /// Replays the log and begins to take events, of which `first` gives those that come before any other. Blocks: for a
+    /// thread that may. Who asks meanwhile is told that the log is loading, and does not wait for the thread.
+    pub(crate) fn load(&self, first: impl FnOnce() -> Vec<M::Event>) {
         let mut shard = Shard::<M>::new();
         let result = self.partition.replay(|header, record| {
             let offset = record.offset;
@@ -109,6 +109,8 @@ where
                 let records = shard.activate(self.clock.now(), end, committed);
                 state.shard = shard;
                 self.finish(&mut state, records);
+                // One that fails leaves the log to be read again, and nothing more can be decided.
+                let _ = first().into_iter().try_for_each(|event| self.step(&mut state, event));
             }
             Err(reason) => {
                 error!(partition = %self.partition, "coordinator cannot load: {reason}");

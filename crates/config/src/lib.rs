@@ -17,6 +17,7 @@ pub mod describe;
 pub mod docs;
 mod environment;
 mod error;
+pub mod group_keys;
 mod key;
 pub mod keys;
 mod nearest;

@@ -1,8 +1,7 @@
 //! One coordinator's life: its log is read, it serves, it lets go.
 
-use super::Shard;
-use crate::shards::Unavailable;
-use ottla_coordinator::{Event, Settings};
+use super::{Shard, news::News};
+use ottla_coordinator::Event;
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
@@ -18,7 +17,7 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 pub(super) struct Served {
     pub(super) shard: Arc<Shard>,
     stopping: CancellationToken,
-    /// News that came while the log was read, or could not be written; settings are read anew instead.
+    /// What happened while the log was read, or could not be written.
     missed: Mutex<Vec<Event>>,
 }
 
@@ -37,30 +36,25 @@ impl Served {
     pub(super) fn tell(&self, event: Event) {
         // Held over the question and the note, so that the loader comes before both or after both.
         let mut missed = self.missed.lock();
-        let was_told = self.shard.notify(event.clone()) == Ok(());
-        if !was_told && !matches!(event, Event::Configure(_)) && !self.stopping.is_cancelled() {
+        if self.shard.notify(event.clone()).is_err() && !self.stopping.is_cancelled() {
             missed.push(event);
         }
     }
 
     /// Those that fail again stay for the next time.
-    fn catch_up(&self, settings: &Mutex<Settings>) {
-        let mut missed = self.missed.lock();
-        let settings = settings.lock().clone();
-        if self.shard.notify(Event::Configure(settings)) == Ok(()) {
-            missed.retain(|event| self.shard.notify(event.clone()) == Err(Unavailable::Failed));
-        }
+    fn catch_up(&self) {
+        self.missed.lock().retain(|event| self.shard.notify(event.clone()).is_err());
     }
 }
 
-/// Reads the log and serves timers until told to stop, and does so again should the log fail.
-pub(super) async fn run(served: Arc<Served>, settings: Arc<Mutex<Settings>>, loads: Arc<Semaphore>) {
+/// Reads the log and serves until told to stop, and does so again should the log fail.
+pub(super) async fn run(served: Arc<Served>, mut news: News, loads: Arc<Semaphore>) {
     let mut retry = MIN_RETRY;
     loop {
         let began = Instant::now();
-        load(&served, &loads).await;
-        served.catch_up(&settings);
-        served.shard.clone().run_timers(served.stopping.clone()).await;
+        load(&served, &mut news, &loads).await;
+        served.catch_up();
+        serve(&served, &mut news).await;
         let served_long = began.elapsed() > MAX_RETRY;
         retry = if served_long { MIN_RETRY } else { retry };
         tokio::select! {
@@ -77,14 +71,31 @@ pub(super) async fn run(served: Arc<Served>, settings: Arc<Mutex<Settings>>, loa
     served.shard.close();
 }
 
-async fn load(served: &Served, loads: &Semaphore) {
+async fn load(served: &Served, news: &mut News, loads: &Semaphore) {
     let Ok(_permit) = loads.acquire().await else { return };
     if served.stopping.is_cancelled() {
         return served.shard.close();
     }
-    let shard = served.shard.clone();
-    if let Err(panic) = tokio::task::spawn_blocking(move || shard.load()).await {
+    news.mark_seen();
+    let (shard, first) = (served.shard.clone(), news.clone());
+    if let Err(panic) = tokio::task::spawn_blocking(move || shard.load(|| first.all())).await {
         error!(partition = %served.shard.partition, %panic, "coordinator cannot load");
         served.shard.close();
+    }
+}
+
+/// Serves timers and news until told to stop, or until the log fails.
+async fn serve(served: &Served, news: &mut News) {
+    let timers = served.shard.clone().run_timers(served.stopping.clone());
+    tokio::pin!(timers);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut timers => return,
+            event = news.next() => {
+                // A coordinator whose log failed is told all of it when the log is read again.
+                let _ = served.shard.notify(event);
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! JoinGroup (11): a member wants to be in the group's next generation, and waits until that begins.
 
-use super::{Context, Pending, Refusal, plain};
+use super::{Context, Pending, Refusal, client_host::client_host, plain};
 use crate::{
     entropy,
     groups::{reply, submit},
@@ -11,10 +11,7 @@ use ottla_protocol::{
     frame::RequestFrame,
     messages::{JoinGroupRequest, JoinGroupResponse, join_group_response::JoinGroupResponseMember},
 };
-use std::{
-    net::{IpAddr, SocketAddr},
-    pin::Pin,
-};
+use std::pin::Pin;
 
 /// Since this version a member says how long it may take to join again; before, it was the session timeout (KIP-62).
 const REBALANCE_TIMEOUT_SINCE: i16 = 1;
@@ -77,17 +74,6 @@ fn plan(cx: &Context, request: JoinGroupRequest) -> JoinGroup {
         reason: request.reason,
         require_known_member_id: cx.version >= KNOWN_MEMBER_ID_SINCE,
         supports_skipping_assignment: cx.version >= SKIP_ASSIGNMENT_SINCE,
-    }
-}
-
-/// The client's address as Java writes it: after a slash, and IPv6 in eight groups without leading zeros.
-fn client_host(address: SocketAddr) -> Str {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => format!("/{ip}").into(),
-        IpAddr::V6(ip) => {
-            let groups = ip.segments().map(|group| format!("{group:x}"));
-            format!("/{}", groups.join(":")).into()
-        }
     }
 }
 
@@ -187,17 +173,5 @@ mod tests {
         check("g", settings.group_max_session_timeout_ms + 1, Err(ErrorCode::InvalidSessionTimeout));
         check("g", settings.group_min_session_timeout_ms, Ok(()));
         check("g", settings.group_max_session_timeout_ms, Ok(()));
-    }
-
-    #[test]
-    fn addresses_look_as_in_java() {
-        for (address, expected) in [
-            ("127.0.0.1:1", "/127.0.0.1"),
-            ("[::1]:1", "/0:0:0:0:0:0:0:1"),
-            ("[::ffff:10.0.0.7]:1", "/10.0.0.7"),
-            ("[2001:db8::a:0:1]:1", "/2001:db8:0:0:0:a:0:1"),
-        ] {
-            assert_eq!(client_host(address.parse().expect("an address")), expected);
-        }
     }
 }

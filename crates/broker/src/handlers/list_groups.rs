@@ -42,7 +42,7 @@ fn listed(group: ListedGroup) -> list_groups_response::ListedGroup {
     list_groups_response::ListedGroup {
         group_id: group.group_id,
         protocol_type: group.protocol_type,
-        group_state: Str::from_static(group.state.name()),
+        group_state: Str::from_static(group.state),
         group_type: Str::from_static(group.group_type.name()),
         ..Default::default()
     }

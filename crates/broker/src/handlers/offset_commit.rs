@@ -15,8 +15,9 @@ use ottla_protocol::{
 };
 use std::{pin::Pin, sync::Arc};
 
-/// Since this version a group that does not exist is an error of its own (KIP-848).
-const GROUP_NOT_FOUND_SINCE: i16 = 9;
+/// Since this version members of consumer groups may commit, and a group that does not exist is an error of its own
+/// (KIP-848).
+const MEMBER_EPOCH_SINCE: i16 = 9;
 /// Since this version topics are named by id (KIP-848).
 const BY_ID_SINCE: i16 = 10;
 /// The client leaves it to the broker how long offsets are kept.
@@ -107,6 +108,7 @@ async fn commit(cx: &Context, request: OffsetCommitRequest, topics: Vec<CommitTo
         member_id: request.member_id,
         group_instance_id: request.group_instance_id,
         generation_id: request.generation_id_or_member_epoch,
+        supports_member_epochs: version >= MEMBER_EPOCH_SINCE,
         retention_time_ms: Some(request.retention_time_ms).filter(|ms| *ms != NO_RETENTION_TIME),
         topics,
     };
@@ -128,7 +130,7 @@ fn partitions_of(version: i16, topic: &CommitTopic) -> (Key, Vec<i32>) {
 
 fn group_error(version: i16, error: Error) -> ErrorCode {
     match error {
-        Error::GroupIdNotFound if version < GROUP_NOT_FOUND_SINCE => ErrorCode::IllegalGeneration,
+        Error::GroupIdNotFound if version < MEMBER_EPOCH_SINCE => ErrorCode::IllegalGeneration,
         error => error.code(),
     }
 }

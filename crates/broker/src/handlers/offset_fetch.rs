@@ -23,6 +23,8 @@ const GROUP_ERROR_SINCE: i16 = 2;
 const BATCHED_SINCE: i16 = 8;
 /// Since this version topics are named by id (KIP-848).
 const BY_ID_SINCE: i16 = 10;
+/// The epoch of who is in no group.
+const NO_MEMBER_EPOCH: i32 = -1;
 const NO_OFFSET: i64 = -1;
 const NO_LEADER_EPOCH: i32 = -1;
 
@@ -48,10 +50,13 @@ async fn handle(cx: Context, request: OffsetFetchRequest) -> OffsetFetchResponse
     respond(cx.version, fetched)
 }
 
-/// A group and the topics asked for, all if none.
+/// A group, the member that asks, and the topics asked for, all if none.
 #[derive(Clone, Debug, PartialEq)]
 struct Wanted {
     group_id: Str,
+    /// None for who is in no group, and before the version that has it (KIP-848).
+    member_id: Option<Str>,
+    member_epoch: i32,
     topics: Option<Vec<FetchTopic>>,
 }
 
@@ -87,7 +92,7 @@ fn wanted(version: i16, request: OffsetFetchRequest) -> Vec<Wanted> {
             partition_indexes: topic.partition_indexes,
         };
         let topics = request.topics.map(|topics| topics.into_iter().map(topic).collect());
-        return vec![Wanted { group_id: request.group_id, topics }];
+        return vec![Wanted { group_id: request.group_id, member_id: None, member_epoch: NO_MEMBER_EPOCH, topics }];
     }
     let groups = request.groups.into_iter().map(|group| {
         let topics = group.topics.map(|topics| {
@@ -100,14 +105,21 @@ fn wanted(version: i16, request: OffsetFetchRequest) -> Vec<Wanted> {
                 })
                 .collect()
         });
-        Wanted { group_id: group.group_id, topics }
+        Wanted { group_id: group.group_id, member_id: group.member_id, member_epoch: group.member_epoch, topics }
     });
     groups.collect()
 }
 
 async fn fetch(cx: &Context, wanted: Wanted, require_stable: bool) -> Fetched {
-    let Plan { group_id, asked, unknown } = plan(&cx.broker.image(), cx.version, wanted);
-    let fetch = OffsetFetch { group_id: group_id.clone(), topics: asked.clone(), require_stable };
+    let Plan { asked, unknown } = plan(&cx.broker.image(), cx.version, wanted.topics);
+    let group_id = wanted.group_id;
+    let fetch = OffsetFetch {
+        group_id: group_id.clone(),
+        member_id: wanted.member_id,
+        member_epoch: wanted.member_epoch,
+        topics: asked.clone(),
+        require_stable,
+    };
     let answer = submit(&cx.broker, &group_id, |ticket| Event::OffsetFetch(ticket, fetch)).await;
     match reply!(answer, OffsetFetch).and_then(|fetched| fetched.map_err(Error::code)) {
         Ok(topics) => {
@@ -122,15 +134,13 @@ async fn fetch(cx: &Context, wanted: Wanted, require_stable: bool) -> Fetched {
 
 /// What the coordinator is asked, and topics whose id nobody knows.
 struct Plan {
-    group_id: Str,
     asked: Option<Vec<FetchTopic>>,
     unknown: Vec<FetchTopic>,
 }
 
 /// Names topics that are asked for by id. As in Kafka, names are taken as they are: a group may have offsets in topics
 /// that are gone.
-fn plan(image: &Image, version: i16, wanted: Wanted) -> Plan {
-    let Wanted { group_id, topics } = wanted;
+fn plan(image: &Image, version: i16, topics: Option<Vec<FetchTopic>>) -> Plan {
     let mut unknown = Vec::new();
     let asked = topics.map(|topics| {
         let mut asked = Vec::with_capacity(topics.len());
@@ -144,7 +154,7 @@ fn plan(image: &Image, version: i16, wanted: Wanted) -> Plan {
         }
         asked
     });
-    Plan { group_id, asked, unknown }
+    Plan { asked, unknown }
 }
 
 /// A topic of the coordinator's answer; left out if it needs an id and has none, for then it is gone.

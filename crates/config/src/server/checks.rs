@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::listeners::{SecurityProtocol, parse_map};
-use super::{ListenerName, ProcessRole, ServerConfig, Texts};
+use super::{ListenerName, ProcessRole, ServerConfig, Texts, group_checks};
 use crate::{ConfigError, Key, keys};
 
 type Check = Result<(), ConfigError>;
@@ -20,11 +20,10 @@ fn rule(holds: bool, message: impl FnOnce() -> String) -> Check {
 
 /// Every check of Kafka's, up to the first that fails.
 pub(super) fn all(config: &ServerConfig, texts: &Texts) -> Check {
+    group_checks::all(config)?;
     rule(config.node_id() == config.get(keys::BROKER_ID), || {
         "You must set `node.id` to the same value as `broker.id`.".to_owned()
     })?;
-    let codec = config.get(keys::OFFSETS_TOPIC_COMPRESSION_CODEC);
-    rule((0..=4).contains(&codec), || format!("Unknown compression type id: {codec}"))?;
     times(config)?;
     replication(config)?;
     if !config.standalone {
@@ -293,7 +292,7 @@ pub(super) fn not_yet(config: &ServerConfig) -> Result<(), (Option<&'static str>
 pub(super) fn warnings(config: &ServerConfig) -> Vec<String> {
     let heartbeat_ms = config.get(keys::BROKER_HEARTBEAT_INTERVAL_MS);
     let session_ms = config.get(keys::BROKER_SESSION_TIMEOUT_MS);
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = group_checks::warning(config).into_iter().collect();
     if i64::from(heartbeat_ms) * 2 > i64::from(session_ms) {
         warnings.push(format!(
             "broker.heartbeat.interval.ms ({heartbeat_ms} ms) must be less than or equal to half of the \

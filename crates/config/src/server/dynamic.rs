@@ -1,6 +1,6 @@
 //! Alterations while the broker runs, laid over what it was started with.
 
-use super::{ServerConfig, Texts, Warning, known, resolve};
+use super::{ServerConfig, Texts, Warning, group_checks, known, resolve};
 use crate::{ConfigError, alter};
 
 /// Later layers win; a setting in another unit gives way to the one that is laid over it.
@@ -21,8 +21,11 @@ impl ServerConfig {
     /// This config with other alterations. What no broker may take is left out with a warning, as Kafka does on replay.
     pub fn with_dynamic(&self, default: &Texts, broker: &Texts) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
-        let default = alter::usable_broker_configs(default, false, &mut warnings);
-        let broker = alter::usable_broker_configs(broker, true, &mut warnings);
+        let mut default = alter::usable_broker_configs(default, false, &mut warnings);
+        let mut broker = alter::usable_broker_configs(broker, true, &mut warnings);
+        for altered in [&mut default, &mut broker] {
+            group_checks::clamp(self, altered, &mut warnings);
+        }
         match self.try_dynamic(default, broker) {
             Ok(config) => (config, warnings),
             Err(error) => {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod dynamic;
+mod group_checks;
 mod known;
 mod listeners;
 mod resolve;

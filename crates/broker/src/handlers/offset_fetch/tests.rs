@@ -33,27 +33,38 @@ fn fetched_topic(name: &str, topic_id: Uuid) -> FetchedTopic {
     FetchedTopic { name: name.into(), topic_id, partitions: vec![partition] }
 }
 
+fn wanted_by_nobody(group_id: &str, topics: Option<Vec<FetchTopic>>) -> Wanted {
+    Wanted { group_id: group_id.into(), member_id: None, member_epoch: -1, topics }
+}
+
 #[test]
 fn one_group_is_asked_for_before_version_8() {
     let topic = OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0], ..Default::default() };
     let request = OffsetFetchRequest { group_id: "g".into(), topics: Some(vec![topic]), ..Default::default() };
-    let expected = Wanted { group_id: "g".into(), topics: Some(vec![fetch_topic("t", Uuid::ZERO)]) };
+    let expected = wanted_by_nobody("g", Some(vec![fetch_topic("t", Uuid::ZERO)]));
     assert_eq!(wanted(7, request), [expected]);
     let all = OffsetFetchRequest { group_id: "g".into(), topics: None, ..Default::default() };
-    assert_eq!(wanted(2, all), [Wanted { group_id: "g".into(), topics: None }]);
+    assert_eq!(wanted(2, all), [wanted_by_nobody("g", None)]);
 }
 
 #[test]
 fn several_groups_are_asked_for_since_version_8() {
     let topic = OffsetFetchRequestTopics { topic_id: ID, partition_indexes: vec![0], ..Default::default() };
+    let member = OffsetFetchRequestGroup {
+        group_id: "h".into(),
+        member_id: Some("m".into()),
+        member_epoch: 3,
+        topics: None,
+        ..Default::default()
+    };
     let groups = vec![
         OffsetFetchRequestGroup { group_id: "g".into(), topics: Some(vec![topic]), ..Default::default() },
-        OffsetFetchRequestGroup { group_id: "h".into(), topics: None, ..Default::default() },
+        member,
     ];
     let request = OffsetFetchRequest { groups, ..Default::default() };
     let expected = [
-        Wanted { group_id: "g".into(), topics: Some(vec![fetch_topic("", ID)]) },
-        Wanted { group_id: "h".into(), topics: None },
+        wanted_by_nobody("g", Some(vec![fetch_topic("", ID)])),
+        Wanted { member_id: Some("m".into()), member_epoch: 3, ..wanted_by_nobody("h", None) },
     ];
     assert_eq!(wanted(10, request), expected);
 }
@@ -61,7 +72,7 @@ fn several_groups_are_asked_for_since_version_8() {
 #[test]
 fn ids_get_their_name_and_unknown_ones_are_not_asked_for() {
     let topics = Some(vec![fetch_topic("", OTHER_ID), fetch_topic("", ID), fetch_topic("", Uuid::ZERO)]);
-    let plan = plan(&image(), 10, Wanted { group_id: "g".into(), topics });
+    let plan = plan(&image(), 10, topics);
     assert_eq!(plan.asked, Some(vec![fetch_topic("t", ID)]));
     assert_eq!(plan.unknown, [fetch_topic("", OTHER_ID), fetch_topic("", Uuid::ZERO)]);
 }
@@ -69,7 +80,7 @@ fn ids_get_their_name_and_unknown_ones_are_not_asked_for() {
 #[test]
 fn names_are_asked_for_as_they_are() {
     let topics = Some(vec![fetch_topic("gone", Uuid::ZERO)]);
-    let plan = plan(&image(), 9, Wanted { group_id: "g".into(), topics: topics.clone() });
+    let plan = plan(&image(), 9, topics.clone());
     assert_eq!((plan.asked, plan.unknown), (topics, vec![]));
 }
 
