@@ -146,11 +146,23 @@ def test_group_goes_on_from_its_commit(producer, consumer, topic, fresh):
     assert [message.value() for message in receive(second, 13)] == [f"{n}".encode() for n in range(7, 20)]
 
 
-@pytest.mark.parametrize("strategy", ["range", "roundrobin", "cooperative-sticky"])
-def test_rebalance(producer, consumer, topic, fresh, strategy):
-    """Two members share four partitions under each assignor; when one leaves the other has all."""
+CLASSIC = {"heartbeat_interval_ms": 200}
+CONSUMER = {"group_protocol": "consumer"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(CLASSIC | {"partition_assignment_strategy": "range"}, id="range"),
+        pytest.param(CLASSIC | {"partition_assignment_strategy": "roundrobin"}, id="roundrobin"),
+        pytest.param(CLASSIC | {"partition_assignment_strategy": "cooperative-sticky"}, id="cooperative-sticky"),
+        pytest.param(CONSUMER, id="consumer"),
+        pytest.param(CONSUMER | {"group_remote_assignor": "range"}, id="consumer-range"),
+    ],
+)
+def test_rebalance(producer, consumer, topic, fresh, settings):
+    """Two members share four partitions under each assignor of both protocols; when one leaves the other has all."""
     name, group = topic(partitions=4), fresh("group")
-    settings = {"partition_assignment_strategy": strategy, "heartbeat_interval_ms": 200}
     first, second = consumer(group, **settings), consumer(group, **settings)
     first.subscribe([name])
     assert settle([first], [4]) == [[0, 1, 2, 3]]
@@ -164,6 +176,28 @@ def test_rebalance(producer, consumer, topic, fresh, strategy):
         assert sorted(message.partition() for message in receive(member, 2)) == mine
     second.close()
     assert settle([first], [4]) == [[0, 1, 2, 3]]
+
+
+def test_change_of_protocol(producer, consumer, topic, fresh):
+    """A group changes to the consumer protocol and back while it has members, and goes on from its commits."""
+    name, group = topic(partitions=4), fresh("group")
+    writer = producer()
+    old = consumer(group, **CLASSIC, partition_assignment_strategy="range")
+    old.subscribe([name])
+    assert settle([old], [4]) == [[0, 1, 2, 3]]
+    new = consumer(group, **CONSUMER)
+    new.subscribe([name])
+    owned = settle([old, new], [2, 2])
+    assert sorted(owned[0] + owned[1]) == [0, 1, 2, 3]
+    for partition in range(4):
+        send(writer, name, [f"{partition}"], partition=partition)
+    for member, mine in zip((old, new), owned):
+        assert sorted(message.partition() for message in receive(member, 2)) == mine
+        member.commit(asynchronous=False)
+    new.close()
+    assert settle([old], [4]) == [[0, 1, 2, 3]]
+    committed = old.committed([TopicPartition(name, partition) for partition in range(4)], timeout=DEADLINE_S)
+    assert [each.offset for each in committed] == [1, 1, 1, 1]
 
 
 def test_offsets(producer, consumer, topic, fresh):

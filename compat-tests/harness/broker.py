@@ -58,6 +58,10 @@ class Broker:
             "share.coordinator.state.topic.min.isr": 1,
             # The default waits 3 s for more members before a group's first assignment.
             "group.initial.rebalance.delay.ms": 0,
+            # Members of the consumer protocol go a step with each heartbeat; the default is 5 s.
+            "group.consumer.min.heartbeat.interval.ms": 300,
+            "group.consumer.heartbeat.interval.ms": 300,
+            "group.consumer.assignment.interval.ms": 0,
         }
         settings.update({key.replace("_", "."): value for key, value in overrides.items()})
         return "".join(f"{key}={value}\n" for key, value in settings.items())

@@ -24,10 +24,12 @@ import org.apache.kafka.clients.consumer.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.FencedInstanceIdException;
+import org.apache.kafka.common.errors.UnreleasedInstanceIdException;
 
-/** Java consumers in classic groups. */
+/** Java consumers in groups of both protocols. */
 final class GroupCases {
     private static final Duration STEP = Duration.ofMillis(50);
     private static final String ASSIGNORS = "org.apache.kafka.clients.consumer.";
@@ -108,14 +110,21 @@ final class GroupCases {
         rebalance(support, "CooperativeStickyAssignor", false);
     }
 
-    /** Two members share 6 partitions; on the second's way out the first takes all over. */
+    static void uniformRebalance(Support support) throws Exception {
+        rebalance(support, false, "group.id", support.fresh("group"), "group.protocol", "consumer");
+    }
+
     private static void rebalance(Support support, String assignor, boolean eager) throws Exception {
+        String group = support.fresh("group");
+        rebalance(
+                support, eager, "group.id", group, "partition.assignment.strategy", ASSIGNORS + assignor,
+                "heartbeat.interval.ms", 200);
+    }
+
+    /** Two members share 6 partitions; on the second's way out the first takes all over. */
+    private static void rebalance(Support support, boolean eager, Object... config) throws Exception {
         String topic = support.topic("rebalance", 6);
         Set<TopicPartition> all = Set.copyOf(partitions(topic, 6));
-        Object[] config = {
-            "group.id", support.fresh("group"), "partition.assignment.strategy", ASSIGNORS + assignor,
-            "heartbeat.interval.ms", 200
-        };
         Told one = new Told();
         Told other = new Told();
         try (Consumer<String, String> first = support.consumer(config)) {
@@ -178,6 +187,71 @@ final class GroupCases {
                     return "a commit";
                 });
             }
+        }
+    }
+
+    /** A member of the consumer protocol that subscribes by an expression, which the coordinator resolves. */
+    static void serverSideRegex(Support support) throws Exception {
+        String first = support.topic("regex-one", 1);
+        String expression = first.substring(0, first.length() - 3) + "[0-9a-f]{3}";
+        Told told = new Told();
+        try (Consumer<String, String> consumer = support.consumer(
+                "group.id", support.fresh("group"), "group.protocol", "consumer", "auto.offset.reset", "earliest")) {
+            consumer.subscribe(new SubscriptionPattern(expression), told);
+            pollUntil("the topic was not found", consumer, () -> told.owned.size() == 1);
+            support.fill(first, 0, 3);
+            equal(numbers(0, 3), values(poll(consumer, 3)), "records of the topic");
+        }
+    }
+
+    static void staticMemberOfTheConsumerProtocol(Support support) throws Exception {
+        String topic = support.topic("static", 2);
+        Object[] config = {
+            "group.id", support.fresh("group"), "group.instance.id", "the-one", "group.protocol", "consumer"
+        };
+        Told told = new Told();
+        try (Consumer<String, String> first = support.consumer(config)) {
+            first.subscribe(List.of(topic), told);
+            pollUntil("no assignment", first, () -> told.owned.size() == 2);
+            try (Consumer<String, String> second = support.consumer(config)) {
+                second.subscribe(List.of(topic));
+                fails(UnreleasedInstanceIdException.class, () -> {
+                    pollUntil("a second member of that name was not refused", second, () -> false);
+                    return "a poll";
+                });
+            }
+        }
+        Told again = new Told();
+        try (Consumer<String, String> third = support.consumer(config)) {
+            third.subscribe(List.of(topic), again);
+            pollUntil("no assignment after coming back", third, () -> again.owned.size() == 2);
+        }
+    }
+
+    /** A group goes from the classic to the consumer protocol and back, member by member. */
+    static void changeOfProtocol(Support support) throws Exception {
+        String topic = support.topic("change", 4);
+        String group = support.fresh("group");
+        Set<TopicPartition> all = Set.copyOf(partitions(topic, 4));
+        Told one = new Told();
+        Told other = new Told();
+        try (Consumer<String, String> classic =
+                support.consumer("group.id", group, "heartbeat.interval.ms", 200)) {
+            classic.subscribe(List.of(topic), one);
+            pollUntil("the classic member has not all partitions", classic, () -> one.owned.equals(all));
+            try (Consumer<String, String> consumer =
+                    support.consumer("group.id", group, "group.protocol", "consumer")) {
+                consumer.subscribe(List.of(topic), other);
+                until("the members do not have 2 partitions each", () -> {
+                    classic.poll(STEP);
+                    consumer.poll(STEP);
+                    return one.owned.size() == 2 && other.owned.size() == 2;
+                });
+                Set<TopicPartition> together = new HashSet<>(one.owned);
+                together.addAll(other.owned);
+                equal(all, together, "partitions of both members");
+            }
+            pollUntil("the classic member did not get all back", classic, () -> one.owned.equals(all));
         }
     }
 

@@ -121,6 +121,26 @@ def test_cooperative_rebalance(passes):
     passes("cooperativeRebalance")
 
 
+def test_uniform_rebalance(passes):
+    """The same under the consumer protocol, where the coordinator assigns (KIP-848)."""
+    passes("uniformRebalance")
+
+
+def test_server_side_regex(passes):
+    """A subscription by an expression in RE2's syntax, which the coordinator resolves."""
+    passes("serverSideRegex")
+
+
+def test_static_member_of_the_consumer_protocol(passes):
+    """A second of a static member's name is refused while the first lives, and comes in once it has left."""
+    passes("staticMemberOfTheConsumerProtocol")
+
+
+def test_change_of_protocol(passes):
+    """A group changes from the classic to the consumer protocol and back while it has members."""
+    passes("changeOfProtocol")
+
+
 def test_static_membership(passes):
     """A static member comes back in the same generation; a second of that name fences the first."""
     passes("staticMembership")

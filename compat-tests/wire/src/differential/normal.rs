@@ -38,6 +38,9 @@ impl Normal {
         if let Ok(number) = value.parse::<i64>() {
             return self.number(name, number);
         }
+        if let Some((_, alias)) = self.aliases.iter().find(|(text, _)| text == value) {
+            return alias.clone();
+        }
         if is_uuid(value) && value.bytes().any(|byte| byte != b'A') && value != "AAAAAAAAAAAAAAAAAAAAAQ" {
             return "<id>".to_owned();
         }

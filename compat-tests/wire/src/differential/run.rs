@@ -78,18 +78,38 @@ impl Run {
 
     /// Sends a request at one version.
     pub fn one(&mut self, step: &str, version: i16, request: &AnyRequest) -> anyhow::Result<Option<AnyResponse>> {
-        match Client::frame(request, version) {
-            Ok(bytes) => self.raw(step, &bytes, request.api_key(), version),
-            Err(_) => {
-                self.not_sayable += 1;
-                Ok(None)
-            }
+        self.one_naming(step, version, request, |_| None)
+    }
+
+    /// The same, where the answer may hold a text of this broker alone: `find` gives it and what stands for it.
+    pub fn one_naming(
+        &mut self,
+        step: &str,
+        version: i16,
+        request: &AnyRequest,
+        find: impl FnOnce(&AnyResponse) -> Option<(String, String)>,
+    ) -> anyhow::Result<Option<AnyResponse>> {
+        let Ok(bytes) = Client::frame(request, version) else {
+            self.not_sayable += 1;
+            return Ok(None);
+        };
+        let answer = self.client.send(&bytes, request.api_key(), version)?;
+        if let Answer::Response(response) = &answer
+            && let Some((text, alias)) = find(response)
+        {
+            self.alias(&text, &alias);
         }
+        Ok(self.note(step, version, answer))
     }
 
     /// Sends bytes that ask `api` at `version` for something.
     pub fn raw(&mut self, step: &str, bytes: &[u8], api: ApiKey, version: i16) -> anyhow::Result<Option<AnyResponse>> {
         let answer = self.client.send(bytes, api, version)?;
+        Ok(self.note(step, version, answer))
+    }
+
+    /// Keeps an answer, without what no two brokers share.
+    fn note(&mut self, step: &str, version: i16, answer: Answer) -> Option<AnyResponse> {
         let fields = match &answer {
             Answer::Response(response) => {
                 let mut fields = tree::flatten(&format!("{response:#?}"));
@@ -102,10 +122,10 @@ impl Run {
         };
         let fields = fields.into_iter().map(|field| self.normal.apply(field)).collect();
         self.outcomes.push(Outcome { step: format!("{step} v{version}"), fields });
-        Ok(match answer {
+        match answer {
             Answer::Response(response) => Some(*response),
             _ => None,
-        })
+        }
     }
 
     /// Sends a request whose answer is not compared.

@@ -3,6 +3,7 @@
 mod acls;
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod fetch;
 mod groups;
 mod offsets;
@@ -23,5 +24,6 @@ pub fn play(run: &mut Run) -> anyhow::Result<()> {
     fetch::play(run)?;
     offsets::play(run)?;
     groups::play(run)?;
+    consumer_groups::play(run)?;
     topics::delete(run)
 }

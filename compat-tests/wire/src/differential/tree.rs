@@ -4,7 +4,7 @@
 pub type Field = (String, String);
 
 /// Fields that tell the elements of a list apart, the most telling first.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 22] = [
     "name",
     "topic",
     "topic_name",
@@ -25,6 +25,8 @@ const KEYS: [&str; 20] = [
     "protocol_name",
     "index",
     "partition_id",
+    "member_id",
+    "topic_id",
 ];
 
 #[derive(Debug)]
@@ -97,8 +99,17 @@ fn walk(node: &Node, path: &str, out: &mut Vec<Field>) {
     }
 }
 
+/// Lists of plain words that Apache Kafka keeps in a hash set, so that their order says nothing.
+const SETS: [&str; 1] = ["subscribed_topic_names"];
+
 fn walk_list(elements: &[Node], path: &str, out: &mut Vec<Field>) {
     out.push((format!("{path}.len"), elements.len().to_string()));
+    if SETS.iter().any(|name| path.ends_with(name)) {
+        let mut words: Vec<&str> = elements.iter().filter_map(leaf).collect();
+        words.sort_unstable();
+        out.extend(words.into_iter().enumerate().map(|(n, word)| (format!("{path}[{n}]"), word.to_owned())));
+        return;
+    }
     let mut seen: Vec<String> = Vec::new();
     for (n, element) in elements.iter().enumerate() {
         let label = key(element).unwrap_or_else(|| n.to_string());
@@ -109,21 +120,58 @@ fn walk_list(elements: &[Node], path: &str, out: &mut Vec<Field>) {
     }
 }
 
+fn leaf(node: &Node) -> Option<&str> {
+    match node {
+        Node::Leaf(text) => Some(text),
+        Node::Fields(_) | Node::List(_) => None,
+    }
+}
+
 fn key(element: &Node) -> Option<String> {
     let Node::Fields(fields) = element else {
         return None;
     };
-    KEYS.iter().find_map(|key| {
-        fields.iter().find_map(|(name, node)| match node {
-            Node::Leaf(text) if name == key && text != "None" && text != "\"\"" => Some(text.replace('"', "")),
-            _ => None,
-        })
-    })
+    let of = |key: &&str| {
+        let text = fields.iter().find(|(name, _)| name == key).and_then(|(_, node)| leaf(node))?;
+        (text != "None").then(|| text.replace('"', ""))
+    };
+    let mut keys = KEYS.iter().filter_map(of);
+    let first = keys.next()?;
+    // A group may have no name, and is the only one of its list.
+    Some(if first.is_empty() { keys.find(|text| !text.is_empty()).unwrap_or(first) } else { first })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sets_are_in_order_and_a_name_may_be_empty() {
+        #[derive(Debug)]
+        #[allow(dead_code)]
+        struct Member {
+            group_id: &'static str,
+            subscribed_topic_names: Vec<&'static str>,
+        }
+        let members = [
+            Member { group_id: "g", subscribed_topic_names: vec!["b", "a"] },
+            Member { group_id: "", subscribed_topic_names: vec![] },
+        ];
+        let fields = flatten(&format!("{members:#?}"));
+        let text: Vec<_> = fields.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        assert_eq!(
+            text,
+            [
+                ".len=2",
+                "[g].group_id=\"g\"",
+                "[g].subscribed_topic_names.len=2",
+                "[g].subscribed_topic_names[0]=\"a\"",
+                "[g].subscribed_topic_names[1]=\"b\"",
+                "[].group_id=\"\"",
+                "[].subscribed_topic_names.len=0",
+            ]
+        );
+    }
 
     #[derive(Debug)]
     #[allow(dead_code)]
