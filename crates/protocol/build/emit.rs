@@ -91,7 +91,9 @@ fn decode(out: &mut String, message: &Message, fields: &[Field]) {
             let Some(tag) = field.tag.filter(|_| field.tagged.meets(message.valid)) else {
                 continue;
             };
-            let read = read_expression(message, field, "true");
+            // Kafka's presence byte in a tagged field is an unsigned varint, whose null is 0.
+            let read =
+                read_expression(message, field, "true").replace("d.nullable_struct(", "d.tagged_nullable_struct(");
             writeln!(out, "{tag} if {} => out.{} = {read},", holds(field.tagged, message.valid), ident(&field.name))
                 .unwrap();
         }

@@ -148,6 +148,17 @@ fn groups_of_the_consumer_protocol() {
         |value| CoordinatorRecord::Consumer { group_id: Str::from("grp"), record: ConsumerGroupRecord::Group(value) };
     check("00030003677270", Some("00000000000300"), &record(Some(value)));
     check("00030003677270", None, &record(None));
+    // As Apache Kafka 4.3.1 writes a member, with the tagged field that it does not have.
+    let key = "0005000367727000016d".to_owned();
+    let value = "000000000872646b61666b610b2f3132372e302e302e310207636f6465637301000493e00001000100";
+    let decoded = decode(&key, Some(value));
+    let is_member = |record: &CoordinatorRecord| match record {
+        CoordinatorRecord::Consumer { record: ConsumerGroupRecord::Member(id, Some(value)), .. } => {
+            *id == "m" && value.classic_member_metadata.is_none() && value.rebalance_timeout_ms == 300_000
+        }
+        _ => false,
+    };
+    assert!(matches!(&decoded, Decoded::Record(record) if is_member(record)), "{decoded:?}");
 }
 
 #[test]

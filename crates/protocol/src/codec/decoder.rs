@@ -252,6 +252,15 @@ impl Decoder {
         T::decode(self, version).map(|value| Some(Box::new(value)))
     }
 
+    /// Reads a structure of a tagged field behind a presence byte: 0 is null, which Kafka writes where it is the default.
+    pub fn tagged_nullable_struct<T: Codec>(&mut self, version: i16) -> Result<Option<Box<T>>> {
+        if self.int8()? <= 0 {
+            return Ok(None);
+        }
+        self.charge(size_of::<T>())?;
+        T::decode(self, version).map(|value| Some(Box::new(value)))
+    }
+
     fn charge(&mut self, heap: usize) -> Result<()> {
         self.budget = self.budget.checked_sub(heap).ok_or(DecodeError::Budget(self.total))?;
         Ok(())
