@@ -4,7 +4,8 @@ use super::show;
 use super::world::World;
 use crate::*;
 use ottla_metadata::Image;
-use ottla_protocol::stored::{ConsumerProtocolSubscription, PartitionRecord, TopicRecord};
+use ottla_protocol::stored::consumer_protocol_assignment::TopicPartition;
+use ottla_protocol::stored::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, PartitionRecord, TopicRecord};
 use ottla_protocol::{Bytes, Message, Str, Uuid};
 use ottla_state_machine::Ticket;
 use std::sync::Arc;
@@ -164,6 +165,15 @@ fn assignment(words: &str) -> Assignment {
     assignment
 }
 
+/// Partitions written `a-0+a-1`, as a consumer's leader writes them.
+fn share(words: &str) -> Bytes {
+    let mut share = ConsumerProtocolAssignment::default();
+    for (topic, partition) in words.split('+').filter_map(partition) {
+        share.assigned_partitions.push(TopicPartition { topic, partitions: vec![partition] });
+    }
+    share.to_versioned_bytes(0).unwrap()
+}
+
 /// A member of the consumer protocol that joins says all of itself, later ones only what the command says.
 fn consumer_heartbeat(number: u64, words: &mut Words<'_>) -> ConsumerHeartbeat {
     let (group_id, member_id) = (id(words.next()), id(words.next()));
@@ -240,6 +250,12 @@ fn sync(words: &mut Words<'_>) -> SyncGroup {
         let (member, assignment) = word.split_once(':').expect("an assignment is member:text");
         GroupAssignment { member_id: Str::from(member), assignment: Bytes::copy_from_slice(assignment.as_bytes()) }
     };
+    let share = |word: Str| {
+        let (member, partitions) = word.split_once(':').expect("a share is member:partitions");
+        GroupAssignment { member_id: Str::from(member), assignment: share(partitions) }
+    };
+    let assignments = list(words.named("assign").unwrap_or("")).into_iter().map(assignment);
+    let shares = list(words.named("share").unwrap_or("")).into_iter().map(share);
     SyncGroup {
         group_id,
         member_id,
@@ -247,7 +263,7 @@ fn sync(words: &mut Words<'_>) -> SyncGroup {
         group_instance_id: words.text("instance"),
         protocol_type: words.text("type"),
         protocol_name: words.text("protocol"),
-        assignments: list(words.named("assign").unwrap_or("")).into_iter().map(assignment).collect(),
+        assignments: assignments.chain(shares).collect(),
     }
 }
 

@@ -42,3 +42,24 @@ fn groups_stay_what_they_are_if_migration_is_disabled() {
         ",
     );
 }
+
+#[test]
+fn who_has_not_joined_again_keeps_its_partitions_through_two_migrations() {
+    check(
+        "
+        > topics t=3
+        > set assignment_interval=0
+        > join 1 g - v=3
+        > wait 3000
+        1: joined c-1 gen=1 range leader=c-1 c-1:t
+        > sync 2 g c-1 share=c-1:t-0+t-1+t-2
+        2: synced range [t-0 t-1 t-2]
+        > hb 3 g m topics=t
+        3: m epoch=2 []
+        > hb 4 g m epoch=-1
+        4: m epoch=-1
+        > hb 5 g n topics=t
+        5: n epoch=3 []
+        ",
+    );
+}

@@ -3,8 +3,9 @@
 use super::world::World;
 use crate::*;
 use ottla_protocol::codec::Decoder;
-use ottla_protocol::stored::ConsumerProtocolSubscription;
 use ottla_protocol::stored::consumer_group_current_member_assignment_value::TopicPartitions;
+use ottla_protocol::stored::consumer_protocol_assignment::TopicPartition;
+use ottla_protocol::stored::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use ottla_protocol::{Bytes, Message, Str, Uuid};
 
 fn metadata(metadata: &Bytes) -> String {
@@ -13,6 +14,18 @@ fn metadata(metadata: &Bytes) -> String {
     match subscription {
         Ok(subscription) => subscription.topics.iter().map(Str::as_str).collect::<Vec<_>>().join("+"),
         Err(_) => text(metadata),
+    }
+}
+
+/// What a leader assigned: a consumer's partitions, or a text.
+fn share(assignment: &Bytes) -> String {
+    let mut decoder = Decoder::new(assignment.clone());
+    match decoder.int16().and_then(|_| ConsumerProtocolAssignment::read(&mut decoder, 0)) {
+        Ok(share) => {
+            let partitions = |t: &TopicPartition| join(&t.partitions, |p| format!("{}-{p}", t.topic));
+            format!("[{}]", join(&share.assigned_partitions, partitions))
+        }
+        Err(_) => format!("{:?}", text(assignment)),
     }
 }
 
@@ -44,7 +57,7 @@ pub(super) fn reply(ticket: u64, reply: &Reply) -> String {
         Reply::JoinGroup(Err(refused)) => format!("{} {:?}", error(refused.error), refused.member_id),
         Reply::SyncGroup(Ok(s)) => {
             let protocol = s.protocol_name.as_deref().unwrap_or("null");
-            format!("synced {protocol} {:?}", text(&s.assignment))
+            format!("synced {protocol} {}", share(&s.assignment))
         }
         Reply::SyncGroup(Err(e)) => error(*e),
         Reply::Heartbeat(r) => result(r),

@@ -1,5 +1,6 @@
 //! A group of the consumer protocol becomes one of the classic protocol when the last member of the former goes.
 
+use super::assignment::{Assignment, without_epochs};
 use super::draft::Draft;
 use super::embedded;
 use super::group::{ConsumerGroup, tombstones};
@@ -57,17 +58,26 @@ pub(super) fn downgrade(
 
 fn convert(group_id: &Str, group: &ConsumerGroup, leaving: &[Str], topics: &Topics, now: Now) -> ClassicGroup {
     let staying = group.members.values().filter(|member| !leaving.contains(&member.member_id));
-    let members = staying.filter_map(|member| classic_member(group, member, topics));
+    let members = staying.filter_map(|member| classic_member(member, topics));
     ClassicGroup::converted(group_id.clone(), group.epoch, members, now.wall_ms)
 }
 
-fn classic_member(group: &ConsumerGroup, member: &Member, topics: &Topics) -> Option<classic::Member> {
+/// What the member may still be reading. Its target would not do, as it would be taken for what the member has should
+/// the group become one of the consumer protocol again before this member joined: another would get the rest too early.
+fn held(member: &Member) -> Assignment {
+    let mut held = without_epochs(&member.current.assigned);
+    for (topic_id, partitions) in without_epochs(&member.current.pending_revocation) {
+        held.entry(topic_id).or_default().extend(partitions);
+    }
+    held
+}
+
+fn classic_member(member: &Member, topics: &Topics) -> Option<classic::Member> {
     let classic = member.metadata.classic_member_metadata.as_ref()?;
     let protocols = classic.supported_protocols.iter();
     let version = classic.supported_protocols.first().map_or(0, |protocol| embedded::version(&protocol.metadata));
     // Names and numbers that were read from such a message fit into one.
-    let assignment =
-        embedded::to_bytes(&group.target(&member.member_id), topics, version).unwrap_or_else(|_| Bytes::new());
+    let assignment = embedded::to_bytes(&held(member), topics, version).unwrap_or_else(|_| Bytes::new());
     Some(classic::Member::converted(
         member.member_id.clone(),
         &member.metadata,
