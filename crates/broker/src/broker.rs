@@ -6,7 +6,7 @@ use crate::{
     fetch::sessions::Sessions,
     groups::Groups,
     logging::Levels,
-    metrics::Metrics,
+    metrics::{self, Metrics, Rebalances},
     network::{Complaints, Limits},
     publisher::Published,
     replicas::Replicas,
@@ -57,6 +57,7 @@ impl Broker {
             settings.max_connections_per_ip,
             settings.max_connections_per_ip_overrides.clone(),
         );
+        let rebalances: Arc<Rebalances> = Arc::default();
         Arc::new(Self {
             node_id: config.node_id(),
             cluster_id,
@@ -64,10 +65,10 @@ impl Broker {
             clock,
             limits,
             complaints: Complaints::default(),
-            groups: Groups::new(clock, &config, stopping.clone()),
+            groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
             fetch_sessions: Mutex::new(Sessions::new(settings.fetch_session_slots)),
             producer_ids: crate::producer_ids::ProducerIds::default(),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(rebalances),
             log_levels,
             published,
             replicas,
@@ -118,7 +119,9 @@ impl Broker {
         }
     }
 
-    pub(crate) fn render_metrics(&self) -> String {
+    /// What is counted and measured, for Prometheus.
+    pub(crate) async fn render_metrics(&self) -> String {
+        let groups = self.groups.measure().await;
         let image = self.image();
         let gauge = |n: usize| n as f64;
         let gauges = [
@@ -144,7 +147,13 @@ impl Broker {
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
         ];
-        self.metrics.render(self.clock.monotonic(), &gauges)
+        self.metrics.render(self.clock.monotonic(), &groups, &gauges)
+    }
+
+    /// The same of each group: as many lines as there are committed offsets, so it is asked for by itself.
+    pub(crate) async fn render_group_metrics(&self) -> String {
+        let end = |topic: &str, index| Some(self.replicas.partition(topic, index).ok()?.high_watermark());
+        metrics::render_each(&self.groups.measure().await, end)
     }
 }
 

@@ -48,7 +48,7 @@ struct StartArgs {
     /// Folder for the data, where the config names none.
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// Serve /metrics, /health and /log on this address.
+    /// Serve /metrics, /metrics/groups, /health and /log on this address.
     #[arg(long, value_name = "HOST:PORT", env = "OTTLA_HTTP")]
     http: Option<String>,
     /// What to log: a level, or levels by module such as `info,ottla::network=debug`.

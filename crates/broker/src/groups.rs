@@ -13,13 +13,14 @@ use self::news::Newsroom;
 use self::serve::{Served, run};
 use crate::{
     clock::Clock,
+    metrics::Rebalances,
     partition::Partition,
     replicas::Changes,
     settings::{group_settings, offsets_topic_codec},
     shards::ShardDriver,
 };
 use ottla_config::ServerConfig;
-use ottla_coordinator::{DeletedTopic, Event, GroupCoordinator, Settings, partition_for};
+use ottla_coordinator::{DeletedTopic, Event, GroupCoordinator, MeasuredGroup, Reply, Settings, partition_for};
 use ottla_metadata::{Delta, image::Image, topic_name::GROUP_METADATA_TOPIC_NAME};
 use ottla_protocol::{ErrorCode, compression::Compression};
 use parking_lot::Mutex;
@@ -37,6 +38,7 @@ const LOADS_AT_A_TIME: usize = 4;
 pub(crate) struct Groups {
     clock: Clock,
     codec: Compression,
+    rebalances: Arc<Rebalances>,
     news: Newsroom,
     stopping: CancellationToken,
     shards: Mutex<BTreeMap<i32, Arc<Served>>>,
@@ -48,10 +50,16 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// No coordinators yet. To be called where the runtime is.
-    pub(crate) fn new(clock: Clock, config: &ServerConfig, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        config: &ServerConfig,
+        rebalances: Arc<Rebalances>,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             clock,
             codec: offsets_topic_codec(config),
+            rebalances,
             news: Newsroom::new(group_settings(config)),
             stopping,
             shards: Mutex::default(),
@@ -75,7 +83,7 @@ impl Groups {
     /// Coordinates the groups of a partition, once its log is read.
     fn add(&self, partition: Arc<Partition>) {
         let index = partition.index;
-        let shard = ShardDriver::new(partition, self.clock, self.codec);
+        let shard = ShardDriver::new(partition, self.clock, self.codec, self.rebalances.clone());
         let served = Arc::new(Served::new(shard, self.stopping.child_token()));
         let before = self.shards.lock().insert(index, served.clone());
         if let Some(before) = before {
@@ -128,6 +136,17 @@ impl Groups {
     /// Every coordinator, by partition.
     pub(crate) fn all(&self) -> Vec<Arc<Shard>> {
         self.shards.lock().values().map(|served| served.shard.clone()).collect()
+    }
+
+    /// Every group of every coordinator that serves.
+    pub(crate) async fn measure(&self) -> Vec<MeasuredGroup> {
+        let mut measured = Vec::new();
+        for shard in self.all() {
+            if let Ok(Reply::MeasureGroups(groups)) = shard.submit(Event::MeasureGroups).await {
+                measured.extend(groups);
+            }
+        }
+        measured
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to. As in Kafka, who is not its leader, or has no such

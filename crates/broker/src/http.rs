@@ -1,4 +1,5 @@
-//! `/metrics` for Prometheus, `/health`, and `/log` for the log's levels, on an address that must be asked for.
+//! For Prometheus `/metrics` and, group by group, `/metrics/groups`; `/health`; and `/log` for the log's levels. All on an
+//! address that must be asked for.
 
 use crate::broker::Broker;
 use bytes::Bytes;
@@ -44,12 +45,15 @@ pub(crate) async fn serve(broker: Arc<Broker>, listener: TcpListener) {
 
 async fn answer(broker: Arc<Broker>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (status, body) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics") => (StatusCode::OK, broker.render_metrics()),
+        (&Method::GET, "/metrics") => (StatusCode::OK, broker.render_metrics().await),
+        (&Method::GET, "/metrics/groups") => (StatusCode::OK, broker.render_group_metrics().await),
         (&Method::GET, "/health") => health(&broker),
         (&Method::GET, "/log") => (StatusCode::OK, broker.log_levels.get() + "\n"),
         (&Method::PUT, "/log") => set_levels(&broker, request).await,
-        (_, "/metrics" | "/health" | "/log") => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, "here are /metrics, /health and /log\n".to_owned()),
+        (_, "/metrics" | "/metrics/groups" | "/health" | "/log") => {
+            (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n".to_owned())
+        }
+        _ => (StatusCode::NOT_FOUND, "here are /metrics, /metrics/groups, /health and /log\n".to_owned()),
     };
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;

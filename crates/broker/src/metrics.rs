@@ -1,13 +1,19 @@
 //! What the broker counts, in Prometheus' text form.
 
 mod compaction;
+mod groups;
 
 pub(crate) use compaction::{Compaction, Overview};
+pub(crate) use groups::{Rebalances, render_each};
 
+use ottla_coordinator::MeasuredGroup;
 use ottla_protocol::ApiKey;
 use std::{
     fmt::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,10 +29,12 @@ pub(crate) struct Metrics {
     fetched_bytes: AtomicU64,
     failed_produces: AtomicU64,
     pub(crate) compaction: Compaction,
+    rebalances: Arc<Rebalances>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// `rebalances` are counted by the coordinators.
+    pub(crate) fn new(rebalances: Arc<Rebalances>) -> Self {
         Self {
             requests: [const { AtomicU64::new(0) }; APIS],
             bytes_in: AtomicU64::new(0),
@@ -35,15 +43,10 @@ impl Default for Metrics {
             fetched_bytes: AtomicU64::new(0),
             failed_produces: AtomicU64::new(0),
             compaction: Compaction::default(),
+            rebalances,
         }
     }
-}
 
-fn add(counter: &AtomicU64, n: usize) {
-    counter.fetch_add(n as u64, Ordering::Relaxed);
-}
-
-impl Metrics {
     pub(crate) fn request(&self, api: ApiKey) {
         if let Some(counter) = usize::try_from(api.key()).ok().and_then(|key| self.requests.get(key)) {
             add(counter, 1);
@@ -70,8 +73,9 @@ impl Metrics {
         add(&self.failed_produces, 1);
     }
 
-    /// The counters, and `gauges` read at the time of the scrape as (name, help, value). `now` is since the process began.
-    pub(crate) fn render(&self, now: Duration, gauges: &[(&str, &str, f64)]) -> String {
+    /// The counters, and what is read at the time of the scrape: `groups`, and `gauges` as (name, help, value). `now` is
+    /// since the process began.
+    pub(crate) fn render(&self, now: Duration, groups: &[MeasuredGroup], gauges: &[(&str, &str, f64)]) -> String {
         let mut out = String::new();
         heading(&mut out, "ottla_requests_total", "Requests begun, by API.", "counter");
         for api in ApiKey::ALL {
@@ -92,12 +96,18 @@ impl Metrics {
             let _ = writeln!(out, "{name} {}", counter.load(Ordering::Relaxed));
         }
         self.compaction.render(&mut out, now);
+        self.rebalances.render(&mut out);
+        groups::count(&mut out, groups);
         for (name, help, value) in gauges {
             heading(&mut out, name, help, "gauge");
             let _ = writeln!(out, "{name} {value}");
         }
         out
     }
+}
+
+fn add(counter: &AtomicU64, n: usize) {
+    counter.fetch_add(n as u64, Ordering::Relaxed);
 }
 
 fn heading(out: &mut String, name: &str, help: &str, kind: &str) {
@@ -110,10 +120,10 @@ mod tests {
 
     #[test]
     fn counters_and_gauges_are_in_prometheus_text_form() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(Arc::default());
         metrics.request(ApiKey::Fetch);
         metrics.bytes_out(7);
-        let text = metrics.render(Duration::ZERO, &[("ottla_partitions", "Partitions.", 3.0)]);
+        let text = metrics.render(Duration::ZERO, &[], &[("ottla_partitions", "Partitions.", 3.0)]);
         assert!(text.contains("ottla_requests_total{api=\"Fetch\"} 1\n"));
         assert!(text.contains("# TYPE ottla_network_sent_bytes_total counter\nottla_network_sent_bytes_total 7\n"));
         assert!(text.ends_with("# TYPE ottla_partitions gauge\nottla_partitions 3\n"));

@@ -22,8 +22,10 @@ pub(crate) trait Stored: StateMachine {
     fn write(records: &[Self::Record], timestamp_ms: i64) -> Result<Builder, String>;
     /// Reads a record of a batch; none for one that means nothing to this machine.
     fn read(header: &Header, record: Record) -> Result<Option<Self::Record>, String>;
+    /// Where effects go to.
+    type Observer: Send + Sync;
     /// Does what the machine asks for beyond records and replies.
-    fn perform(effect: Self::Effect);
+    fn perform(observer: &Self::Observer, effect: Self::Effect);
 }
 
 /// Why an event was not decided, or its caller not told.
@@ -63,6 +65,7 @@ pub(crate) struct ShardDriver<M: Stored> {
     pub(crate) partition: Arc<Partition>,
     clock: Clock,
     codec: Compression,
+    observer: M::Observer,
     state: Mutex<State<M>>,
     /// Told when the earliest timer may have moved.
     timers_moved: Notify,
@@ -80,9 +83,10 @@ where
     M::Timer: Send,
 {
     /// A driver that is loading; [`ShardDriver::load`] makes it active.
-    pub(crate) fn new(partition: Arc<Partition>, clock: Clock, codec: Compression) -> Arc<Self> {
+    pub(crate) fn new(partition: Arc<Partition>, clock: Clock, codec: Compression, observer: M::Observer) -> Arc<Self> {
         let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0, closed: false };
-        let driver = Arc::new(Self { partition, clock, codec, state: Mutex::new(state), timers_moved: Notify::new() });
+        let state = Mutex::new(state);
+        let driver = Arc::new(Self { partition, clock, codec, observer, state, timers_moved: Notify::new() });
         let listener: Weak<Self> = Arc::downgrade(&driver);
         driver.partition.set_listener(listener);
         driver
@@ -180,7 +184,7 @@ where
             Ok(base_offset) => {
                 state.shard.appended(base_offset, &records);
                 let released = state.shard.committed(self.partition.high_watermark());
-                release(state, released);
+                release(state, &self.observer, released);
             }
             Err(reason) => {
                 error!(partition = %self.partition, "coordinator cannot write its log: {reason}");
@@ -245,7 +249,7 @@ where
         let mut state = self.state.lock();
         if state.shard.status() == Status::Active {
             let released = state.shard.committed(high_watermark);
-            release(&mut state, released);
+            release(&mut state, &self.observer, released);
         }
     }
 
@@ -255,9 +259,9 @@ where
     }
 }
 
-fn release<M: Stored>(state: &mut State<M>, released: Released<M>) {
+fn release<M: Stored>(state: &mut State<M>, observer: &M::Observer, released: Released<M>) {
     for effect in released.effects {
-        M::perform(effect);
+        M::perform(observer, effect);
     }
     for (ticket, reply) in released.replies {
         if let Some(caller) = state.callers.remove(&ticket) {

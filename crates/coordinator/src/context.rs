@@ -1,6 +1,7 @@
 //! What a decision has at hand besides the group it is about.
 
-use crate::groups::classic::{JoinRefused, Joined, Synced};
+use crate::groups::cause::Why;
+use crate::groups::classic::{GroupType, JoinRefused, Joined, Synced};
 use crate::{CoordinatorRecord, Effect, Error, GroupCoordinator, Level, Reply, Settings, Timer};
 use core::time::Duration;
 use ottla_protocol::Str;
@@ -65,6 +66,12 @@ impl Context<'_> {
 
     pub(crate) fn log(&mut self, level: Level, group_id: &Str, message: String) {
         self.out.effect(Effect::Log { level, group_id: group_id.clone(), message });
+    }
+
+    /// A group rebalances: counted by its cause, and told with the words for it.
+    pub(crate) fn rebalances(&mut self, group_id: &Str, group_type: GroupType, why: &Why, message: String) {
+        self.out.effect(Effect::Rebalance { group_type, cause: why.cause });
+        self.info(group_id, message);
     }
 
     pub(crate) fn info(&mut self, group_id: &Str, message: String) {

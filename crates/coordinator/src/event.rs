@@ -1,8 +1,10 @@
 //! What can happen to a group coordinator, and what it answers.
 
+use crate::groups::MeasuredGroup;
+use crate::groups::cause::Cause;
 use crate::groups::classic::{
-    DeletedGroup, DescribedGroup, Heartbeat, JoinGroup, JoinRefused, Joined, LeaveGroup, LeftMember, ListGroups,
-    ListedGroup, SyncGroup, Synced,
+    DeletedGroup, DescribedGroup, GroupType, Heartbeat, JoinGroup, JoinRefused, Joined, LeaveGroup, LeftMember,
+    ListGroups, ListedGroup, SyncGroup, Synced,
 };
 use crate::groups::consumer::{ConsumerHeartbeat, ConsumerHeartbeatAnswer, DescribedConsumerGroup, Refused};
 use crate::offsets::{
@@ -39,6 +41,8 @@ pub enum Event {
     DescribeGroups(Ticket, Vec<Str>),
     /// The groups of this partition are listed.
     ListGroups(Ticket, ListGroups),
+    /// What there is to measure of the groups of this partition, for metrics.
+    MeasureGroups(Ticket),
     /// Groups are deleted with their offsets.
     DeleteGroups(Ticket, Vec<Str>),
     /// A group commits offsets.
@@ -126,6 +130,8 @@ pub enum Reply {
     DescribeGroups(Vec<DescribedGroup>),
     /// Answers [`Event::ListGroups`].
     ListGroups(Vec<ListedGroup>),
+    /// Answers [`Event::MeasureGroups`].
+    MeasureGroups(Vec<MeasuredGroup>),
     /// Answers [`Event::DeleteGroups`], in the request's order.
     DeleteGroups(Vec<DeletedGroup>),
     /// Answers [`Event::OffsetCommit`], in the request's order.
@@ -147,6 +153,13 @@ pub enum Effect {
         group_id: Str,
         /// What happened and why. May hold text that clients chose.
         message: String,
+    },
+    /// Count that a group began to rebalance.
+    Rebalance {
+        /// The group's protocol.
+        group_type: GroupType,
+        /// Why it did.
+        cause: Cause,
     },
 }
 

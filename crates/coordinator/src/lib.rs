@@ -43,6 +43,8 @@ mod settings;
 
 pub use self::error::Error;
 pub use self::event::{Effect, Event, Level, Reply, Timer};
+pub use self::groups::MeasuredGroup;
+pub use self::groups::cause::Cause;
 pub use self::groups::classic::{
     DeletedGroup, DescribedGroup, DescribedMember, GroupAssignment, GroupState, GroupType, Heartbeat, JoinGroup,
     JoinRefused, Joined, JoinedMember, LeaveGroup, LeavingMember, LeftMember, ListGroups, ListedGroup,

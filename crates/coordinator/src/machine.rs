@@ -1,6 +1,7 @@
 //! One partition of `__consumer_offsets` as a state machine: which event goes where.
 
 use crate::context::Context;
+use crate::groups;
 use crate::groups::classic::{self, ClassicGroup, Deletion};
 use crate::groups::consumer::{self, ConsumerGroup, ConsumerGroupRecord, Resolved, Topics};
 use crate::offsets::{self, DeletedTopic, OffsetStore};
@@ -41,6 +42,8 @@ pub struct Soft {
     pub(crate) groups: BTreeMap<Str, ClassicGroup>,
     /// The group with which the sweep for expired offsets goes on.
     pub(crate) expiry_cursor: Option<Str>,
+    /// Groups that were warned of offsets that expire soon.
+    pub(crate) warned: BTreeSet<Str>,
     /// Deletions of groups that are not done, in order.
     pub(crate) deletions: VecDeque<Deletion>,
     pub(crate) topics: Topics,
@@ -130,6 +133,9 @@ impl StateMachine for GroupCoordinator {
             Event::ListGroups(ticket, request) => {
                 let reply = classic::list(hard, soft, &request);
                 out.reply(ticket, Reply::ListGroups(reply));
+            }
+            Event::MeasureGroups(ticket) => {
+                out.reply(ticket, Reply::MeasureGroups(groups::measure(hard, soft)));
             }
             Event::DeleteGroups(ticket, group_ids) => classic::delete(hard, soft, now, ticket, group_ids, out),
             Event::OffsetCommit(ticket, request) => {

@@ -1,5 +1,6 @@
 //! Scenarios: each is a script whose commands begin with `>`, followed by what comes of them, written by one world.
 
+mod causes;
 mod classic_join;
 mod classic_leave;
 mod classic_static;

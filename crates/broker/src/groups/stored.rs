@@ -1,9 +1,9 @@
 //! The coordinator's records as they are in the log, and its lines in ours.
 
-use crate::shards::Stored;
+use crate::{metrics::Rebalances, shards::Stored};
 use ottla_coordinator::{CoordinatorRecord, Decoded, Effect, GroupCoordinator, Level};
 use ottla_protocol::batch::{Builder, Header, NewRecord, Record, control::ControlType};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 use tracing::{debug, info, warn};
 
 impl Stored for GroupCoordinator {
@@ -36,14 +36,21 @@ impl Stored for GroupCoordinator {
         }
     }
 
-    fn perform(effect: Effect) {
-        let Effect::Log { level, group_id, message } = effect;
-        let (group, message) = (printable(&group_id), printable(&message));
-        match level {
-            Level::Debug => debug!(%group, "{message}"),
-            Level::Info => info!(%group, "{message}"),
-            Level::Warn => warn!(%group, "{message}"),
+    type Observer = Arc<Rebalances>;
+
+    fn perform(rebalances: &Arc<Rebalances>, effect: Effect) {
+        match effect {
+            Effect::Log { level, group_id, message } => log(level, &printable(&group_id), &printable(&message)),
+            Effect::Rebalance { group_type, cause } => rebalances.began(group_type, cause),
         }
+    }
+}
+
+fn log(level: Level, group: &str, message: &str) {
+    match level {
+        Level::Debug => debug!(group, "{message}"),
+        Level::Info => info!(group, "{message}"),
+        Level::Warn => warn!(group, "{message}"),
     }
 }
 

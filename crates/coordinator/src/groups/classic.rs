@@ -37,6 +37,6 @@ pub(crate) use self::join::join;
 pub(crate) use self::leave::leave;
 pub(crate) use self::list::list;
 pub(crate) use self::member::Member;
-pub(crate) use self::rebalance::{join_timed_out, rebalance_oversized};
+pub(crate) use self::rebalance::{join_timed_out, name_some, rebalance_oversized};
 pub(crate) use self::stored::loaded;
 pub(crate) use self::sync::{sync, sync_timed_out};

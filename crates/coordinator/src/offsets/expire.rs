@@ -2,10 +2,10 @@
 
 use super::offset::OffsetAndMetadata;
 use crate::context::Context;
-use crate::groups::classic::{ClassicGroup, GroupState, forget, view};
+use crate::groups::classic::{ClassicGroup, GroupState, forget, name_some, view};
 use crate::groups::consumer::{self, ConsumerGroup};
 use crate::machine::{Hard, Soft, StoredGroup};
-use crate::{CoordinatorRecord, GroupCoordinator, Timer};
+use crate::{CoordinatorRecord, GroupCoordinator, Level, Settings, Timer};
 use core::ops::Bound;
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome};
@@ -16,6 +16,9 @@ const MAX_GROUPS: usize = 1_000;
 const SPARE_BYTES: usize = 2 * 32 * 1024 + 1024;
 /// What a group's tombstone takes in a batch besides the group id.
 pub(crate) const TOMBSTONE_OVERHEAD_BYTES: usize = 64;
+
+/// A warning comes when this part of the retention time is left.
+const WARNED_OF_SHARE: i64 = 10;
 
 /// How a sweep over groups stands.
 pub(super) enum Sweep {
@@ -50,6 +53,7 @@ pub(crate) fn expire(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<G
         let Some(group) = Group::look(hard, soft, &group_id) else {
             continue;
         };
+        warn(hard, (&group_id, &group), soft, now, out);
         let mut cx = soft.context(now, out);
         match expire_group(hard, (&group_id, &group), &mut cx, &mut bytes) {
             Expired::All => {
@@ -59,6 +63,7 @@ pub(crate) fn expire(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<G
                     Group::Consumer(group) => consumer::forget(&group_id, group, &mut cx),
                 }
                 soft.groups.remove(&group_id);
+                soft.warned.remove(&group_id);
                 soft.forget_consumer_group(&group_id);
             }
             Expired::Some => {}
@@ -104,7 +109,7 @@ fn expire_group(
         }
         for (partition, offset) in partitions {
             let is_held = hard.offsets.is_open(group_id, topic, *partition);
-            if is_held || !is_expired(group, offset, cx) {
+            if is_held || !is_expired_at(group, offset, cx.settings, cx.now.wall_ms) {
                 all_expired = false;
                 continue;
             }
@@ -125,14 +130,55 @@ fn expire_group(
     }
 }
 
-fn is_expired(group: &Group<'_>, offset: &OffsetAndMetadata, cx: &Context<'_>) -> bool {
-    let now_ms = cx.now.wall_ms;
+/// Tells once of a group whose offsets will soon be forgotten: whoever still needs them can commit or read in time.
+fn warn(
+    hard: &Hard,
+    (group_id, group): (&Str, &Group<'_>),
+    soft: &mut Soft,
+    now: Now,
+    out: &mut Outcome<GroupCoordinator>,
+) {
+    let settings = &soft.settings;
+    // Each check comes early enough to warn of what the one after the next will find.
+    let check_ms = settings.offsets_retention_check_interval_ms.saturating_mul(2);
+    let soon_ms = (settings.offsets_retention_ms / WARNED_OF_SHARE).max(check_ms);
+    let then_ms = now.wall_ms.saturating_add(soon_ms);
+    let topics = hard.offsets.of_group(group_id).into_iter().flatten();
+    let unread = topics.filter(|(topic, _)| !group.is_subscribed_to(topic));
+    let all = unread.flat_map(|(topic, partitions)| partitions.iter().map(move |(p, offset)| (topic, *p, offset)));
+    let soon: Vec<(&Str, i32)> = all
+        .filter(|(_, _, offset)| {
+            let expires_at = |ms| is_expired_at(group, offset, settings, ms);
+            expires_at(then_ms) && !expires_at(now.wall_ms)
+        })
+        .map(|(topic, partition, _)| (topic, partition))
+        .collect();
+    if soon.is_empty() {
+        soft.warned.remove(group_id);
+        return;
+    }
+    if soft.warned.contains(group_id) {
+        return;
+    }
+    let names: Vec<Str> = soon.iter().map(|(topic, partition)| Str::from(format!("{topic}-{partition}"))).collect();
+    let message = format!(
+        "Offsets of {} partitions expire within {} minutes (offsets.retention.minutes) unless the group commits them or \
+         reads these topics: {}",
+        names.len(),
+        soon_ms.div_euclid(60_000).max(1),
+        name_some(&names)
+    );
+    soft.context(now, out).log(Level::Warn, group_id, message);
+    soft.warned.insert(group_id.clone());
+}
+
+fn is_expired_at(group: &Group<'_>, offset: &OffsetAndMetadata, settings: &Settings, now_ms: i64) -> bool {
     let Some(since_ms) = group.unused_since_ms(offset) else {
         return false;
     };
     match offset.expire_timestamp_ms {
         Some(expires_ms) => now_ms >= expires_ms,
-        None => now_ms.saturating_sub(since_ms) >= cx.settings.offsets_retention_ms,
+        None => now_ms.saturating_sub(since_ms) >= settings.offsets_retention_ms,
     }
 }
 

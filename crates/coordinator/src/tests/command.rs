@@ -95,6 +95,7 @@ pub(super) fn run(world: &mut World, command: &str) -> Vec<String> {
         }
         "records" => return show::records(world),
         "log" => return core::mem::take(&mut world.lines),
+        "rebalances" => return core::mem::take(&mut world.rebalances),
         "hold" => world.commits_at_once = false,
         "commit-all" => {
             world.commits_at_once = true;
@@ -215,6 +216,7 @@ fn ask(world: &mut World, request: &str, mut words: Words<'_>) {
                 types_filter: list(words.named("types").unwrap_or("")),
             },
         ),
+        "measure" => Event::MeasureGroups(ticket),
         "delete" => Event::DeleteGroups(ticket, list(words.next())),
         "commit" => Event::OffsetCommit(ticket, commit(&mut words)),
         "fetch" => Event::OffsetFetch(ticket, fetch(&mut words)),

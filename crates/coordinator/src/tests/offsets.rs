@@ -203,6 +203,33 @@ fn offsets_expire_when_their_group_has_been_empty_for_long() {
 }
 
 #[test]
+fn a_group_is_warned_once_before_its_offsets_expire() {
+    check(
+        "
+        > commit 1 g - t-0=1 t-1=2
+        1: t-0=ok t-1=ok
+        > wait 543600000
+        > log
+        > wait 1200000
+        > log
+        Offsets of 2 partitions expire within 1008 minutes (offsets.retention.minutes) unless the group commits them or reads these topics: t-0, t-1
+        > wait 50000000
+        > log
+        > commit 2 g - t-0=1
+        2: t-0=ok
+        > records
+        offset g t-0=1
+        offset g t-1=2
+        offset g t-0=1
+        > wait 20000000
+        > records
+        offset g t-1 gone
+        > log
+        ",
+    );
+}
+
+#[test]
 fn a_living_group_loses_offsets_of_topics_it_no_longer_consumes() {
     check(
         r#"

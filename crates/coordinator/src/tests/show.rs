@@ -70,6 +70,7 @@ pub(super) fn reply(ticket: u64, reply: &Reply) -> String {
         Reply::ListGroups(groups) => {
             join(groups, |g| format!("{}:{}:{}:{}", g.group_id, g.protocol_type, g.state, g.group_type))
         }
+        Reply::MeasureGroups(groups) => join(groups, measured),
         Reply::DeleteGroups(groups) => join(groups, |g| format!("{}={}", g.group_id, result(&g.result))),
         Reply::OffsetCommit(Ok(topics)) => join(topics, |t| partitions(&t.name, &t.partitions)),
         Reply::OffsetDelete(Ok(topics)) => join(topics, |t| partitions(&t.name, &t.partitions)),
@@ -77,6 +78,13 @@ pub(super) fn reply(ticket: u64, reply: &Reply) -> String {
         Reply::OffsetCommit(Err(e)) | Reply::OffsetDelete(Err(e)) | Reply::OffsetFetch(Err(e)) => error(*e),
     };
     format!("{ticket}: {shown}").trim_end().to_owned()
+}
+
+fn measured(g: &MeasuredGroup) -> String {
+    let topic =
+        |(topic, offsets): &(Str, Vec<(i32, i64)>)| join(offsets, |(p, offset)| format!("{topic}-{p}={offset}"));
+    let offsets = join(&g.offsets, topic);
+    format!("{}:{}:{}:{} members [{offsets}]", g.group_id, g.group_type, g.state, g.members)
 }
 
 fn joined(j: &Joined) -> String {

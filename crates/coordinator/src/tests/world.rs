@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) waiting: BTreeSet<u64>,
     pub(super) replies: Vec<(u64, Reply)>,
     pub(super) lines: Vec<String>,
+    /// The protocols and causes of rebalances.
+    pub(super) rebalances: Vec<String>,
     /// How many records were there when they were last looked at.
     pub(super) seen: usize,
 }
@@ -43,6 +45,7 @@ impl World {
             waiting: BTreeSet::new(),
             replies: Vec::new(),
             lines: Vec::new(),
+            rebalances: Vec::new(),
             seen: 0,
         };
         world.load();
@@ -88,8 +91,13 @@ impl World {
             assert!(self.waiting.remove(&ticket), "ticket {ticket} is answered and does not wait");
             self.replies.push((ticket, reply));
         }
-        for Effect::Log { message, .. } in released.effects {
-            self.lines.push(message);
+        for effect in released.effects {
+            match effect {
+                Effect::Log { message, .. } => self.lines.push(message),
+                Effect::Rebalance { group_type, cause } => {
+                    self.rebalances.push(format!("{group_type} {}", cause.name()));
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::member::{Member, Protocol};
 use super::rebalance::{end_syncs, prepare_rebalance};
 use crate::Error;
 use crate::context::Context;
+use crate::groups::cause::Why;
 use ottla_protocol::stored::ConsumerGroupMemberMetadataValue;
 use ottla_protocol::{Bytes, Str};
 
@@ -59,12 +60,12 @@ impl ClassicGroup {
 }
 
 /// Writes the group, and has its members join again if there is a reason for it.
-pub(crate) fn begin(group: &mut ClassicGroup, cx: &mut Context<'_>, reason: Option<&str>) {
+pub(crate) fn begin(group: &mut ClassicGroup, cx: &mut Context<'_>, why: Option<&Why>) {
     cx.record(group.to_record());
     let members: Vec<Str> = group.members().map(|member| member.member_id.clone()).collect();
     members.iter().for_each(|member_id| restart_session(group, cx, member_id));
-    if let Some(reason) = reason {
-        prepare_rebalance(group, cx, reason);
+    if let Some(why) = why {
+        prepare_rebalance(group, cx, why);
     }
 }
 

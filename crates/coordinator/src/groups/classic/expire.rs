@@ -4,6 +4,7 @@ use super::group::{ClassicGroup, GroupState};
 use super::rebalance::{complete_join, prepare_rebalance, remove_member};
 use crate::GroupCoordinator;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::machine::{Hard, Soft};
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome};
@@ -32,11 +33,11 @@ pub(crate) fn session_expired(
 }
 
 fn remove_silent(group: &mut ClassicGroup, cx: &mut Context<'_>, member_id: &Str) {
-    let reason = format!("removing member {member_id} on heartbeat expiration");
+    let words = format!("removing member {member_id} on heartbeat expiration");
     remove_member(group, cx, member_id);
     match group.state() {
         GroupState::Stable | GroupState::CompletingRebalance => {
-            prepare_rebalance(group, cx, &reason);
+            prepare_rebalance(group, cx, &Why::new(Cause::SessionExpired, words));
         }
         _ => complete_if_all_joined(group, cx),
     }

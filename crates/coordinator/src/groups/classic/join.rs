@@ -7,6 +7,7 @@ use super::join_static::replace_static;
 use super::member::{Member, Protocol};
 use super::rebalance::{rebalance_or_complete, remove_member};
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::groups::consumer;
 use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator, Reply};
@@ -211,7 +212,7 @@ pub(super) fn add_member(
     request: JoinGroup,
     member_id: Str,
 ) {
-    let reason = format!(
+    let words = format!(
         "adding new member {member_id} with group instance id {}; client reason: {}",
         request.group_instance_id.as_deref().unwrap_or("none"),
         client_reason(request.reason.as_ref())
@@ -235,7 +236,7 @@ pub(super) fn add_member(
     group.add(&request.protocol_type, member);
     let timeout_ms = i64::from(cx.settings.group_new_member_join_timeout_ms);
     restart_session_with(group, cx, &member_id, timeout_ms);
-    rebalance_or_complete(group, cx, &reason);
+    rebalance_or_complete(group, cx, &Why::new(Cause::MemberJoined, words));
 }
 
 /// A reason that a client gave, at a length for a log line.

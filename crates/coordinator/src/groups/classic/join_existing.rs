@@ -5,6 +5,7 @@ use super::join::{JoinGroup, add_member, client_reason};
 use super::rebalance::{joined, rebalance_or_complete};
 use crate::Error;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use ottla_protocol::Str;
 use ottla_state_machine::Ticket;
 
@@ -17,11 +18,11 @@ pub(super) fn join_existing(group: &mut ClassicGroup, cx: &mut Context<'_>, tick
         return cx.refuse_join(ticket, error, &member_id);
     }
     match why_rebalance(group, &request) {
-        Ok(Some(why)) => {
+        Ok(Some((cause, what))) => {
             let client_reason = client_reason(request.reason.as_ref());
-            let reason = format!("{why} {member_id} during {}; client reason: {client_reason}", group.state());
+            let words = format!("{what} {member_id} during {}; client reason: {client_reason}", group.state());
             wait_for_others(group, cx, ticket, request, &member_id);
-            rebalance_or_complete(group, cx, &reason);
+            rebalance_or_complete(group, cx, &Why::new(cause, words));
         }
         // The answer was lost perhaps; the generation is what it was.
         Ok(None) => {
@@ -36,15 +37,17 @@ pub(super) fn join_existing(group: &mut ClassicGroup, cx: &mut Context<'_>, tick
 }
 
 /// Why the join of a known member asks for a new generation, if it does.
-fn why_rebalance(group: &ClassicGroup, request: &JoinGroup) -> Result<Option<&'static str>, Error> {
+fn why_rebalance(group: &ClassicGroup, request: &JoinGroup) -> Result<Option<(Cause, &'static str)>, Error> {
     let member_id = &request.member_id;
     let protocols = group.member(member_id).map(|m| m.protocols());
     let has_changed = protocols.is_none_or(|protocols| protocols != request.protocols);
     match group.state() {
-        GroupState::PreparingRebalance => Ok(Some("joining member")),
+        GroupState::PreparingRebalance => Ok(Some((Cause::MemberJoined, "joining member"))),
         // Leaders rejoin when something changed that members do not tell of, such as a topic's partitions.
-        GroupState::Stable if group.is_leader(member_id) => Ok(Some("rejoining leader")),
-        GroupState::CompletingRebalance | GroupState::Stable if has_changed => Ok(Some("updated metadata of member")),
+        GroupState::Stable if group.is_leader(member_id) => Ok(Some((Cause::LeaderRejoined, "rejoining leader"))),
+        GroupState::CompletingRebalance | GroupState::Stable if has_changed => {
+            Ok(Some((Cause::SubscriptionChanged, "updated metadata of member")))
+        }
         GroupState::CompletingRebalance | GroupState::Stable => Ok(None),
         GroupState::Empty | GroupState::Dead => Err(Error::UnknownMemberId),
     }

@@ -7,6 +7,7 @@ use super::join_existing::wait_for_others;
 use super::rebalance::{joined, maybe_complete_join, prepare_rebalance, rebalance_or_complete};
 use crate::Error;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use ottla_protocol::Str;
 use ottla_state_machine::Ticket;
 
@@ -38,16 +39,16 @@ pub(super) fn replace_static(
                 joined.members.clear();
                 cx.joined(ticket, joined);
             } else {
-                let reason =
+                let words =
                     format!("static member {member_id} joined with a change of protocol; client reason: {reason}");
-                rebalance_or_complete(group, cx, &reason);
+                rebalance_or_complete(group, cx, &Why::new(Cause::SubscriptionChanged, words));
             }
         }
         // The leader may already be assigning to the old id.
         GroupState::CompletingRebalance => {
             wait_for_others(group, cx, ticket, request, member_id);
-            let reason = format!("updated metadata of static member {member_id}; client reason: {reason}");
-            prepare_rebalance(group, cx, &reason);
+            let words = format!("updated metadata of static member {member_id}; client reason: {reason}");
+            prepare_rebalance(group, cx, &Why::new(Cause::StaticMemberReplaced, words));
         }
         GroupState::PreparingRebalance | GroupState::Empty | GroupState::Dead => {
             wait_for_others(group, cx, ticket, request, member_id);

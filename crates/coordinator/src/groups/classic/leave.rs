@@ -5,6 +5,7 @@ use super::heartbeat::session_timer;
 use super::join::client_reason;
 use super::rebalance::{maybe_complete_join, name_some, prepare_rebalance, remove_member};
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::groups::consumer;
 use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator};
@@ -101,11 +102,10 @@ fn leave_one(group: &mut ClassicGroup, cx: &mut Context<'_>, member: &LeavingMem
 }
 
 fn go_on_without(group: &mut ClassicGroup, cx: &mut Context<'_>, gone: &[Str], reason: Option<&Str>) {
-    let reason =
-        format!("explicit LeaveGroup request of {}; client reason: {}", name_some(gone), client_reason(reason));
+    let words = format!("explicit LeaveGroup request of {}; client reason: {}", name_some(gone), client_reason(reason));
     match group.state() {
         GroupState::Stable | GroupState::CompletingRebalance => {
-            prepare_rebalance(group, cx, &reason);
+            prepare_rebalance(group, cx, &Why::new(Cause::MemberLeft, words));
         }
         GroupState::PreparingRebalance => maybe_complete_join(group, cx),
         GroupState::Empty | GroupState::Dead => {}

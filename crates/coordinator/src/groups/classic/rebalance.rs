@@ -4,23 +4,25 @@ use super::describe::view;
 use super::group::{ClassicGroup, GroupState, InitialDelay};
 use super::heartbeat::{restart_session, session_timer};
 use super::join::{Joined, JoinedMember};
+use super::list::GroupType;
 use super::member::Member;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::machine::{Hard, Soft};
 use crate::{Error, GroupCoordinator, Level, Timer};
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome};
 
 /// Begins a rebalance, or goes on with the one there is.
-pub(super) fn rebalance_or_complete(group: &mut ClassicGroup, cx: &mut Context<'_>, reason: &str) {
+pub(super) fn rebalance_or_complete(group: &mut ClassicGroup, cx: &mut Context<'_>, why: &Why) {
     match group.is(GroupState::PreparingRebalance) {
         true => maybe_complete_join(group, cx),
-        false => prepare_rebalance(group, cx, reason),
+        false => prepare_rebalance(group, cx, why),
     }
 }
 
 /// Begins a rebalance.
-pub(super) fn prepare_rebalance(group: &mut ClassicGroup, cx: &mut Context<'_>, reason: &str) {
+pub(super) fn prepare_rebalance(group: &mut ClassicGroup, cx: &mut Context<'_>, why: &Why) {
     if group.is(GroupState::CompletingRebalance) {
         end_syncs(group, cx, Error::RebalanceInProgress);
     }
@@ -32,7 +34,8 @@ pub(super) fn prepare_rebalance(group: &mut ClassicGroup, cx: &mut Context<'_>, 
     }
     group.transition_to(GroupState::PreparingRebalance, cx.now.wall_ms);
     let generation_id = group.generation_id;
-    cx.info(&group.group_id, format!("Preparing to rebalance, old generation {generation_id} (reason: {reason})"));
+    let line = format!("Preparing to rebalance, old generation {generation_id} (reason: {why})");
+    cx.rebalances(&group.group_id, GroupType::Classic, why, line);
     if is_initial {
         return;
     }
@@ -211,8 +214,8 @@ pub(crate) fn rebalance_oversized(hard: &Hard, soft: &mut Soft, now: Now, out: &
         };
         if !group.is(GroupState::PreparingRebalance) {
             let size = group.members().len();
-            let reason = format!("the group of {size} members is over the maximum size");
-            prepare_rebalance(group, &mut cx, &reason);
+            let words = format!("the group of {size} members is over the maximum size");
+            prepare_rebalance(group, &mut cx, &Why::new(Cause::GroupTooLarge, words));
         }
     }
 }
@@ -230,7 +233,7 @@ fn set_join_timer(group: &ClassicGroup, cx: &mut Context<'_>, after_ms: i64) {
 }
 
 /// Names of members for a log line; the first few, so that a line stays a line.
-pub(super) fn name_some(member_ids: &[Str]) -> String {
+pub(crate) fn name_some(member_ids: &[Str]) -> String {
     const SOME: usize = 10;
     let some: Vec<&str> = member_ids.iter().take(SOME).map(Str::as_str).collect();
     let more = member_ids.len().saturating_sub(SOME);

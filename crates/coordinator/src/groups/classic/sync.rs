@@ -4,6 +4,7 @@ use super::group::{ClassicGroup, GroupState};
 use super::heartbeat::restart_session;
 use super::rebalance::{end_syncs, name_some, prepare_rebalance, rebalance_or_complete, remove_member, sync_timer};
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::groups::consumer;
 use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator, Reply};
@@ -146,8 +147,8 @@ fn hand_out(group: &mut ClassicGroup, cx: &mut Context<'_>) {
 
 fn assignment_too_large(group: &mut ClassicGroup, cx: &mut Context<'_>, leader: &Str) {
     end_syncs(group, cx, Error::RecordsTooLarge);
-    let reason = format!("the assignment of leader {leader} is too large to be stored");
-    rebalance_or_complete(group, cx, &reason);
+    let words = format!("the assignment of leader {leader} is too large to be stored");
+    rebalance_or_complete(group, cx, &Why::new(Cause::AssignmentTooLarge, words));
 }
 
 fn synced(group: &ClassicGroup, member_id: &Str) -> Result<Synced, Error> {
@@ -179,6 +180,6 @@ pub(crate) fn sync_timed_out(
         remove_member(group, &mut cx, member_id);
     }
     let names = name_some(&late);
-    let reason = format!("removing {names} on pending sync request expiration");
-    prepare_rebalance(group, &mut cx, &reason);
+    let words = format!("removing {names} on pending sync request expiration");
+    prepare_rebalance(group, &mut cx, &Why::new(Cause::RebalanceTimedOut, words));
 }

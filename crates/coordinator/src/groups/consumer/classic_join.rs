@@ -5,13 +5,14 @@ use super::downgrade::{downgrade, may_replace};
 use super::draft::Draft;
 use super::embedded;
 use super::group::ConsumerGroup;
-use super::heartbeat::{Refused, join_static, static_member};
+use super::heartbeat::{Refused, join_static, joined_or_changed, static_member};
 use super::member::Member;
 use super::reconcile::{Target, reconcile};
 use super::regex::{self, RegexChange};
 use super::target;
 use super::timers::keep_session;
 use super::upgrade::classic_metadata;
+use crate::groups::cause::{Cause, Why};
 use crate::groups::classic::{CONSUMER_PROTOCOL_TYPE, JoinGroup, JoinRefused, Joined};
 use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator, MigrationPolicy};
@@ -98,9 +99,8 @@ fn join(
     }
     let names_changed = member.metadata.subscribed_topic_names != before.metadata.subscribed_topic_names;
     let has_changed = names_changed || regex::change(&mut draft, &before, &member)? != RegexChange::None;
-    let what = if is_new { "joined" } else { "reads other topics" };
-    let reason = has_changed.then(|| format!("classic member {} {what}", member.member_id));
-    target::refresh_epoch(&mut draft, soft, reason, now, out);
+    let why = has_changed.then(|| joined_or_changed("classic member", &member, is_new));
+    target::refresh_epoch(&mut draft, soft, why, now, out);
     let is_stale = draft.group().assignment_epoch < draft.group().epoch;
     if !downgrades {
         target::refresh(&mut draft, soft, now, out);
@@ -126,8 +126,9 @@ fn join(
         return Err(Error::RecordsTooLarge.into());
     }
     if downgrades {
-        let reason = is_stale.then_some("downgrade from the consumer protocol with a stale assignment");
-        downgrade(draft, &[], reason, soft, now, out);
+        let words = "downgrade from the consumer protocol with a stale assignment";
+        let why = is_stale.then(|| Why::new(Cause::Downgraded, words));
+        downgrade(draft, &[], why.as_ref(), soft, now, out);
         return Ok(joined);
     }
     let group_id = draft.group_id.clone();

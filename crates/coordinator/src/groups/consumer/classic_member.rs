@@ -8,8 +8,9 @@ use super::leave::fence;
 use super::member::{Member, MemberState};
 use super::timers::keep_session;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::groups::classic::{
-    CONSUMER_PROTOCOL_TYPE, Heartbeat, LeaveGroup, LeavingMember, LeftMember, SyncGroup, Synced,
+    CONSUMER_PROTOCOL_TYPE, Heartbeat, LeaveGroup, LeavingMember, LeftMember, SyncGroup, Synced, name_some,
 };
 use crate::machine::Soft;
 use crate::{Error, GroupCoordinator, Timer};
@@ -158,10 +159,9 @@ pub(crate) fn classic_leave(
     let replies = request.members.into_iter().map(&mut leave).collect();
     gone.sort();
     gone.dedup();
-    if let Some(first) = gone.first() {
-        let others = gone.len().saturating_sub(1);
-        let reason = format!("explicit LeaveGroup request of {first} and {others} others");
-        fence(group_id, group, &gone, &reason, soft, now, out);
+    if !gone.is_empty() {
+        let why = Why::new(Cause::MemberLeft, format!("explicit LeaveGroup request of {}", name_some(&gone)));
+        fence(group_id, group, &gone, &why, soft, now, out);
     }
     replies
 }

@@ -6,6 +6,7 @@ use super::embedded;
 use super::group::{ConsumerGroup, tombstones};
 use super::member::Member;
 use super::topics::Topics;
+use crate::groups::cause::Why;
 use crate::groups::classic::{self, ClassicGroup};
 use crate::machine::Soft;
 use crate::{GroupCoordinator, MigrationPolicy};
@@ -37,7 +38,7 @@ fn is_allowed(size: usize, soft: &Soft) -> bool {
 pub(super) fn downgrade(
     mut draft: Draft<'_>,
     leaving: &[Str],
-    reason: Option<&str>,
+    why: Option<&Why>,
     soft: &mut Soft,
     now: Now,
     out: &mut Outcome<GroupCoordinator>,
@@ -51,7 +52,7 @@ pub(super) fn downgrade(
     members.iter().for_each(|member_id| super::timers::cancel_timers(&mut cx, &group_id, member_id));
     draft.finish(&mut cx);
     cx.info(&group_id, "The group is one of the classic protocol again".to_owned());
-    classic::begin(&mut classic, &mut cx, reason);
+    classic::begin(&mut classic, &mut cx, why);
     soft.groups.insert(group_id.clone(), classic);
     soft.forget_consumer_group(&group_id);
 }

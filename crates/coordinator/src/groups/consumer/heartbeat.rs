@@ -8,6 +8,7 @@ use super::reconcile::{Target, reconcile};
 use super::regex::{self, RegexChange};
 use super::timers::{keep_rebalance_timer, keep_session};
 use super::{leave, open, target};
+use crate::groups::cause::{Cause, Why};
 use crate::machine::{Hard, Soft};
 use crate::{Error, GroupCoordinator};
 use ottla_config::group_keys::CONSUMER_HEARTBEAT_INTERVAL_MS;
@@ -116,9 +117,9 @@ fn live(
     }
     let names_changed = member.metadata.subscribed_topic_names != before.metadata.subscribed_topic_names;
     let regex_change = regex::change(&mut draft, &before, &member)?;
-    let reason = (names_changed || regex_change == RegexChange::Resolved)
-        .then(|| format!("member {} {}", member.member_id, if is_new { "joined" } else { "reads other topics" }));
-    target::refresh_epoch(&mut draft, soft, reason, now, out);
+    let why =
+        (names_changed || regex_change == RegexChange::Resolved).then(|| joined_or_changed("member", &member, is_new));
+    target::refresh_epoch(&mut draft, soft, why, now, out);
     target::refresh(&mut draft, soft, now, out);
     let topic_ids = target::topic_ids(draft.group(), &member, &soft.topics);
     let next = reconcile(
@@ -149,6 +150,14 @@ fn live(
         regex::schedule(&mut cx, &request.group_id);
     }
     Ok(answer)
+}
+
+/// A member, called so, makes for a new epoch by what it reads.
+pub(super) fn joined_or_changed(what: &str, member: &Member, is_new: bool) -> Why {
+    match is_new {
+        true => Why::new(Cause::MemberJoined, format!("{what} {} joined", member.member_id)),
+        false => Why::new(Cause::SubscriptionChanged, format!("{what} {} reads other topics", member.member_id)),
+    }
 }
 
 fn has_room(group: &ConsumerGroup, member_id: &Str, soft: &Soft) -> Result<(), Refused> {

@@ -10,6 +10,8 @@ use super::record::ConsumerGroupRecord;
 use super::timers::cancel_timers;
 use crate::GroupCoordinator;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
+use crate::groups::classic::GroupType;
 use crate::machine::{Hard, Soft};
 use ottla_protocol::Str;
 use ottla_state_machine::{Now, Outcome};
@@ -29,8 +31,8 @@ pub(super) fn leave(
     match request.member_epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH {
         true => leave_for_a_while(draft, &member, &mut soft.context(now, out)),
         false => {
-            let reason = format!("member {member_id} left");
-            fence(&group_id, draft.group(), std::slice::from_ref(member_id), &reason, soft, now, out);
+            let why = Why::new(Cause::MemberLeft, format!("member {member_id} left"));
+            fence(&group_id, draft.group(), std::slice::from_ref(member_id), &why, soft, now, out);
         }
     }
     Ok(ConsumerHeartbeatAnswer {
@@ -69,14 +71,14 @@ pub(super) fn fence(
     group_id: &Str,
     group: &ConsumerGroup,
     member_ids: &[Str],
-    reason: &str,
+    why: &Why,
     soft: &mut Soft,
     now: Now,
     out: &mut Outcome<GroupCoordinator>,
 ) {
     let mut draft = Draft::of(group_id.clone(), group);
     if may_downgrade(group, member_ids, soft) {
-        return downgrade(draft, member_ids, Some(reason), soft, now, out);
+        return downgrade(draft, member_ids, Some(why), soft, now, out);
     }
     for member_id in member_ids {
         let regex = group.members.get(member_id).and_then(Member::regex).cloned();
@@ -94,7 +96,7 @@ pub(super) fn fence(
         soft.rejoining.remove(&(group_id.clone(), member_id.clone()));
     }
     let mut cx = soft.context(now, out);
-    cx.info(group_id, format!("Epoch {}: {reason}", draft.group().epoch));
+    cx.rebalances(group_id, GroupType::Consumer, why, format!("Epoch {}: {why}", draft.group().epoch));
     member_ids.iter().for_each(|member_id| cancel_timers(&mut cx, group_id, member_id));
     draft.finish(&mut cx);
 }

@@ -9,6 +9,7 @@ use super::record::ConsumerGroupRecord;
 use super::target::refresh_epoch;
 use super::topics::Topics;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{Error, GroupCoordinator, Timer};
 use ottla_protocol::Str;
@@ -129,8 +130,8 @@ pub(crate) fn resolve(hard: &Hard, soft: &mut Soft, now: Now, group_id: &Str, ou
         };
         draft.write(ConsumerGroupRecord::Regex(regex.clone(), Some(Arc::new(value))));
     }
-    let reason = has_changed.then(|| "a regular expression matches other topics".to_owned());
-    refresh_epoch(&mut draft, soft, reason, now, out);
+    let why = has_changed.then(|| Why::new(Cause::TopicsChanged, "a regular expression matches other topics"));
+    refresh_epoch(&mut draft, soft, why, now, out);
     let mut cx = soft.context(now, out);
     match draft.fits(&cx) {
         true => draft.finish(&mut cx),

@@ -7,6 +7,8 @@ use super::member::Member;
 use super::record::ConsumerGroupRecord;
 use super::topics::Topics;
 use crate::GroupCoordinator;
+use crate::groups::cause::{Cause, Why};
+use crate::groups::classic::GroupType;
 use crate::machine::Soft;
 use ottla_config::group_keys::CONSUMER_ASSIGNMENT_INTERVAL_MS;
 use ottla_protocol::stored::ConsumerGroupTargetAssignmentMetadataValue;
@@ -22,22 +24,22 @@ type Reads<'a> = (&'a [Str], Option<&'a Str>);
 pub(super) fn refresh_epoch(
     draft: &mut Draft<'_>,
     soft: &mut Soft,
-    reason: Option<String>,
+    why: Option<Why>,
     now: Now,
     out: &mut Outcome<GroupCoordinator>,
 ) {
     let is_known = soft.checked.get(&draft.group_id) == Some(&soft.topics.version());
-    if reason.is_none() && is_known {
+    if why.is_none() && is_known {
         return;
     }
     soft.checked.insert(draft.group_id.clone(), soft.topics.version());
     let hash = draft.metadata_hash(&mut soft.topics);
     let topics_changed = hash != draft.group().metadata_hash;
-    let reason = reason.or_else(|| topics_changed.then(|| "its topics changed".to_owned()));
-    if let Some(reason) = reason {
+    let why = why.or_else(|| topics_changed.then(|| Why::new(Cause::TopicsChanged, "its topics changed")));
+    if let Some(why) = why {
         draft.bump(hash);
-        let line = format!("Epoch {}: {reason}", draft.group().epoch);
-        soft.context(now, out).info(&draft.group_id, line);
+        let line = format!("Epoch {}: {why}", draft.group().epoch);
+        soft.context(now, out).rebalances(&draft.group_id, GroupType::Consumer, &why, line);
     }
     if draft.group().has_partition_metadata {
         draft.write(ConsumerGroupRecord::PartitionMetadata { exists: false });

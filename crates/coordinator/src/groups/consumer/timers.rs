@@ -6,6 +6,7 @@ use super::leave::fence;
 use super::member::{Member, MemberState};
 use super::topics::Topics;
 use crate::context::Context;
+use crate::groups::cause::{Cause, Why};
 use crate::groups::classic::session_timer;
 use crate::machine::{Hard, Soft, StoredGroup};
 use crate::{GroupCoordinator, Timer};
@@ -65,8 +66,8 @@ pub(crate) fn session_expired(
     member_id: &Str,
     out: &mut Outcome<GroupCoordinator>,
 ) -> bool {
-    let reason = "its session expired";
-    expire(hard, soft, now, (group_id, member_id), reason, out)
+    let why = (Cause::SessionExpired, "its session expired");
+    expire(hard, soft, now, (group_id, member_id), why, out)
 }
 
 /// A member did not give its partitions away in time.
@@ -78,8 +79,8 @@ pub(crate) fn rebalance_timed_out(
     member_id: &Str,
     out: &mut Outcome<GroupCoordinator>,
 ) {
-    let reason = "it did not give its partitions away within the rebalance timeout";
-    expire(hard, soft, now, (group_id, member_id), reason, out);
+    let why = (Cause::RebalanceTimedOut, "it did not give its partitions away within the rebalance timeout");
+    expire(hard, soft, now, (group_id, member_id), why, out);
 }
 
 /// A member of the classic protocol did not join again, or did not ask for its assignment, in time.
@@ -92,8 +93,8 @@ pub(crate) fn classic_timed_out(
     out: &mut Outcome<GroupCoordinator>,
 ) {
     soft.rejoining.remove(&(group_id.clone(), member_id.clone()));
-    let reason = "it did not join or sync within the rebalance timeout";
-    expire(hard, soft, now, (group_id, member_id), reason, out);
+    let why = (Cause::RebalanceTimedOut, "it did not join or sync within the rebalance timeout");
+    expire(hard, soft, now, (group_id, member_id), why, out);
 }
 
 fn expire(
@@ -101,15 +102,15 @@ fn expire(
     soft: &mut Soft,
     now: Now,
     (group_id, member_id): (&Str, &Str),
-    reason: &str,
+    (cause, words): (Cause, &str),
     out: &mut Outcome<GroupCoordinator>,
 ) -> bool {
     let Some(StoredGroup::Consumer(group)) = hard.groups.get(group_id) else {
         return false;
     };
     if group.members.contains_key(member_id) {
-        let reason = format!("member {member_id} is removed: {reason}");
-        fence(group_id, group, std::slice::from_ref(member_id), &reason, soft, now, out);
+        let why = Why::new(cause, format!("member {member_id} is removed: {words}"));
+        fence(group_id, group, std::slice::from_ref(member_id), &why, soft, now, out);
     }
     true
 }
