@@ -13,7 +13,8 @@ from harness.run import run
 from harness.tools import Tools
 
 # Files of a topic that was deleted are gone at once, and what is dirty of them never goes to the disk.
-SETTINGS = {"log_segment_delete_delay_ms": 100}
+# The harness would have consumer groups assign with every change.
+SETTINGS = {"log_segment_delete_delay_ms": 100, "group_consumer_assignment_interval_ms": 1000}
 # Apache Kafka recovers 10,000 partitions before it answers.
 START_TIMEOUT_S = 600
 

@@ -5,6 +5,7 @@ from typing import Callable
 
 import alone
 import clients
+import groups
 import loads
 import sides
 
@@ -13,6 +14,7 @@ PRODUCE = "Produce as fast as the answers come"
 RATE = "Latency at a rate"
 FETCH = "Fetch"
 CLIENTS = "Unmodified clients"
+GROUPS = "Groups"
 
 LATENCIES = ("p50 ms", "p99 ms", "p99.9 ms")
 FLOW = ("MB/s", "CPU s a GiB")
@@ -57,6 +59,13 @@ def lonely(name, load, shows, most_rounds=100):
     return Work(START, name, load, shows, sides.DEFAULTS, alone=True, most_rounds=most_rounds)
 
 
+def of_groups(name, load, shows, alone=False):
+    return Work(GROUPS, name, load, shows, sides.DEFAULTS, alone, most_rounds=1 if alone else 2)
+
+
+BEATS = ("requests/s", "CPU us a request")
+SETTLING = ("settle s", "settle CPU s", "one more s", "one more CPU s")
+
 PARTITIONS = (
     "create s", "create and serve s", "memory MiB", "memory a partition KiB", "memory after load MiB", "served after kill -9 s",
 )  # fmt: skip
@@ -78,6 +87,14 @@ ALL = (
     at_rate(200, 16),
     at_rate(100, 1000),
     Work(RATE, "end to end at 200/s", loads.end_to_end, LATENCIES),
+    of_groups("heartbeats, classic", groups.heartbeats(True), BEATS),
+    of_groups("heartbeats, consumer", groups.heartbeats(False), BEATS),
+    of_groups("500 members, classic", groups.large(True, 500, 500), SETTLING),
+    of_groups("500 members, consumer", groups.large(False, 500, 500), SETTLING),
+    of_groups("5,000 members, classic", groups.large(True, 5000, 3000), SETTLING, alone=True),
+    of_groups("5,000 members, consumer", groups.large(False, 5000, 3000), SETTLING, alone=True),
+    of_groups("10,000 groups, classic", groups.many(True, 10_000), ("settle CPU s", "memory a group KiB"), alone=True),
+    of_groups("10,000 groups, consumer", groups.many(False, 10_000), ("settle CPU s", "memory a group KiB"), alone=True),
     fetch("fetch 1 MiB", loads.fetch(4, 1 << 20, 500, rounds=8)),
     fetch("fetch 16 KiB", loads.fetch(16, 16 << 10, 500, rounds=8)),
     fetch("fetch 1 MiB, cold", loads.fetch(4, 1 << 20, 500, rounds=1, cold=True)),

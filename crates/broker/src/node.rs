@@ -53,7 +53,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let Started { broker, bound, controller, registration } = tokio::task::spawn_blocking(|| start(options)).await??;
     let listeners: Vec<String> = bound.iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
     for listener in bound {
-        tokio::spawn(network::serve(broker.clone(), listener));
+        network::serve(broker.clone(), listener)?;
     }
     if let Some(address) = &http {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;

@@ -1,6 +1,6 @@
 //! A load of requests that are encoded once, so that the broker is the limit and not the client.
 //!
-//! `ottla-load produce|fetch|end-to-end|ask HOST:PORT TOPIC …`: prints one line of JSON with what was done.
+//! `ottla-load produce|fetch|end-to-end|ask|groups HOST:PORT TOPIC …`: prints one line of JSON with what was done.
 //! `ottla-load limits FOLDER`: what the machine can do without a broker.
 
 #![allow(clippy::disallowed_methods, reason = "a program without a runtime keeps its rate by sleeping")]
@@ -10,7 +10,9 @@ mod client;
 mod end_to_end;
 mod fetch;
 mod figures;
+mod groups;
 mod limits;
+mod members;
 mod prepared;
 mod produce;
 
@@ -26,6 +28,8 @@ enum Args {
     EndToEnd(Load<end_to_end::EndToEnd>),
     /// Sends small requests one after the other
     Ask(Load<ask::Ask>),
+    /// Has members of groups join, live, and make room for one more
+    Groups(Load<groups::Groups>),
     /// Measures bare calls of the kernel
     Limits(limits::Limits),
 }
@@ -46,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Args::Fetch(load) => load.what.run(&load.address, &load.topic)?.to_json(),
         Args::EndToEnd(load) => load.what.run(&load.address, &load.topic)?.to_json(),
         Args::Ask(load) => load.what.run(&load.address, &load.topic)?.to_json(),
+        Args::Groups(load) => load.what.run(&load.address, &load.topic)?,
         Args::Limits(limits) => limits.run()?,
     };
     println!("{done}");

@@ -4,17 +4,18 @@ use crate::{broker::Broker, network::connection::Connection};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
-use tokio::net::{TcpListener, TcpStream};
-use tracing::{debug, warn};
+use tokio::runtime::{self, Handle};
+use tracing::{debug, error, warn};
 
-/// Connections the kernel holds for us before we accept them, unless `socket.listen.backlog.size` says otherwise.
+/// How long to wait when there is no descriptor for a connection.
 const RETRY_ACCEPT: Duration = Duration::from_millis(50);
 
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
@@ -57,45 +58,63 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(backlog)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
-/// Accepts connections until the broker stops.
-pub(crate) async fn serve(broker: Arc<Broker>, bound: Bound) {
-    let stopping = broker.stopping.clone();
+/// Accepts connections until the broker stops, on a thread of its own: the runtime's threads may be busy for longer than
+/// the kernel's queue lasts, and whoever finds that full tries again a second later.
+pub(crate) fn serve(broker: Arc<Broker>, bound: Bound) -> io::Result<()> {
+    let connections = Handle::current();
+    let accepts = runtime::Builder::new_current_thread().enable_all().build()?;
+    let run = move || {
+        let Bound { name, listener, .. } = bound;
+        if let Err(error) = accepts.block_on(accept(&broker, &name, listener, &connections)) {
+            error!(listener = %name, %error, "cannot accept connections any more");
+        }
+    };
+    thread::Builder::new().name("acceptor".to_owned()).spawn(run)?;
+    Ok(())
+}
+
+async fn accept(broker: &Arc<Broker>, name: &Arc<str>, listener: TcpListener, connections: &Handle) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stopping.cancelled() => return,
-            accepted = bound.listener.accept() => accepted,
+            () = broker.stopping.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, peer)) => admit(&broker, &bound, stream, peer),
+        // It lives where connections do, not here.
+        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+            Ok((stream, peer)) => admit(broker, name, connections, stream, peer),
             Err(error) => {
                 // Out of descriptors, mostly: those that are open go on, and the next accept may succeed.
-                warn!(listener = %bound.name, %error, "cannot accept a connection");
+                warn!(listener = %name, %error, "cannot accept a connection");
                 tokio::time::sleep(RETRY_ACCEPT).await;
             }
         }
     }
 }
 
-fn admit(broker: &Arc<Broker>, bound: &Bound, stream: TcpStream, peer: SocketAddr) {
+fn admit(broker: &Arc<Broker>, name: &Arc<str>, connections: &Handle, stream: TcpStream, peer: SocketAddr) {
     let place = match broker.limits.admit(peer.ip()) {
         Ok(place) => place,
         Err(refused) => {
-            warn!(listener = %bound.name, %peer, "connection refused: {refused}");
+            warn!(listener = %name, %peer, "connection refused: {refused}");
             return;
         }
     };
     let id = NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed);
-    debug!(id, listener = %bound.name, %peer, "connected");
-    let connection = match Connection::new(broker.clone(), stream, id, bound.name.clone(), peer, place) {
+    debug!(id, listener = %name, %peer, "connected");
+    let _where_it_lives = connections.enter();
+    let stream = tokio::net::TcpStream::from_std(stream);
+    let connection = stream.and_then(|stream| Connection::new(broker.clone(), stream, id, name.clone(), peer, place));
+    let connection = match connection {
         Ok(connection) => connection,
         Err(error) => {
             debug!(id, %peer, %error, "lost while connecting");
             return;
         }
     };
-    broker.connections.spawn(connection.run());
+    broker.connections.spawn_on(connection.run(), connections);
 }

@@ -1,9 +1,9 @@
 //! A group of the consumer protocol becomes one of the classic protocol when the last member of the former goes.
 
-use super::assignment::{Assignment, without_epochs};
+use super::assignment::without_epochs;
 use super::draft::Draft;
 use super::embedded;
-use super::group::{ConsumerGroup, tombstones};
+use super::group::{ConsumerGroup, all_held, tombstones};
 use super::member::Member;
 use super::topics::Topics;
 use crate::groups::cause::Why;
@@ -63,22 +63,15 @@ fn convert(group_id: &Str, group: &ConsumerGroup, leaving: &[Str], topics: &Topi
     ClassicGroup::converted(group_id.clone(), group.epoch, members, now.wall_ms)
 }
 
-/// What the member may still be reading. Its target would not do, as it would be taken for what the member has should
-/// the group become one of the consumer protocol again before this member joined: another would get the rest too early.
-fn held(member: &Member) -> Assignment {
-    let mut held = without_epochs(&member.current.assigned);
-    for (topic_id, partitions) in without_epochs(&member.current.pending_revocation) {
-        held.entry(topic_id).or_default().extend(partitions);
-    }
-    held
-}
-
 fn classic_member(member: &Member, topics: &Topics) -> Option<classic::Member> {
     let classic = member.metadata.classic_member_metadata.as_ref()?;
     let protocols = classic.supported_protocols.iter();
     let version = classic.supported_protocols.first().map_or(0, |protocol| embedded::version(&protocol.metadata));
+    // What it may still be reading. Its target would not do, as it would be taken for what the member has should the
+    // group become one of the consumer protocol again before this member joined: another would get the rest too early.
+    let held = without_epochs(&all_held(member));
     // Names and numbers that were read from such a message fit into one.
-    let assignment = embedded::to_bytes(&held(member), topics, version).unwrap_or_else(|_| Bytes::new());
+    let assignment = embedded::to_bytes(&held, topics, version).unwrap_or_else(|_| Bytes::new());
     Some(classic::Member::converted(
         member.member_id.clone(),
         &member.metadata,
