@@ -5,7 +5,8 @@
 //!
 //! 1. replays the partition's log through [`CoordinatorRecord::decode`], batch by batch, telling it the producer id of a
 //!    transactional batch; a control record is [`CoordinatorRecord::TransactionEnd`];
-//! 2. activates the shard and sends [`Event::Configure`] and [`Event::Metadata`], again whenever these change;
+//! 2. activates the shard and sends [`Event::Configure`] and [`Event::Metadata`], again whenever these change; with the
+//!    first of the latter the sessions of members begin;
 //! 3. appends the records of each decision, as [`CoordinatorRecord::encode`] writes them, in one batch; they are at most
 //!    [`Settings::max_batch_bytes`];
 //! 4. writes [`Effect::Log`] to the broker's log;

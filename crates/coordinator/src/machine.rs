@@ -38,8 +38,10 @@ pub struct Hard {
 #[derive(Debug, Default)]
 pub struct Soft {
     pub(crate) settings: Settings,
+    /// Whether the members that the log knows were given their times.
+    has_begun: bool,
     /// Groups that something happened to since the log was loaded; the others are as `Hard` has them.
-    pub(crate) groups: BTreeMap<Str, ClassicGroup>,
+    pub(crate) groups: BTreeMap<Str, Box<ClassicGroup>>,
     /// The group with which the sweep for expired offsets goes on.
     pub(crate) expiry_cursor: Option<Str>,
     /// Groups that were warned of offsets that expire soon.
@@ -84,10 +86,10 @@ impl Soft {
             && let Some((group_id, stored)) = hard.groups.get_key_value(group_id)
             && let Some(group) = ClassicGroup::of(group_id, stored)
         {
-            self.groups.insert(group_id.clone(), group);
+            self.groups.insert(group_id.clone(), Box::new(group));
         }
         let context = Context { settings: &self.settings, now, out };
-        (self.groups.get_mut(group_id), context)
+        (self.groups.get_mut(group_id).map(Box::as_mut), context)
     }
 }
 
@@ -103,7 +105,12 @@ impl StateMachine for GroupCoordinator {
     fn decide(hard: &Hard, soft: &mut Soft, now: Now, event: Event, out: &mut Outcome<Self>) {
         match event {
             Event::Configure(settings) => configure(hard, soft, now, settings, out),
-            Event::Metadata(image) => soft.topics.update(image),
+            Event::Metadata(image) => {
+                soft.topics.update(image);
+                if !core::mem::replace(&mut soft.has_begun, true) {
+                    begin(hard, soft, now, out);
+                }
+            }
             Event::ConsumerGroupHeartbeat(ticket, request) => {
                 let reply = consumer::heartbeat(hard, soft, now, request, out);
                 out.reply(ticket, Reply::ConsumerGroupHeartbeat(reply));
@@ -184,17 +191,17 @@ impl StateMachine for GroupCoordinator {
             }
         }
     }
+}
 
-    fn activated(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<Self>) {
-        let mut context = soft.context(now, out);
-        for (group_id, stored) in &hard.groups {
-            match stored {
-                StoredGroup::Offsets => {}
-                StoredGroup::Classic(stored) => classic::loaded(group_id, stored, &mut context),
-                StoredGroup::Consumer(group) => consumer::loaded(group_id, group, &soft.topics, &mut context),
-            }
+/// Gives the members that the log knows their times, now that the settings and the configs of groups are known.
+fn begin(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<GroupCoordinator>) {
+    let mut context = soft.context(now, out);
+    for (group_id, stored) in &hard.groups {
+        match stored {
+            StoredGroup::Offsets => {}
+            StoredGroup::Classic(stored) => classic::loaded(group_id, stored, &mut context),
+            StoredGroup::Consumer(group) => consumer::loaded(group_id, group, &soft.topics, &mut context),
         }
-        context.set_timer(Timer::Expiry, soft.settings.offsets_retention_check_interval_ms);
     }
 }
 

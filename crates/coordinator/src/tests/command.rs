@@ -117,6 +117,7 @@ fn set(world: &mut World, words: &Words<'_>) {
     settings.max_batch_bytes = words.number("max_batch", settings.max_batch_bytes);
     settings.offset_metadata_max_bytes = words.number("max_metadata", settings.offset_metadata_max_bytes);
     settings.group_consumer_max_size = words.number("consumer_max_size", settings.group_consumer_max_size);
+    settings.group_consumer_session_timeout_ms = words.number("session", settings.group_consumer_session_timeout_ms);
     settings.group_consumer_assignment_interval_ms =
         words.number("assignment_interval", settings.group_consumer_assignment_interval_ms);
     settings.group_consumer_migration_policy = match words.named("migration") {

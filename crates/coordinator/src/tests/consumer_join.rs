@@ -299,3 +299,23 @@ fn who_describes_what_is_no_such_group_hears_so() {
         ",
     );
 }
+
+#[test]
+fn a_new_coordinator_gives_members_the_sessions_that_are_configured() {
+    check(
+        "
+        > topics t=1
+        > set session=3000
+        > hb 1 g m topics=t
+        1: m epoch=2 [t-0]
+        > failover
+        > wait 2999
+        > log
+        Epoch 2: member m joined
+        Epoch 2: uniform assigned to 1 members
+        > wait 1
+        > log
+        Epoch 3: member m is removed: its session expired
+        ",
+    );
+}

@@ -64,7 +64,8 @@ pub(crate) struct ClassicGroup {
     pub(super) protocol_name: Option<Str>,
     pub(super) generation_id: i32,
     pub(super) leader_id: Option<Str>,
-    members: BTreeMap<Str, Member>,
+    /// Boxed, for a tree has room for eleven where most groups have few.
+    members: BTreeMap<Str, Box<Member>>,
     /// Member ids by instance id.
     static_members: BTreeMap<Str, Str>,
     /// Ids handed out, whose members have yet to join with them.
@@ -149,15 +150,15 @@ impl ClassicGroup {
     }
 
     pub(crate) fn member(&self, member_id: &Str) -> Option<&Member> {
-        self.members.get(member_id)
+        self.members.get(member_id).map(Box::as_ref)
     }
 
     pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = &Member> {
-        self.members.values()
+        self.members.values().map(Box::as_ref)
     }
 
     pub(super) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.members.values_mut()
+        self.members.values_mut().map(Box::as_mut)
     }
 
     pub(crate) fn is_leader(&self, member_id: &Str) -> bool {
@@ -251,7 +252,7 @@ impl ClassicGroup {
         self.awaiting_join += usize::from(member.is_awaiting_join());
         self.pending_join.remove(&member_id);
         // A record may name a member twice; the last counts.
-        if let Some(other) = self.members.insert(member_id, member) {
+        if let Some(other) = self.members.insert(member_id, Box::new(member)) {
             self.discount_protocols(&other.protocols);
         }
     }
@@ -269,7 +270,7 @@ impl ClassicGroup {
         if self.is_leader(member_id) {
             self.leader_id = self.members.keys().next().cloned();
         }
-        Some(member)
+        Some(*member)
     }
 
     /// Gives a static member another id, and with it the old one's place (KIP-345).
@@ -336,7 +337,7 @@ impl ClassicGroup {
 
     /// If the leader has not joined, one who has becomes the leader; false if nobody has.
     pub(super) fn elect_joined_leader(&mut self) -> bool {
-        let has_joined = |id: &Str| self.members.get(id).is_some_and(Member::is_awaiting_join);
+        let has_joined = |id: &Str| self.member(id).is_some_and(Member::is_awaiting_join);
         if self.leader_id.as_ref().is_some_and(has_joined) {
             return true;
         }

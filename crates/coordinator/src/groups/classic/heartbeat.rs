@@ -52,7 +52,8 @@ pub(crate) fn heartbeat(
 /// Gives a member its whole session again.
 pub(crate) fn restart_session(group: &ClassicGroup, cx: &mut Context<'_>, member_id: &Str) {
     if let Some(member) = group.member(member_id) {
-        restart_session_with(group, cx, member_id, i64::from(member.session_timeout_ms));
+        // The group's own name for it: that of a request would keep the whole request in memory.
+        restart_session_with(group, cx, &member.member_id, i64::from(member.session_timeout_ms));
     }
 }
 

@@ -131,7 +131,7 @@ pub(crate) fn join(
         }
         let group_id = group_id.detached();
         let group = ClassicGroup::new(group_id.clone(), Some(now.wall_ms));
-        soft.groups.insert(group_id, group);
+        soft.groups.insert(group_id, Box::new(group));
     }
     let (Some(group), mut cx) = soft.group(hard, &group_id, now, out) else {
         let mut cx = soft.context(now, out);

@@ -53,7 +53,7 @@ pub(super) fn downgrade(
     draft.finish(&mut cx);
     cx.info(&group_id, "The group is one of the classic protocol again".to_owned());
     classic::begin(&mut classic, &mut cx, why);
-    soft.groups.insert(group_id.clone(), classic);
+    soft.groups.insert(group_id.clone(), Box::new(classic));
     soft.forget_consumer_group(&group_id);
 }
 

@@ -140,14 +140,16 @@ fn live(
     }
     let answer = answer(request, &before, &member, soft);
     let wants_regexes = regex::wants_refresh(&draft.group_id, draft.group(), &member, regex_change, soft, now);
+    // Timers outlive the request, and its text would keep it in memory.
+    let group_id = draft.group_id.clone();
     open::close(draft, hard, soft, now, out)?;
     let mut cx = soft.context(now, out);
     if has_moved {
-        keep_rebalance_timer(&mut cx, &request.group_id, &member);
+        keep_rebalance_timer(&mut cx, &group_id, &member);
     }
-    keep_session(&mut cx, &soft.topics, &request.group_id, &member);
+    keep_session(&mut cx, &soft.topics, &group_id, &member);
     if wants_regexes {
-        regex::schedule(&mut cx, &request.group_id);
+        regex::schedule(&mut cx, &group_id);
     }
     Ok(answer)
 }
