@@ -68,6 +68,9 @@ def test_reset_offsets(tools, consumed):
     assert resets(groups(tools, *reset, "--to-latest", "--dry-run")) == ends
     assert resets(groups(tools, *reset, "--to-datetime", "2000-01-01T00:00:00.000", "--dry-run")) == {0: 0, 1: 0}
     assert resets(groups(tools, *reset, "--to-offset", 1_000, "--dry-run")) == ends
+    assert resets(groups(tools, *reset, "--by-duration", "P1D", "--dry-run")) == {0: 0, 1: 0}
+    everything = ("--group", group, "--all-topics", "--reset-offsets", "--to-earliest", "--dry-run")
+    assert resets(groups(tools, *everything)) == {0: 0, 1: 0}
     described = positions(groups(tools, "--describe", "--group", group))
     assert {part: committed for part, (committed, _, _) in described.items()} == {0: "7", 1: "7"}
     assert len(tools.consume(topic, 20 - 14, "--group", group)) == 6
