@@ -36,6 +36,10 @@ def franz_go():
     return _from_setup("COMPAT_FRANZ_GO")
 
 
+def sarama():
+    return _from_setup("COMPAT_SARAMA")
+
+
 def kafkajs():
     return _from_setup("COMPAT_KAFKAJS")
 
