@@ -32,6 +32,10 @@ def kafka_suite():
     return _from_setup("COMPAT_KAFKA_SUITE")
 
 
+def streams():
+    return _from_setup("COMPAT_STREAMS")
+
+
 def franz_go():
     return _from_setup("COMPAT_FRANZ_GO")
 

@@ -23,6 +23,24 @@ def tool(main, *arguments, classes=None):
     return ["java", *_FLAGS, *flags, "-cp", class_path, main, *map(str, arguments)]
 
 
+def on_suite_jars(main, *arguments, classes=None):
+    """The argument list that runs a main class on the jars of Kafka's tests, which Streams and Connect are among."""
+    jars = installed.kafka_suite_jars()
+    class_path = (jars / "classpath").read_text().strip()
+    if classes:
+        class_path += f":{classes}"
+    flags = [
+        "-Xmx256m",
+        f"-XX:SharedArchiveFile={jars}/broker.jsa",
+        "-Xlog:disable",
+        "-Xlog:all=error:stderr",
+        f"-Dlog4j2.configurationFile={installed.COMPAT_TESTS}/kafka-suite/log4j2.properties",
+    ]
+    # It must not outlive the tests, however these end.
+    command = ["setpriv", "--pdeathsig", "KILL", "java", *_FLAGS, *flags, "-cp", class_path, main]
+    return [*command, *map(str, arguments)]
+
+
 # What kafka-server-start.sh gives a broker, for measuring it.
 AS_RELEASED = [
     "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",

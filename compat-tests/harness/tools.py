@@ -24,6 +24,7 @@ MAIN_CLASSES = {
     "kafka-reassign-partitions": f"{_TOOLS}.reassign.ReassignPartitionsCommand",
     "kafka-producer-perf-test": f"{_TOOLS}.ProducerPerformance",
     "kafka-storage": "kafka.tools.StorageTool",
+    "kafka-streams-application-reset": f"{_TOOLS}.StreamsResetter",
     "kafka-topics": f"{_TOOLS}.TopicCommand",
     "kafka-verifiable-consumer": f"{_TOOLS}.VerifiableConsumer",
     "kafka-verifiable-producer": f"{_TOOLS}.VerifiableProducer",

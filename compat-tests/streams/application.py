@@ -1,0 +1,99 @@
+"""The word count of WordCount.java: its instances, what goes in and what comes out."""
+
+import re
+import time
+from collections import Counter, defaultdict
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from harness import installed, java, topics
+from harness.process import Client
+
+PARTITIONS = 3
+# The first half reads the input, the second counts; between them are the words by their partition.
+ALL_TASKS = sorted(f"{half}_{partition}" for half in (0, 1) for partition in range(PARTITIONS))
+DEADLINE_S = 60
+
+
+def eventually(question, otherwise):
+    """Asks until the answer is true, and returns it."""
+    end = time.monotonic() + DEADLINE_S
+    while not (answer := question()):
+        assert time.monotonic() < end, f"after {DEADLINE_S} s: {otherwise}"
+        time.sleep(0.02)
+    return answer
+
+
+class Instance(Client):
+    """A process of the application."""
+
+    def tasks(self):
+        """What it runs, or nothing while that is being changed."""
+        self.say("?")
+        state, *tasks = self.wait_for(lambda line: re.fullmatch(r"[A-Z_]+( \d+_\d+)*", line)).split()
+        return tasks if state == "RUNNING" else []
+
+
+class Application:
+    """Its topics, its group and its counts so far."""
+
+    def __init__(self, bootstrap, name, folder):
+        self.bootstrap, self.name, self._folder = bootstrap, name, folder
+        self.input = topics.create(bootstrap, f"{name}-input", PARTITIONS)
+        self.output = topics.create(bootstrap, f"{name}-output")
+        self.expected = Counter()
+        self.counts = defaultdict(list)
+        settings = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self._producer = Producer({**settings, "enable.idempotence": True})
+        self._reader = Consumer({**settings, "group.id": f"{name}-reader", "enable.auto.commit": False})
+        self._reader.assign([TopicPartition(self.output, 0, 0)])
+
+    def instance(self, state):
+        """An instance that keeps its stores in a folder of this name."""
+        return Instance(java.on_suite_jars(
+            "ottla.streams.WordCount", self.bootstrap, self.name, self.input, self.output, self._folder / state,
+            classes=installed.streams(),
+        ))  # fmt: skip
+
+    def send(self, vocabulary, lines):
+        """Sends lines of 3 words, which is done when their counts are."""
+        for number in range(lines):
+            words = [f"{vocabulary}{(number * step) % 10}" for step in (1, 3, 7)]
+            self.expected.update(words)
+            self._producer.produce(self.input, " ".join(words), partition=number % PARTITIONS)
+            self._producer.poll(0)
+
+    def read(self):
+        """Adds what has come out since to `counts`, for each word one after the other."""
+        for message in self._reader.consume(10_000, timeout=0.05):
+            assert not message.error(), message.error()
+            self.counts[message.key().decode()].append(int(message.value()))
+        return self.counts
+
+    def wait_for_counts(self):
+        """Until as many of each word have been counted as were sent, or more."""
+
+        def counted():
+            counts = self.read()
+            return all(counts[word] and counts[word][-1] >= count for word, count in self.expected.items())
+
+        eventually(counted, "words were not counted")
+
+    def wait_for_commits(self):
+        """Until all that is in the input and between the halves is committed as done."""
+        group = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.name, "log_level": 0})
+        read = [
+            TopicPartition(topic, partition)
+            for topic in (self.input, f"{self.name}-counts-repartition") for partition in range(PARTITIONS)
+        ]  # fmt: skip
+
+        def committed():
+            ends = [group.get_watermark_offsets(each, DEADLINE_S)[1] for each in read]
+            done = [max(0, each.offset) for each in group.committed(read, DEADLINE_S)]
+            return done == ends
+
+        eventually(committed, "not all was committed")
+        group.close()
+
+    def close(self):
+        self._reader.close()

@@ -1,0 +1,114 @@
+"""Kafka Streams: an application that counts words, with a repartition topic and a store with its changelog."""
+
+from contextlib import ExitStack
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from application import ALL_TASKS, PARTITIONS, Application, eventually
+from harness.tools import run_tool
+from harness.topics import wait
+
+
+@pytest.fixture
+def application(fresh, tmp_path):
+    """application(broker): its topics in this broker, its stores in the case's folder."""
+    made = []
+
+    def make(broker):
+        made.append(Application(broker.bootstrap, fresh("app"), tmp_path))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def internal_topics(app):
+    """{name: (partitions, cleanup policy)} of those that are there."""
+    admin = AdminClient({"bootstrap.servers": app.bootstrap, "log_level": 0})
+    found = {name: topic for name, topic in admin.list_topics().topics.items() if name.startswith(f"{app.name}-counts-")}
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in found]
+    configs = {each.name: config for each, config in wait(admin.describe_configs(asked)).items()} if asked else {}
+    return {name: (len(topic.partitions), configs[name]["cleanup.policy"].value) for name, topic in found.items()}
+
+
+def once(expected):
+    """Each word's counts when no word was taken twice: 1, 2, …"""
+    return {word: list(range(1, count + 1)) for word, count in expected.items()}
+
+
+def test_word_count(application, broker):
+    """Each word's counts come out as 1, 2, …; the internal topics have the partitions and the cleanup they need."""
+    app = application(broker)
+    app.send("a", 1_000)
+    with app.instance("one"):
+        app.wait_for_counts()
+    assert app.read() == once(app.expected)
+    assert internal_topics(app) == {
+        f"{app.name}-counts-repartition": (PARTITIONS, "delete"), f"{app.name}-counts-changelog": (PARTITIONS, "compact"),
+    }  # fmt: skip
+
+
+def test_tasks_move(application, broker):
+    """A second instance takes half of the tasks over, and all when the first is stopped; no word is lost or taken twice."""
+    app = application(broker)
+    with ExitStack() as stays:
+        with app.instance("one") as first:
+            eventually(lambda: first.tasks() == ALL_TASKS, "not begun")
+            app.send("a", 300)
+            app.wait_for_counts()
+            app.send("b", 300)
+            second = stays.enter_context(app.instance("two"))
+            eventually(lambda: second.tasks() and sorted(first.tasks() + second.tasks()) == ALL_TASKS, "not shared out")
+            assert len(first.tasks()) == len(second.tasks()) == len(ALL_TASKS) // 2
+            app.wait_for_counts()
+            app.send("c", 300)
+        eventually(lambda: second.tasks() == ALL_TASKS, "not taken over")
+        app.send("d", 300)
+        app.wait_for_counts()
+    assert app.read() == once(app.expected)
+
+
+def test_killed_broker(application, start_broker):
+    """Words sent around a broker's kill -9 are counted at least once, those before and after it exactly once."""
+    broker = start_broker()
+    app = application(broker)
+    with app.instance("one"):
+        app.send("before", 300)
+        app.wait_for_counts()
+        app.wait_for_commits()
+        app.send("during", 5_000)
+        eventually(lambda: any(word.startswith("during") for word in app.read()), "no word during the kill")
+        broker.kill()
+        broker.start()
+        app.wait_for_counts()
+        app.wait_for_commits()
+        app.send("after", 300)
+        app.wait_for_counts()
+        app.wait_for_commits()
+    exact = {word: count for word, count in app.expected.items() if not word.startswith("during")}
+    assert {word: counts for word, counts in app.read().items() if word in exact} == once(exact)
+
+
+def test_application_reset(application, broker):
+    """kafka-streams-application-reset puts the input back to its start and deletes the internal topics: all is counted again."""
+    app = application(broker)
+    app.send("a", 300)
+    with app.instance("one"):
+        app.wait_for_counts()
+        app.wait_for_commits()
+    assert len(internal_topics(app)) == 2
+    done = run_tool(
+        "kafka-streams-application-reset", "--bootstrap-server", broker.bootstrap, "--application-id", app.name,
+        "--input-topics", app.input,
+    )  # fmt: skip
+    for partition in range(PARTITIONS):
+        assert f"Topic: {app.input} Partition: {partition} Offset: 0" in done.lines, done
+    eventually(lambda: not internal_topics(app), "internal topics are still there")
+    first = app.read()
+    assert first == once(app.expected)
+    app.counts.clear()
+    with app.instance("afresh"):
+        app.wait_for_counts()
+    assert app.read() == once(app.expected)
