@@ -7,7 +7,7 @@ import time
 
 
 class Client:
-    """Started on `with`, ended by SIGTERM when the block ends; stdout and stderr are one stream."""
+    """Started on `with`, ended by SIGTERM when the block ends; stdout and stderr are one stream, shown if the block fails."""
 
     def __init__(self, command):
         self._command = list(map(str, command))
@@ -44,7 +44,12 @@ class Client:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
-    def __exit__(self, *_):
+    def kill(self):
+        """SIGKILL, in place of the end of the block."""
+        self._process.kill()
+        self._process.wait()
+
+    def __exit__(self, problem, *_):
         self._process.stdin.close()
         self._process.terminate()
         try:
@@ -56,3 +61,12 @@ class Client:
         finally:
             self._reader.join(timeout=10)
             self._process.stdout.close()
+            if problem:
+                self._show()
+
+    def _show(self):
+        while not self._lines.empty():
+            line = self._lines.get()
+            if line is not None:
+                self.seen.append(line)
+        print("\n".join([f"--- {' '.join(self._command[-4:])} said:", *self.seen]))
