@@ -28,7 +28,7 @@ pub(crate) fn measure(hard: &Hard, soft: &Soft) -> Vec<MeasuredGroup> {
 fn measured(hard: &Hard, soft: &Soft, group: ListedGroup) -> MeasuredGroup {
     let ListedGroup { group_id, state, group_type, .. } = group;
     let members = match hard.groups.get(&group_id) {
-        Some(StoredGroup::Consumer(group)) => group.members.len(),
+        Some(StoredGroup::Consumer(group)) => group.members.size(),
         _ => view(hard, soft, &group_id).map_or(0, |group| group.members().len()),
     };
     let topics = hard.offsets.of_group(&group_id).into_iter().flatten();

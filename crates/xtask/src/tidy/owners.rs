@@ -37,6 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("snap", &["protocol"]),
     ("zstd", &["protocol"]),
     ("regex", &["coordinator"]),
+    ("rpds", &["coordinator"]),
     ("twox-hash", &["coordinator"]),
     ("raft", &["quorum"]),
     ("rocksdb", &["quorum"]),

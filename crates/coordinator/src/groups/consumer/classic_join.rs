@@ -55,7 +55,7 @@ fn admit(group: &ConsumerGroup, member_id: &Str, request: &JoinGroup, soft: &Sof
         return Err(Error::InconsistentGroupProtocol);
     }
     let max = soft.settings.group_consumer_max_size;
-    let is_full = i32::try_from(group.members.len()).map_or(true, |members| members >= max);
+    let is_full = i32::try_from(group.members.size()).map_or(true, |members| members >= max);
     if is_full && !group.members.contains_key(member_id) {
         return Err(Error::GroupMaxSizeReached);
     }

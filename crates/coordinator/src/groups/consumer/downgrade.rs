@@ -16,7 +16,7 @@ use ottla_state_machine::{Now, Outcome};
 /// Whether the group, that is without those who go, may become one of the classic protocol.
 pub(super) fn may_downgrade(group: &ConsumerGroup, leaving: &[Str], soft: &Soft) -> bool {
     let leaving: Vec<&Member> = leaving.iter().filter_map(|member_id| group.members.get(member_id)).collect();
-    let stay = group.members.len().saturating_sub(leaving.len());
+    let stay = group.members.size().saturating_sub(leaving.len());
     let classic_leaving = leaving.iter().filter(|member| member.is_classic()).count();
     let all_classic = group.classic_members.saturating_sub(classic_leaving) == stay;
     all_classic && stay > 0 && is_allowed(stay, soft)
@@ -24,8 +24,8 @@ pub(super) fn may_downgrade(group: &ConsumerGroup, leaving: &[Str], soft: &Soft)
 
 /// Whether the group may become one of the classic protocol once a static member of that takes the place of another.
 pub(super) fn may_replace(group: &ConsumerGroup, replaced: &Member, soft: &Soft) -> bool {
-    let all_classic = !replaced.is_classic() && group.classic_members == group.members.len().saturating_sub(1);
-    all_classic && is_allowed(group.members.len(), soft)
+    let all_classic = !replaced.is_classic() && group.classic_members == group.members.size().saturating_sub(1);
+    all_classic && is_allowed(group.members.size(), soft)
 }
 
 fn is_allowed(size: usize, soft: &Soft) -> bool {

@@ -16,6 +16,9 @@ const NO_ASSIGNMENT_EPOCH: i32 = -1;
 /// The epoch of a new group; that nobody has anything is its assignment, until there is something to assign.
 const FIRST_GROUP_EPOCH: i32 = 1;
 
+/// A map of which a copy costs nothing, and a change of the copy little: a draft of a group of thousands is one.
+pub(crate) type Map<K, V> = rpds::RedBlackTreeMapSync<K, V>;
+
 /// A group.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ConsumerGroup {
@@ -25,17 +28,17 @@ pub(crate) struct ConsumerGroup {
     pub(crate) assignment_timestamp_ms: i64,
     /// A record of brokers before 4.1 is there, to be deleted.
     pub(crate) has_partition_metadata: bool,
-    pub(crate) members: BTreeMap<Str, Member>,
-    pub(crate) targets: BTreeMap<Str, Arc<Assignment>>,
+    pub(crate) members: Map<Str, Member>,
+    pub(crate) targets: Map<Str, Arc<Assignment>>,
     /// The member of each instance id.
-    pub(crate) instances: BTreeMap<Str, Str>,
+    pub(crate) instances: Map<Str, Str>,
     pub(crate) regexes: BTreeMap<Str, Arc<ConsumerGroupRegularExpressionValue>>,
     /// How many members name each topic.
     pub(crate) topics: BTreeMap<Str, usize>,
     /// How many members name each regular expression.
     pub(crate) regex_subscribers: BTreeMap<Str, usize>,
     /// How many members have each partition, or have not given it away yet: one while all goes well.
-    pub(crate) holders: BTreeMap<Uuid, BTreeMap<i32, usize>>,
+    pub(crate) holders: Map<(Uuid, i32), usize>,
     pub(crate) classic_members: usize,
 }
 
@@ -47,13 +50,13 @@ impl Default for ConsumerGroup {
             assignment_epoch: FIRST_GROUP_EPOCH,
             assignment_timestamp_ms: 0,
             has_partition_metadata: false,
-            members: BTreeMap::new(),
-            targets: BTreeMap::new(),
-            instances: BTreeMap::new(),
+            members: Map::default(),
+            targets: Map::default(),
+            instances: Map::default(),
             regexes: BTreeMap::new(),
             topics: BTreeMap::new(),
             regex_subscribers: BTreeMap::new(),
-            holders: BTreeMap::new(),
+            holders: Map::default(),
             classic_members: 0,
         }
     }
@@ -79,10 +82,10 @@ impl ConsumerGroup {
                 (self.assignment_epoch, self.assignment_timestamp_ms) = (epoch, timestamp_ms);
             }
             ConsumerGroupRecord::TargetMember(member_id, Some(value)) => {
-                self.targets.insert(member_id.clone(), Arc::new(read_target(value)));
+                self.targets.insert_mut(member_id.clone(), Arc::new(read_target(value)));
             }
             ConsumerGroupRecord::TargetMember(member_id, None) => {
-                self.targets.remove(member_id);
+                self.targets.remove_mut(member_id);
             }
             ConsumerGroupRecord::Current(member_id, Some(value)) => {
                 let member = self.member_or_new(member_id);
@@ -122,7 +125,7 @@ impl ConsumerGroup {
 
     /// Whether anybody has the partition, or has not given it away yet.
     pub(crate) fn is_held(&self, topic_id: Uuid, partition: i32) -> bool {
-        self.holders.get(&topic_id).is_some_and(|partitions| partitions.contains_key(&partition))
+        self.holders.contains_key(&(topic_id, partition))
     }
 
     /// Whether anybody reads the topic, by its name or by an expression that is resolved.
@@ -132,16 +135,17 @@ impl ConsumerGroup {
     }
 
     fn put(&mut self, member: Member) {
-        if let Some(before) = self.members.remove(&member.member_id) {
+        if let Some(before) = self.members.get(&member.member_id).cloned() {
             self.uncount(&before);
         }
         self.count(&member);
-        self.members.insert(member.member_id.clone(), member);
+        self.members.insert_mut(member.member_id.clone(), member);
     }
 
     fn remove(&mut self, member_id: &Str) {
-        if let Some(member) = self.members.remove(member_id) {
+        if let Some(member) = self.members.get(member_id).cloned() {
             self.uncount(&member);
+            self.members.remove_mut(member_id);
         }
     }
 
@@ -165,11 +169,12 @@ impl ConsumerGroup {
             *self.regex_subscribers.entry(regex.clone()).or_default() += 1;
         }
         if let Some(instance_id) = member.instance_id() {
-            self.instances.insert(instance_id.clone(), member.member_id.clone());
+            self.instances.insert_mut(instance_id.clone(), member.member_id.clone());
         }
         self.classic_members += usize::from(member.is_classic());
-        for (topic_id, partition) in held(member) {
-            *self.holders.entry(topic_id).or_default().entry(partition).or_default() += 1;
+        for held in held(member) {
+            let holders = self.holders.get(&held).map_or(1, |holders| *holders + 1);
+            self.holders.insert_mut(held, holders);
         }
     }
 
@@ -181,14 +186,14 @@ impl ConsumerGroup {
         if let Some(instance_id) = member.instance_id()
             && self.instances.get(instance_id) == Some(&member.member_id)
         {
-            self.instances.remove(instance_id);
+            self.instances.remove_mut(instance_id);
         }
         self.classic_members -= usize::from(member.is_classic());
-        for (topic_id, partition) in held(member) {
-            if let Some(partitions) = self.holders.get_mut(&topic_id) {
-                decrement(partitions, &partition);
-                if partitions.is_empty() {
-                    self.holders.remove(&topic_id);
+        for held in held(member) {
+            match self.holders.get(&held) {
+                Some(holders) if *holders > 1 => self.holders.insert_mut(held, *holders - 1),
+                _ => {
+                    self.holders.remove_mut(&held);
                 }
             }
         }
@@ -240,12 +245,12 @@ pub(crate) fn removal_records(member_id: &Str) -> [ConsumerGroupRecord; 3] {
 
 /// The records by which a whole group goes.
 pub(crate) fn tombstones(group: &ConsumerGroup) -> Vec<ConsumerGroupRecord> {
-    let members = group.members.keys();
+    let members = || group.members.keys();
     let mut records: Vec<_> =
-        members.clone().map(|member_id| ConsumerGroupRecord::Current(member_id.clone(), None)).collect();
-    records.extend(members.clone().map(|member_id| ConsumerGroupRecord::TargetMember(member_id.clone(), None)));
+        members().map(|member_id| ConsumerGroupRecord::Current(member_id.clone(), None)).collect();
+    records.extend(members().map(|member_id| ConsumerGroupRecord::TargetMember(member_id.clone(), None)));
     records.push(ConsumerGroupRecord::Target(None));
-    records.extend(members.map(|member_id| ConsumerGroupRecord::Member(member_id.clone(), None)));
+    records.extend(members().map(|member_id| ConsumerGroupRecord::Member(member_id.clone(), None)));
     records.extend(group.regexes.keys().map(|regex| ConsumerGroupRecord::Regex(regex.clone(), None)));
     records.push(ConsumerGroupRecord::PartitionMetadata { exists: false });
     records.push(ConsumerGroupRecord::Group(None));

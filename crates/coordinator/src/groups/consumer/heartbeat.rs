@@ -164,7 +164,7 @@ pub(super) fn joined_or_changed(what: &str, member: &Member, is_new: bool) -> Wh
 
 fn has_room(group: &ConsumerGroup, member_id: &Str, soft: &Soft) -> Result<(), Refused> {
     let max = soft.settings.group_consumer_max_size;
-    let is_full = i32::try_from(group.members.len()).map_or(true, |members| members >= max);
+    let is_full = i32::try_from(group.members.size()).map_or(true, |members| members >= max);
     match is_full && (member_id.is_empty() || !group.members.contains_key(member_id)) {
         true => Err(Refused::new(
             Error::GroupMaxSizeReached,

@@ -121,3 +121,47 @@ fn write_text(hasher: &mut XxHash3_64, text: &str) {
     text.encode_utf16().for_each(|unit| hasher.write(&unit.to_le_bytes()));
     write_int(hasher, text.encode_utf16().count());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::stored::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
+
+    fn topics() -> Topics {
+        let mut image = Image::default();
+        for (broker_id, rack) in [(1, Some("rack-y")), (2, Some("rack-x")), (3, None)] {
+            let rack = rack.map(Str::from_static);
+            let record = RegisterBrokerRecord { broker_id, rack, fenced: false, ..Default::default() };
+            image.apply(&record.into()).unwrap();
+        }
+        let [mut topic, mut plain] = [[0; 16]; 2];
+        topic.copy_from_slice(b"\x01\x02\x03\x04\x05\x06\x07\x08\xf9\x0a\x0b\x0c\x0d\x0e\x0f\x10");
+        plain.copy_from_slice(b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02");
+        let all: [(_, _, &[&[i32]]); 2] =
+            [("topic", topic, &[&[1], &[1, 2, 3], &[3]]), ("plain", plain, &[&[3], &[3]])];
+        for (name, id, partitions) in all {
+            let topic_id = Uuid::from_bytes(id);
+            image.apply(&TopicRecord { name: Str::from_static(name), topic_id, ..Default::default() }.into()).unwrap();
+            for (partition_id, replicas) in (0..).zip(partitions) {
+                let replicas = replicas.to_vec();
+                let record = PartitionRecord { partition_id, topic_id, replicas, ..Default::default() };
+                image.apply(&record.into()).unwrap();
+            }
+        }
+        let mut topics = Topics::default();
+        topics.update(Arc::new(image));
+        topics
+    }
+
+    /// What `Utils.computeGroupHash` of Kafka 4.3.1's coordinator gives for the same topics.
+    #[test]
+    fn hashes_are_kafkas() {
+        let mut topics = topics();
+        let mut hash = |names: &[&'static str]| topics.hash(&names.iter().map(|name| Str::from_static(name)).collect());
+        assert_eq!(hash(&["topic", "plain"]), 5579484823353506049);
+        assert_eq!(hash(&["topic", "missing", "plain"]), 5579484823353506049);
+        assert_eq!(hash(&["missing"]), 0);
+        assert_eq!(topics.topic_hash(&Str::from_static("topic")), Some(7818040262406726265));
+        assert_eq!(topics.topic_hash(&Str::from_static("plain")), Some(6179098154744304439));
+    }
+}
