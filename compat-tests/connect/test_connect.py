@@ -3,7 +3,8 @@
 import pytest
 
 from harness.tools import table
-from worker import distributed, eventually, sink, source, standalone
+from harness.waiting import eventually
+from worker import distributed, sink, source, standalone
 
 
 class Lines:
@@ -19,13 +20,13 @@ class Lines:
             file.writelines(f"line {self.written + each}\n" for each in range(count))
         self.written += count
 
-    def expected(self):
-        return [f"line {number}" for number in range(self.written)]
-
     def come_out(self):
         """All lines, each once and in order."""
         eventually(lambda: self.output.read_text().count("\n") >= self.written, "not all lines came out")
-        assert self.output.read_text().splitlines() == self.expected()
+        self.are_as_written()
+
+    def are_as_written(self):
+        assert self.output.read_text().splitlines() == [f"line {number}" for number in range(self.written)]
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def test_standalone(broker, topic, lines, tmp_path):
     lines.write(2_000)
     with standalone(broker.bootstrap, tmp_path / "worker", connectors):
         lines.come_out()
+    lines.are_as_written()
 
 
 def test_distributed(broker, tools, topic, fresh, lines, tmp_path):
@@ -78,3 +80,4 @@ def test_distributed(broker, tools, topic, fresh, lines, tmp_path):
         lines.write(2_000)
         eventually(lambda: stays.places() == dict.fromkeys(parts, stays.address), "not taken over")
         lines.come_out()
+    lines.are_as_written()

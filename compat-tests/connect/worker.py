@@ -1,24 +1,14 @@
 """Workers of Kafka Connect, and its connectors from and to a file."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 
 from harness import java, ports
 from harness.process import Client
+from harness.waiting import DEADLINE_S, eventually
 
 _CLI = "org.apache.kafka.connect.cli"
-_DEADLINE_S = 60
-
-
-def eventually(question, otherwise):
-    """Asks until the answer is true, and returns it."""
-    end = time.monotonic() + _DEADLINE_S
-    while not (answer := question()):
-        assert time.monotonic() < end, f"after {_DEADLINE_S} s: {otherwise}"
-        time.sleep(0.05)
-    return answer
 
 
 def source(file, topic):
@@ -59,7 +49,7 @@ class Worker(Client):
         data = body and json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.address}{path}", data, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=_DEADLINE_S) as answer:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

@@ -56,7 +56,7 @@ func (m *member) ConsumeClaim(given sarama.ConsumerGroupSession, claim sarama.Co
 	}
 }
 
-// join starts a member; leave ends it after its last commit, and with it the group's knowledge of it unless it is static.
+// join starts a member.
 func (r *run) join(topic, group string, changes ...func(*sarama.Config)) (*member, error) {
 	changes = append(changes, func(config *sarama.Config) {
 		config.Consumer.Return.Errors = true
@@ -90,6 +90,7 @@ func (r *run) join(topic, group string, changes ...func(*sarama.Config)) (*membe
 	return self, nil
 }
 
+// leave ends a member after its last commit; the group keeps its place if it is static.
 func (m *member) leave() error {
 	err := m.group.Close()
 	m.done.Wait()
@@ -181,9 +182,7 @@ func (r *run) rebalances(strategy func() sarama.BalanceStrategy, divided func(fi
 		return count.err
 	}
 	seen := map[string]int{}
-	for len(second.records) > 0 {
-		seen[string((<-second.records).Value)]++
-	}
+	second.drain(seen)
 	for len(seen) < count.records {
 		select {
 		case record := <-first.records:
@@ -194,12 +193,23 @@ func (r *run) rebalances(strategy func() sarama.BalanceStrategy, divided func(fi
 			return fmt.Errorf("%d of %d records were consumed", len(seen), count.records)
 		}
 	}
+	if err := first.leave(); err != nil {
+		return err
+	}
+	first.drain(seen)
 	for value, times := range seen {
 		if err := equal(1, times, "times that "+value+" was consumed"); err != nil {
 			return err
 		}
 	}
-	return first.leave()
+	return nil
+}
+
+// drain counts the values that a member consumed before it left.
+func (m *member) drain(seen map[string]int) {
+	for len(m.records) > 0 {
+		seen[string((<-m.records).Value)]++
+	}
 }
 
 // busy waits until each member has consumed 100 records more.

@@ -1,27 +1,17 @@
 """The word count of WordCount.java: its instances, what goes in and what comes out."""
 
 import re
-import time
 from collections import Counter, defaultdict
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from harness import installed, java, topics
 from harness.process import Client
+from harness.waiting import DEADLINE_S, eventually
 
 PARTITIONS = 3
 # The first half reads the input, the second counts; between them are the words by their partition.
 ALL_TASKS = sorted(f"{half}_{partition}" for half in (0, 1) for partition in range(PARTITIONS))
-DEADLINE_S = 60
-
-
-def eventually(question, otherwise):
-    """Asks until the answer is true, and returns it."""
-    end = time.monotonic() + DEADLINE_S
-    while not (answer := question()):
-        assert time.monotonic() < end, f"after {DEADLINE_S} s: {otherwise}"
-        time.sleep(0.02)
-    return answer
 
 
 class Instance(Client):
@@ -78,6 +68,13 @@ class Application:
             return all(counts[word] and counts[word][-1] >= count for word, count in self.expected.items())
 
         eventually(counted, "words were not counted")
+
+    def all_counts(self):
+        """All that has come out, also what nobody waited for."""
+        (reading,) = self._reader.assignment()
+        end = self._reader.get_watermark_offsets(reading, DEADLINE_S)[1]
+        eventually(lambda: self.read() and self._reader.position([reading])[0].offset >= end, "the output cannot be read")
+        return self.counts
 
     def wait_for_commits(self):
         """Until all that is in the input and between the halves is committed as done."""

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from application import ALL_TASKS, PARTITIONS, Application, eventually
+from application import ALL_TASKS, PARTITIONS, Application
 from harness.tools import run_tool
 from harness.topics import wait
+from harness.waiting import eventually
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_word_count(application, broker):
     app.send("a", 1_000)
     with app.instance("one"):
         app.wait_for_counts()
-    assert app.read() == once(app.expected)
+    assert app.all_counts() == once(app.expected)
     assert internal_topics(app) == {
         f"{app.name}-counts-repartition": (PARTITIONS, "delete"), f"{app.name}-counts-changelog": (PARTITIONS, "compact"),
     }  # fmt: skip
@@ -67,7 +68,7 @@ def test_tasks_move(application, broker):
         eventually(lambda: second.tasks() == ALL_TASKS, "not taken over")
         app.send("d", 300)
         app.wait_for_counts()
-    assert app.read() == once(app.expected)
+    assert app.all_counts() == once(app.expected)
 
 
 def test_killed_broker(application, start_broker):
@@ -88,7 +89,7 @@ def test_killed_broker(application, start_broker):
         app.wait_for_counts()
         app.wait_for_commits()
     exact = {word: count for word, count in app.expected.items() if not word.startswith("during")}
-    assert {word: counts for word, counts in app.read().items() if word in exact} == once(exact)
+    assert {word: counts for word, counts in app.all_counts().items() if word in exact} == once(exact)
 
 
 def test_application_reset(application, broker):
@@ -106,9 +107,8 @@ def test_application_reset(application, broker):
     for partition in range(PARTITIONS):
         assert f"Topic: {app.input} Partition: {partition} Offset: 0" in done.lines, done
     eventually(lambda: not internal_topics(app), "internal topics are still there")
-    first = app.read()
-    assert first == once(app.expected)
+    assert app.all_counts() == once(app.expected)
     app.counts.clear()
     with app.instance("afresh"):
         app.wait_for_counts()
-    assert app.read() == once(app.expected)
+    assert app.all_counts() == once(app.expected)
