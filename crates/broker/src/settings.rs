@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) fetch_max_bytes: usize,
     pub(crate) fetch_session_slots: usize,
     pub(crate) max_partitions_described: usize,
+    /// Whether groups of the consumer protocol are offered, if the cluster has agreed on them.
+    pub(crate) offers_consumer_groups: bool,
 }
 
 /// A number that must not be negative, clamped if it is: the config's own checks have seen it before.
@@ -48,6 +50,10 @@ impl Settings {
             fetch_max_bytes: count(config.get(keys::FETCH_MAX_BYTES)),
             fetch_session_slots: count(config.get(keys::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS)),
             max_partitions_described: count(config.get(keys::MAX_REQUEST_PARTITION_SIZE_LIMIT)),
+            offers_consumer_groups: config
+                .get(keys::GROUP_COORDINATOR_REBALANCE_PROTOCOLS)
+                .iter()
+                .any(|name| name == "consumer"),
         }
     }
 }

@@ -42,8 +42,8 @@ async fn heartbeat(cx: &Context, request: ConsumerGroupHeartbeatRequest) -> Resu
     if !consumer_groups::are_offered(cx) {
         return Err((ErrorCode::UnsupportedVersion, None));
     }
-    let assignors = cx.broker.groups.settings().group_consumer_assignors;
-    validate(cx.version, &request, &assignors).map_err(|(error, message)| (error, Some(message)))?;
+    let assignors = || cx.broker.groups.settings().group_consumer_assignors;
+    validate(cx.version, &request, assignors).map_err(|(error, message)| (error, Some(message)))?;
     let heartbeat = plan(cx, request);
     let group_id = heartbeat.group_id.clone();
     let answer = submit(&cx.broker, &group_id, |ticket| Event::ConsumerGroupHeartbeat(ticket, heartbeat)).await;
@@ -55,7 +55,7 @@ async fn heartbeat(cx: &Context, request: ConsumerGroupHeartbeatRequest) -> Resu
 fn validate(
     version: i16,
     request: &ConsumerGroupHeartbeatRequest,
-    assignors: &[Assignor],
+    assignors: impl FnOnce() -> Vec<Assignor>,
 ) -> Result<(), (ErrorCode, String)> {
     let invalid = |message: &str| Err((ErrorCode::InvalidRequest, message.to_owned()));
     let is_blank = |text: Option<&Str>| text.is_some_and(|text| text.trim_matches(|c: char| c <= ' ').is_empty());
@@ -95,8 +95,12 @@ fn validate_epoch(request: &ConsumerGroupHeartbeatRequest) -> Result<(), &'stati
     }
 }
 
-fn validate_assignor(wanted: Option<&Str>, assignors: &[Assignor]) -> Result<(), (ErrorCode, String)> {
+fn validate_assignor(
+    wanted: Option<&Str>,
+    assignors: impl FnOnce() -> Vec<Assignor>,
+) -> Result<(), (ErrorCode, String)> {
     let Some(wanted) = wanted else { return Ok(()) };
+    let assignors = assignors();
     if assignors.iter().any(|assignor| *wanted == assignor.name()) {
         return Ok(());
     }
@@ -110,13 +114,16 @@ fn validate_assignor(wanted: Option<&Str>, assignors: &[Assignor]) -> Result<(),
 fn plan(cx: &Context, request: ConsumerGroupHeartbeatRequest) -> ConsumerHeartbeat {
     ConsumerHeartbeat {
         group_id: request.group_id,
+        new_member_id: match request.member_id.is_empty() {
+            true => entropy::uuid().to_string().into(),
+            false => Str::default(),
+        },
         member_id: request.member_id,
         member_epoch: request.member_epoch,
         instance_id: request.instance_id,
         rack_id: request.rack_id,
         client_id: cx.client_id(),
         client_host: client_host(cx.peer.address),
-        new_member_id: entropy::uuid().to_string().into(),
         rebalance_timeout_ms: request.rebalance_timeout_ms,
         subscribed_topic_names: request.subscribed_topic_names,
         subscribed_topic_regex: request.subscribed_topic_regex,

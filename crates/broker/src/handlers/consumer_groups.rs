@@ -1,15 +1,12 @@
 //! What the APIs of consumer groups share: whether they are offered, and how they refuse (KIP-848).
 
 use super::Context;
-use ottla_config::keys;
 use ottla_metadata::features::GROUP_VERSION;
 use ottla_protocol::{ErrorCode, Str};
 
 /// As in Kafka the cluster must have agreed on it, and this broker must not have been told to leave it out.
 pub(super) fn are_offered(cx: &Context) -> bool {
-    let protocols = cx.broker.config();
-    let listed = protocols.get(keys::GROUP_COORDINATOR_REBALANCE_PROTOCOLS).iter().any(|name| name == "consumer");
-    listed && cx.broker.image().features().level(GROUP_VERSION) >= 1
+    cx.broker.settings.offers_consumer_groups && cx.broker.image().features().level(GROUP_VERSION) >= 1
 }
 
 /// What a client is told besides the code. As in Kafka nothing of what went wrong inside.

@@ -41,7 +41,7 @@ fn owned(topics: &[(Uuid, &[i32])]) -> Vec<consumer_group_heartbeat_request::Top
 fn check(versions: &[i16], request: &ConsumerGroupHeartbeatRequest, expected: Option<&str>) {
     for version in versions {
         let expected = expected.map_or(Ok(()), |message| Err((ErrorCode::InvalidRequest, message.to_owned())));
-        assert_eq!(validate(*version, request, &Assignor::ALL), expected, "version {version}");
+        assert_eq!(validate(*version, request, || Assignor::ALL.to_vec()), expected, "version {version}");
     }
 }
 
@@ -109,10 +109,10 @@ fn epochs_below_0_mean_leaving() {
 #[test]
 fn an_assignor_must_be_offered() {
     let wanting = |name: &str| ConsumerGroupHeartbeatRequest { server_assignor: Some(name.into()), ..joining() };
-    assert_eq!(validate(1, &wanting("range"), &[Assignor::Range, Assignor::Uniform]), Ok(()));
+    assert_eq!(validate(1, &wanting("range"), || vec![Assignor::Range, Assignor::Uniform]), Ok(()));
     let refused = |name: &str, assignors: &[Assignor], message: &str| {
         let expected = Err((ErrorCode::UnsupportedAssignor, message.to_owned()));
-        assert_eq!(validate(1, &wanting(name), assignors), expected);
+        assert_eq!(validate(1, &wanting(name), || assignors.to_vec()), expected);
     };
     refused("range", &[Assignor::Uniform], "ServerAssignor range is not supported. Supported assignors: uniform.");
     let both = "ServerAssignor Range is not supported. Supported assignors: uniform, range.";

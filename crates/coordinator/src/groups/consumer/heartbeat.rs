@@ -110,7 +110,9 @@ fn live(
     has_room(draft.group(), &request.member_id, soft)?;
     let before = find_member(&mut draft, request)?;
     let mut member = before.clone();
-    member.metadata = Arc::new(updated(&before, request));
+    if !says_nothing_new(&before, request) {
+        member.metadata = Arc::new(updated(&before, request));
+    }
     let is_new = !draft.group().members.contains_key(&member.member_id);
     if is_new || member.metadata != before.metadata {
         draft.write(member.metadata_record());
@@ -281,6 +283,20 @@ fn validate_epoch(member: &Member, request: &ConsumerHeartbeat) -> Result<(), Re
              coordinator ({known}). The member must abandon all its partitions and rejoin."
         ),
     ))
+}
+
+/// Most heartbeats say only that the member lives.
+fn says_nothing_new(before: &Member, request: &ConsumerHeartbeat) -> bool {
+    let known = &before.metadata;
+    request.subscribed_topic_names.is_none()
+        && request.subscribed_topic_regex.is_none()
+        && request.server_assignor.is_none()
+        && request.rack_id.is_none()
+        && request.rebalance_timeout_ms == NO_TIMEOUT
+        && (request.instance_id.is_none() || request.instance_id == known.instance_id)
+        && request.client_id == known.client_id
+        && request.client_host == known.client_host
+        && known.classic_member_metadata.is_none()
 }
 
 /// What the member says of itself, with what it said before where it says nothing.
