@@ -1,4 +1,5 @@
-//! What holds whatever members of both protocols do: no partition has two owners, and in the end each has one.
+//! What holds whatever members of both protocols do: no partition has two owners, no acknowledged commit is lost or goes
+//! back, and in the end each partition has one owner.
 
 use super::command::{subscription_of, topic_id, topics_image};
 use super::world::World;
@@ -22,6 +23,14 @@ enum Step {
         client: usize,
         is_lost: bool,
     },
+    /// The client reads some of what it owns, and commits how far it is.
+    Commit {
+        client: usize,
+        read: i64,
+        fate: Fate,
+    },
+    /// Commits that were under way for long arrive, if others have some of what is committed by now.
+    Deliver,
     /// The client dies, and another begins in its place.
     Restart {
         client: usize,
@@ -44,10 +53,16 @@ enum Step {
     FailOver,
 }
 
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![6 => Just(Fate::Answered), 1 => Just(Fate::AnswerLost), 4 => Just(Fate::Late)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let client = 0..CLIENTS;
     prop_oneof![
         60 => (client.clone(), prop::bool::weighted(0.1)).prop_map(|(client, is_lost)| Step::Act { client, is_lost }),
+        10 => (client.clone(), 0..5_i64, fate()).prop_map(|(client, read, fate)| Step::Commit { client, read, fate }),
+        2 => Just(Step::Deliver),
         3 => (client.clone(), any::<bool>(), any::<bool>())
             .prop_map(|(client, is_classic, says_goodbye)| Step::Restart { client, is_classic, says_goodbye }),
         2 => (client, any::<bool>()).prop_map(|(client, both)| Step::Subscribe { client, both }),
@@ -60,12 +75,23 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Answered,
+    AnswerLost,
+    /// It arrives when its sender has given it up.
+    Late,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Next {
     Join,
     Sync,
     Heartbeat,
 }
+
+type Positions = BTreeMap<(ottla_protocol::Uuid, i32), i64>;
 
 /// A consumer, as it sees itself.
 #[derive(Clone, Debug)]
@@ -77,11 +103,17 @@ struct Client {
     /// The member epoch, or the generation.
     epoch: i32,
     owned: Assignment,
+    /// How far it is in what it owns.
+    positions: Positions,
+    /// What it waits to be told is committed.
+    committing: Positions,
     /// Whether it has said since that it owns no more than that.
     has_changed: bool,
     /// Whom it has to assign to, as the leader of a classic group.
     members: Vec<Str>,
     waits_for: Option<(u64, bool)>,
+    /// How often it began anew.
+    lives: u32,
 }
 
 impl Client {
@@ -93,9 +125,12 @@ impl Client {
             member_id,
             epoch: 0,
             owned: Assignment::new(),
+            positions: Positions::new(),
+            committing: Positions::new(),
             has_changed: true,
             members: Vec::new(),
             waits_for: None,
+            lives: 0,
         }
     }
 
@@ -109,6 +144,7 @@ impl Client {
         self.epoch = 0;
         self.owned.clear();
         self.has_changed = true;
+        self.lives += 1;
     }
 }
 
@@ -117,15 +153,22 @@ struct Test {
     clients: Vec<Client>,
     next_ticket: u64,
     topics: (i32, bool),
+    /// The furthest that a client was told is committed.
+    acknowledged: Positions,
+    /// Commits under way, each with the life of its sender. One that begins anew keeps its id, and a group that was
+    /// empty meanwhile may count from one again, as in Kafka: then nothing tells the old commit from a new one.
+    late: Vec<(u32, OffsetCommit)>,
 }
 
 impl Test {
-    fn new() -> Self {
-        let clients = (0..CLIENTS).map(|n| Client::new(n == CLIENTS - 1, Str::default())).collect();
-        let mut test = Self { world: World::new(), clients, next_ticket: 0, topics: (3, true) };
+    fn new(are_classic: [bool; CLIENTS]) -> Self {
+        let clients = are_classic.iter().map(|is_classic| Client::new(*is_classic, Str::default())).collect();
+        let acknowledged = Positions::new();
+        let mut test =
+            Self { world: World::new(), clients, next_ticket: 0, topics: (3, true), acknowledged, late: Vec::new() };
         test.set_topics();
-        for n in 0..CLIENTS {
-            test.restart(n, n == CLIENTS - 1);
+        for (n, is_classic) in are_classic.into_iter().enumerate() {
+            test.restart(n, is_classic);
         }
         test
     }
@@ -186,6 +229,80 @@ impl Test {
                 };
                 self.ask(to, |ticket| Event::Heartbeat(ticket, request));
             }
+        }
+    }
+
+    fn commit(&mut self, n: usize, read: i64, fate: Fate) {
+        self.look_up_positions(n);
+        let client = &mut self.clients[n];
+        if client.waits_for.is_some() || client.positions.is_empty() {
+            return;
+        }
+        client.positions.values_mut().for_each(|position| *position += read);
+        client.committing = client.positions.clone();
+        let topic = |((topic_id, partition), position): (&(ottla_protocol::Uuid, i32), &i64)| CommitTopic {
+            topic_id: *topic_id,
+            name: name_of(*topic_id),
+            partitions: vec![CommitPartition {
+                partition_index: *partition,
+                committed_offset: *position,
+                ..CommitPartition::default()
+            }],
+        };
+        let request = OffsetCommit {
+            group_id: Str::from(GROUP),
+            member_id: client.member_id.clone(),
+            generation_id: client.epoch,
+            supports_member_epochs: true,
+            topics: client.committing.iter().map(topic).collect(),
+            ..OffsetCommit::default()
+        };
+        match fate {
+            Fate::Late => self.late.push((self.clients[n].lives, request)),
+            _ => self.ask(Some((n, fate == Fate::AnswerLost)), |ticket| Event::OffsetCommit(ticket, request)),
+        }
+    }
+
+    /// A commit that comes when others own some of what it is about changes nothing; unless its sender, that gives away
+    /// twice in a row, is still in the epoch that it was in, which is all that counts, as in Kafka.
+    fn deliver(&mut self) {
+        let current: Vec<Client> = self.clients.clone().into_iter().filter(|client| self.is_current(client)).collect();
+        let is_others = |at: &(ottla_protocol::Uuid, i32), sender: &Str| {
+            current.iter().any(|client| client.member_id != *sender && pairs(&client.owned).contains(at))
+        };
+        let is_same = |client: &Client, life: u32, id: &Str| client.member_id != *id || client.lives == life;
+        let mut late = core::mem::take(&mut self.late);
+        late.retain(|(life, request)| self.clients.iter().all(|client| is_same(client, *life, &request.member_id)));
+        let hard = self.world.shard.hard();
+        let is_due = |(_, request): &(u32, OffsetCommit)| {
+            let stands = match hard.groups.get(&request.group_id) {
+                Some(crate::machine::StoredGroup::Consumer(group)) => {
+                    group.members.get(&request.member_id).is_some_and(|member| member.epoch() == request.generation_id)
+                }
+                _ => false,
+            };
+            !stands && partitions_of(request).iter().any(|at| is_others(at, &request.member_id))
+        };
+        let (due, late) = late.into_iter().partition(is_due);
+        self.late = late;
+        for (_, request) in due {
+            let at = partitions_of(&request);
+            let all = |hard: &Hard| -> Vec<i64> { at.iter().map(|at| committed(hard, *at)).collect() };
+            let before = all(self.world.shard.hard());
+            self.ask(None, |ticket| Event::OffsetCommit(ticket, request));
+            assert_eq!(all(self.world.shard.hard()), before, "a late commit counts: {:#?}", self.clients);
+        }
+    }
+
+    /// A client begins where the one before it committed.
+    fn look_up_positions(&mut self, n: usize) {
+        let owned: BTreeSet<_> = pairs(&self.clients[n].owned).into_iter().collect();
+        let committed = |at: &(ottla_protocol::Uuid, i32)| committed(self.world.shard.hard(), *at);
+        let begun: Positions = owned.iter().map(|at| (*at, committed(at))).collect();
+        let positions = &mut self.clients[n].positions;
+        positions.retain(|at, _| owned.contains(at));
+        for (at, position) in begun {
+            positions.entry(at).or_insert(position);
         }
     }
 
@@ -265,14 +382,29 @@ impl Test {
                 self.clients[n].has_changed = true;
             } else {
                 self.answered(n, reply);
+                // What it has no more it is nowhere in; what is new to it was committed by others until now.
+                self.look_up_positions(n);
             }
         }
         self.check_owners();
+        self.check_commits();
     }
 
     fn answered(&mut self, n: usize, reply: Reply) {
         let client = &mut self.clients[n];
         match reply {
+            Reply::OffsetCommit(Ok(topics)) => {
+                let done = topics.iter().flat_map(|topic| topic.partitions.iter().map(|p| (topic.topic_id, p)));
+                let done = done.filter(|(_, partition)| partition.result.is_ok());
+                let done: Vec<_> = done.map(|(topic_id, p)| (topic_id, p.partition_index)).collect();
+                for at in done {
+                    let told = client.committing[&at];
+                    let furthest = self.acknowledged.entry(at).or_insert(told);
+                    *furthest = told.max(*furthest);
+                }
+            }
+            // It learns with its next heartbeat where it stands.
+            Reply::OffsetCommit(Err(_)) => {}
             Reply::ConsumerGroupHeartbeat(Ok(answer)) => {
                 client.epoch = answer.member_epoch;
                 if let Some(assignment) = answer.assignment {
@@ -314,7 +446,7 @@ impl Test {
     }
 
     /// Whether the coordinator takes the client for a member that has heard of what it knows itself.
-    fn is_current(&mut self, client: &Client) -> bool {
+    fn is_current(&self, client: &Client) -> bool {
         let group_id = Str::from(GROUP);
         let hard = self.world.shard.hard();
         match hard.groups.get(&group_id) {
@@ -326,6 +458,17 @@ impl Test {
                 is_member && group.generation == client.epoch
             }
             _ => false,
+        }
+    }
+
+    fn check_commits(&self) {
+        for (at, acknowledged) in &self.acknowledged {
+            let committed = committed(self.world.shard.hard(), *at);
+            assert!(
+                committed >= *acknowledged,
+                "{at:?} went from {acknowledged} back to {committed}: {:#?}",
+                self.clients
+            );
         }
     }
 
@@ -350,6 +493,8 @@ impl Test {
     fn run(&mut self, step: Step) {
         match step {
             Step::Act { client, is_lost } => self.act(client, is_lost),
+            Step::Commit { client, read, fate } => self.commit(client, read, fate),
+            Step::Deliver => self.deliver(),
             Step::Restart { client, is_classic, says_goodbye } => {
                 let dies = self.clients[client].clone();
                 if says_goodbye {
@@ -400,19 +545,25 @@ impl Test {
         }
     }
 
-    /// Once nothing happens any more, each partition that somebody reads has one owner.
-    fn settle(&mut self) {
-        self.commit_all();
-        self.hear();
-        self.world.wait(60_000);
-        self.hear();
-        for _ in 0..ROUNDS {
+    fn go_on(&mut self, rounds: usize) {
+        for _ in 0..rounds {
             for n in 0..CLIENTS {
                 self.act(n, false);
             }
             self.world.wait(1_500);
             self.hear();
         }
+    }
+
+    /// Once nothing happens any more, each partition that somebody reads has one owner.
+    fn settle(&mut self) {
+        self.commit_all();
+        self.hear();
+        self.go_on(ROUNDS / 4);
+        self.deliver();
+        self.world.wait(60_000);
+        self.hear();
+        self.go_on(ROUNDS);
         let read: BTreeSet<Str> = self.clients.iter().flat_map(Client::topics).collect();
         let all = self.partitions().into_iter().filter(|(name, _)| read.contains(&Str::from(*name)));
         let all: BTreeSet<_> = all.map(|(name, partition)| (topic_id(name), partition)).collect();
@@ -427,6 +578,23 @@ impl Test {
         assert_eq!(self.world.replayed(), *self.world.shard.hard(), "replay gives another state");
         assert_eq!(self.world.compacted(), *self.world.shard.hard(), "compaction gives another state");
     }
+}
+
+fn partitions_of(request: &OffsetCommit) -> Vec<(ottla_protocol::Uuid, i32)> {
+    let of_topic = |topic: &CommitTopic| {
+        let topic_id = topic.topic_id;
+        topic.partitions.iter().map(move |partition| (topic_id, partition.partition_index)).collect::<Vec<_>>()
+    };
+    request.topics.iter().flat_map(of_topic).collect()
+}
+
+fn name_of(id: ottla_protocol::Uuid) -> Str {
+    Str::from(if id == topic_id("a") { "a" } else { "b" })
+}
+
+/// The offset that is committed, zero if none is.
+fn committed(hard: &Hard, (id, partition): (ottla_protocol::Uuid, i32)) -> i64 {
+    hard.offsets.get(&Str::from(GROUP), &name_of(id), partition).map_or(0, |offset| offset.committed_offset)
 }
 
 fn pairs(assignment: &Assignment) -> Vec<(ottla_protocol::Uuid, i32)> {
@@ -449,8 +617,11 @@ fn read(assignment: &Bytes) -> Assignment {
 
 proptest! {
     #[test]
-    fn a_partition_has_one_owner(steps in prop::collection::vec(step(), 1..120)) {
-        let mut test = Test::new();
+    fn a_partition_has_one_owner(
+        are_classic in prop_oneof![Just([true; CLIENTS]), any::<[bool; CLIENTS]>()],
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut test = Test::new(are_classic);
         for step in steps {
             test.run(step);
         }
