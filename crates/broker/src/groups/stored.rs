@@ -48,9 +48,9 @@ impl Stored for GroupCoordinator {
 
 fn log(level: Level, group: &str, message: &str) {
     match level {
-        Level::Debug => debug!(group, "{message}"),
-        Level::Info => info!(group, "{message}"),
-        Level::Warn => warn!(group, "{message}"),
+        Level::Debug => debug!(%group, "{message}"),
+        Level::Info => info!(%group, "{message}"),
+        Level::Warn => warn!(%group, "{message}"),
     }
 }
 
