@@ -1,6 +1,6 @@
 //! What there is to measure of groups, for metrics.
 
-use super::classic::{GroupType, ListGroups, ListedGroup, list, view};
+use super::classic::{GroupType, ListGroups, ListedGroup, list};
 use crate::machine::{Hard, Soft, StoredGroup};
 use ottla_protocol::Str;
 
@@ -27,9 +27,11 @@ pub(crate) fn measure(hard: &Hard, soft: &Soft) -> Vec<MeasuredGroup> {
 
 fn measured(hard: &Hard, soft: &Soft, group: ListedGroup) -> MeasuredGroup {
     let ListedGroup { group_id, state, group_type, .. } = group;
-    let members = match hard.groups.get(&group_id) {
-        Some(StoredGroup::Consumer(group)) => group.members.size(),
-        _ => view(hard, soft, &group_id).map_or(0, |group| group.members().len()),
+    let members = match (soft.groups.get(&group_id), hard.groups.get(&group_id)) {
+        (_, Some(StoredGroup::Consumer(group))) => group.members.size(),
+        (Some(group), _) => group.members().len(),
+        (None, Some(StoredGroup::Classic(stored))) => stored.members.len(),
+        (None, Some(StoredGroup::Offsets) | None) => 0,
     };
     let topics = hard.offsets.of_group(&group_id).into_iter().flatten();
     let offsets = topics.map(|(topic, partitions)| {

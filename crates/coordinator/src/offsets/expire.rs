@@ -109,7 +109,8 @@ fn expire_group(
         }
         for (partition, offset) in partitions {
             let is_held = hard.offsets.is_open(group_id, topic, *partition);
-            if is_held || !is_expired_at(group, offset, cx.settings, cx.now.wall_ms) {
+            let is_expired = expires_ms(group, offset, cx.settings).is_some_and(|at_ms| at_ms <= cx.now.wall_ms);
+            if is_held || !is_expired {
                 all_expired = false;
                 continue;
             }
@@ -148,8 +149,7 @@ fn warn(
     let all = unread.flat_map(|(topic, partitions)| partitions.iter().map(move |(p, offset)| (topic, *p, offset)));
     let soon: Vec<(&Str, i32)> = all
         .filter(|(_, _, offset)| {
-            let expires_at = |ms| is_expired_at(group, offset, settings, ms);
-            expires_at(then_ms) && !expires_at(now.wall_ms)
+            expires_ms(group, offset, settings).is_some_and(|at_ms| now.wall_ms < at_ms && at_ms <= then_ms)
         })
         .map(|(topic, partition, _)| (topic, partition))
         .collect();
@@ -172,14 +172,10 @@ fn warn(
     soft.warned.insert(group_id.clone());
 }
 
-fn is_expired_at(group: &Group<'_>, offset: &OffsetAndMetadata, settings: &Settings, now_ms: i64) -> bool {
-    let Some(since_ms) = group.unused_since_ms(offset) else {
-        return false;
-    };
-    match offset.expire_timestamp_ms {
-        Some(expires_ms) => now_ms >= expires_ms,
-        None => now_ms.saturating_sub(since_ms) >= settings.offsets_retention_ms,
-    }
+/// When the offset is to be forgotten, as things are; none if the group may yet have a use for it.
+fn expires_ms(group: &Group<'_>, offset: &OffsetAndMetadata, settings: &Settings) -> Option<i64> {
+    let since_ms = group.unused_since_ms(offset)?;
+    Some(offset.expire_timestamp_ms.unwrap_or(since_ms.saturating_add(settings.offsets_retention_ms)))
 }
 
 /// A group that is only looked at: a sweep must not make live groups of all there are.
