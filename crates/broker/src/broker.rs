@@ -121,7 +121,7 @@ impl Broker {
 
     /// What is counted and measured, for Prometheus.
     pub(crate) async fn render_metrics(&self) -> String {
-        let groups = self.groups.measure().await;
+        let groups = self.groups.list().await;
         let image = self.image();
         let gauge = |n: usize| n as f64;
         let gauges = [

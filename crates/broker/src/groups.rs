@@ -20,9 +20,12 @@ use crate::{
     shards::ShardDriver,
 };
 use ottla_config::ServerConfig;
-use ottla_coordinator::{DeletedTopic, Event, GroupCoordinator, MeasuredGroup, Reply, Settings, partition_for};
+use ottla_coordinator::{
+    DeletedTopic, Event, GroupCoordinator, ListGroups, ListedGroup, MeasuredGroup, Reply, Settings, partition_for,
+};
 use ottla_metadata::{Delta, image::Image, topic_name::GROUP_METADATA_TOPIC_NAME};
 use ottla_protocol::{ErrorCode, compression::Compression};
+use ottla_state_machine::Ticket;
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::{runtime::Handle, sync::Semaphore};
@@ -139,14 +142,27 @@ impl Groups {
     }
 
     /// Every group of every coordinator that serves.
+    pub(crate) async fn list(&self) -> Vec<ListedGroup> {
+        let replies = self.ask_all(|ticket| Event::ListGroups(ticket, ListGroups::default())).await;
+        let groups =
+            replies.into_iter().filter_map(|reply| if let Reply::ListGroups(it) = reply { Some(it) } else { None });
+        groups.flatten().collect()
+    }
+
+    /// The same with members and offsets.
     pub(crate) async fn measure(&self) -> Vec<MeasuredGroup> {
-        let mut measured = Vec::new();
+        let replies = self.ask_all(Event::MeasureGroups).await;
+        let groups =
+            replies.into_iter().filter_map(|reply| if let Reply::MeasureGroups(it) = reply { Some(it) } else { None });
+        groups.flatten().collect()
+    }
+
+    async fn ask_all(&self, event: impl Fn(Ticket) -> Event) -> Vec<Reply> {
+        let mut replies = Vec::new();
         for shard in self.all() {
-            if let Ok(Reply::MeasureGroups(groups)) = shard.submit(Event::MeasureGroups).await {
-                measured.extend(groups);
-            }
+            replies.extend(shard.submit(&event).await);
         }
-        measured
+        replies
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to. As in Kafka, who is not its leader, or has no such

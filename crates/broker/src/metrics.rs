@@ -6,7 +6,7 @@ mod groups;
 pub(crate) use compaction::{Compaction, Overview};
 pub(crate) use groups::{Rebalances, render_each};
 
-use ottla_coordinator::MeasuredGroup;
+use ottla_coordinator::ListedGroup;
 use ottla_protocol::ApiKey;
 use std::{
     fmt::Write,
@@ -75,7 +75,7 @@ impl Metrics {
 
     /// The counters, and what is read at the time of the scrape: `groups`, and `gauges` as (name, help, value). `now` is
     /// since the process began.
-    pub(crate) fn render(&self, now: Duration, groups: &[MeasuredGroup], gauges: &[(&str, &str, f64)]) -> String {
+    pub(crate) fn render(&self, now: Duration, groups: &[ListedGroup], gauges: &[(&str, &str, f64)]) -> String {
         let mut out = String::new();
         heading(&mut out, "ottla_requests_total", "Requests begun, by API.", "counter");
         for api in ApiKey::ALL {

@@ -1,7 +1,7 @@
 //! What the group coordinators tell: why groups rebalance, what groups there are, and how far each is behind.
 
 use super::heading;
-use ottla_coordinator::{Cause, GroupType, MeasuredGroup};
+use ottla_coordinator::{Cause, GroupType, ListedGroup, MeasuredGroup};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -42,7 +42,7 @@ impl Rebalances {
 }
 
 /// How many groups there are, by protocol and state.
-pub(super) fn count(out: &mut String, groups: &[MeasuredGroup]) {
+pub(super) fn count(out: &mut String, groups: &[ListedGroup]) {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for group in groups {
         *counts.entry((group.group_type.name(), group.state)).or_default() += 1;
@@ -149,7 +149,13 @@ mod tests {
     #[test]
     fn groups_are_counted() {
         let mut out = String::new();
-        count(&mut out, &[group("a"), group("b")]);
+        let listed = |name| ListedGroup {
+            group_id: Str::from_static(name),
+            protocol_type: Str::from_static("consumer"),
+            state: "Stable",
+            group_type: GroupType::Consumer,
+        };
+        count(&mut out, &[listed("a"), listed("b")]);
         assert!(out.ends_with("ottla_groups{protocol=\"consumer\",state=\"Stable\"} 2\n"));
     }
 }
