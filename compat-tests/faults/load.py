@@ -1,11 +1,8 @@
 """Records whose acknowledgements are kept, and the check that all of them are there."""
 
-import contextlib
-import threading
-
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
-from harness import topics
+from harness import background, topics
 
 _PARTITIONS = 20
 
@@ -49,17 +46,9 @@ class Load:
         elif error.code() != KafkaError._PURGE_QUEUE and error.code() != KafkaError._PURGE_INFLIGHT:
             self.errors.append(str(error))
 
-    @contextlib.contextmanager
     def running(self):
         """A thread that produces."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self.run_until, args=(stop,))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        return background.running(self.run_until)
 
     def check(self, acknowledged=None, bootstrap=None):
         """Every acknowledged record is at its offset, but for those below the start of their partition."""

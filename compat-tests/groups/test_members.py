@@ -1,12 +1,10 @@
 """Groups of real members that join, leave, die and hang, on a broker that is killed in the middle of it."""
 
-import contextlib
 import json
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from harness import topics
+from harness import background, topics
 
 PARTITIONS = 8
 ROUNDS = 12
@@ -143,16 +141,9 @@ class Writer:
         if error is None:
             self.acknowledged.add((message.partition(), message.offset()))
 
-    @contextlib.contextmanager
     def running(self):
-        stop = threading.Event()
-        thread = threading.Thread(target=self.run_until, args=(stop,))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        """A thread that produces."""
+        return background.running(self.run_until)
 
 
 @pytest.fixture
