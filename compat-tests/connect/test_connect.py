@@ -58,13 +58,15 @@ def test_distributed(broker, tools, topic, fresh, lines, tmp_path):
     ):
         one.wait_until_healthy()
         two.wait_until_healthy()
-        one.create(source(lines.input, through))
-        two.create(sink(lines.output, through))
-        parts = {(name, part) for name in ("source", "sink") for part in ("connector", 0)}
+        reads, writes = source(lines.input, through), sink(lines.output, through)
+        one.create(reads)
+        two.create(writes)
+        reader, writer = reads["name"], writes["name"]
+        parts = {(name, part) for name in (reader, writer) for part in ("connector", 0)}
 
         def shared_out():
             places = one.places()
-            apart = places.get(("source", 0)) != places.get(("sink", 0))
+            apart = places.get((reader, 0)) != places.get((writer, 0))
             return places if apart and places.keys() == parts else None
 
         places = eventually(shared_out, "not shared out")
@@ -73,9 +75,9 @@ def test_distributed(broker, tools, topic, fresh, lines, tmp_path):
         assert [(row["TYPE"], row["PROTOCOL"]) for row in types if row["GROUP"] == group] == [("Classic", "connect")]
         lines.write(2_000)
         lines.come_out()
-        eventually(lambda: one.offset("source") == lines.input.stat().st_size, "what the source read is not committed")
-        eventually(lambda: one.offset("sink") == lines.written, "what the sink wrote is not committed")
-        ends, stays = (one, two) if places["source", 0] == one.address else (two, one)
+        eventually(lambda: one.offset(reader) == lines.input.stat().st_size, "what the source read is not committed")
+        eventually(lambda: one.offset(writer) == lines.written, "what the sink wrote is not committed")
+        ends, stays = (one, two) if places[reader, 0] == one.address else (two, one)
         ends.kill()
         lines.write(2_000)
         eventually(lambda: stays.places() == dict.fromkeys(parts, stays.address), "not taken over")

@@ -12,11 +12,12 @@ _CLI = "org.apache.kafka.connect.cli"
 
 
 def source(file, topic):
-    return {"name": "source", "connector.class": "FileStreamSource", "file": str(file), "topic": topic}
+    return {"name": f"{topic}-source", "connector.class": "FileStreamSource", "file": str(file), "topic": topic}
 
 
 def sink(file, topic):
-    return {"name": "sink", "connector.class": "FileStreamSink", "file": str(file), "topics": topic}
+    # Its name is its group's: one of its own has offsets in this topic alone.
+    return {"name": f"{topic}-sink", "connector.class": "FileStreamSink", "file": str(file), "topics": topic}
 
 
 def _write(path, settings):
