@@ -5,10 +5,18 @@ import statistics
 import sides
 from targets import LIMITS, TARGETS
 
+# Rounds whose ratios are further from the median's give a range, not a number.
+CERTAIN = 0.20
+
 
 def number(value):
     """Three digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def short(value):
+    """Two digits."""
+    return f"{value:.2g}" if value < 10 else number(value)
 
 
 class Figure:
@@ -36,10 +44,26 @@ class Figure:
         ours, theirs = self.median(pair.ours), self.median(pair.theirs)
         return None if ours is None or not theirs else ours / theirs
 
+    def ratios(self, pair):
+        """The least and the most of the rounds; the sides of a round follow one another."""
+        rounds = zip(self.by_side[pair.ours.name], self.by_side[pair.theirs.name])
+        told = [ours / theirs for ours, theirs in rounds if ours is not None and theirs]
+        return min(told), max(told)
+
+    def is_certain(self, pair):
+        ratio = self.ratio(pair)
+        return all(abs(each / ratio - 1) <= CERTAIN for each in self.ratios(pair)) if ratio else True
+
     def meets(self, pair):
-        """None if there is nothing to hold against a target."""
-        value = self.median(pair.ours) if self.target and self.target.absolute else self.ratio(pair)
-        return None if self.target is None or value is None else value <= self.target.most
+        """None if there is nothing to hold against a target, or if some rounds meet it and some do not."""
+        if self.target is None or self.ratio(pair) is None:
+            return None
+        if self.target.absolute:
+            return self.median(pair.ours) <= self.target.most
+        if self.is_certain(pair):
+            return self.ratio(pair) <= self.target.most
+        least, most = self.ratios(pair)
+        return most <= self.target.most or (None if least <= self.target.most else False)
 
     def cell(self, side):
         if side.name not in self.by_side:
@@ -51,8 +75,10 @@ class Figure:
         ratio = self.ratio(pair)
         if ratio is None:
             return ""
-        meets = self.meets(pair)
-        return (f"{ratio:.2g}" if ratio < 10 else number(ratio)) + ("" if meets is None else " ✓" if meets else " ✗")
+        mark = {True: " ✓", False: " ✗", None: " ?" if self.target else ""}[self.meets(pair)]
+        if self.is_certain(pair):
+            return short(ratio) + mark
+        return "–".join(map(short, self.ratios(pair))) + mark
 
 
 def figures(results, everything=False):
