@@ -5,6 +5,7 @@ mod docs;
 mod fix;
 mod gate;
 mod rust_text;
+mod sabotage;
 mod tidy;
 mod tree;
 
@@ -15,7 +16,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   ci      the gate: format, tidy, clippy, generated documents, tests; stops at the first failure
   fix     everything that can be put right by a program: format, clippy's fixes, documents, ratchet
   tidy    the project's own checks only
-  docs    write the generated documents (`docs --check` only says which are stale)";
+  docs    write the generated documents (`docs --check` only says which are stale)
+  sabotage [NAME]  breaks rules one by one (crates/simulation/sabotage.tsv), which the simulation must find; takes long";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         ["ci"] => gate::run(),
         ["fix"] => fix::run(),
         ["tidy"] => tidy::run(),
+        ["sabotage"] => sabotage::run(""),
+        ["sabotage", name] => sabotage::run(name),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         _ => Err(anyhow::anyhow!("{USAGE}")),

@@ -1,0 +1,80 @@
+//! Who produces, and who administers.
+
+use crate::random::Random;
+use ottla_config::keys;
+use ottla_metadata::Image;
+use ottla_metadata::controller::{
+    AlterableResource, ConfigChange, CreatableTopic, CreateTopics, ElectLeaders, ElectionKind, Event,
+    IncrementalAlterConfigs, Reassign, Reassignment, ReplicaAssignment,
+};
+use ottla_protocol::{Str, Uuid};
+use ottla_state_machine::Ticket;
+
+pub(crate) fn topic() -> Str {
+    Str::from_static("t")
+}
+
+/// The topic, its replicas on brokers of the seed's choice.
+pub(crate) fn create(random: &mut Random, brokers: i32, partitions: i32, replicas: usize) -> CreateTopics {
+    let assignments = (0..partitions).map(|partition_index| ReplicaAssignment {
+        partition_index,
+        broker_ids: some_brokers(random, brokers, replicas),
+    });
+    let created = CreatableTopic {
+        name: topic(),
+        topic_id: Uuid::from_bytes([5; 16]),
+        num_partitions: -1,
+        replication_factor: -1,
+        assignments: assignments.collect(),
+        configs: Vec::new(),
+    };
+    CreateTopics { topics: vec![created], validate_only: false, seed: 1 }
+}
+
+fn some_brokers(random: &mut Random, brokers: i32, count: usize) -> Vec<i32> {
+    let mut left: Vec<i32> = (1..=brokers).collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < count {
+        let Some(id) = random.pick(&left) else { break };
+        left.retain(|other| *other != id);
+        chosen.push(id);
+    }
+    chosen
+}
+
+/// An operator's request.
+pub(crate) fn request(
+    random: &mut Random,
+    image: &Image,
+    brokers: i32,
+    replicas: usize,
+) -> Option<impl FnOnce(Ticket) -> Event + use<>> {
+    let partitions: Vec<i32> = image.topics().by_name(&topic())?.partitions.keys().copied().collect();
+    let partition = random.pick(&partitions)?;
+    let choice = random.below(10);
+    let to = some_brokers(random, brokers, replicas);
+    Some(move |ticket| match choice {
+        0..5 => {
+            let wanted = Reassignment { partition, replicas: Some(to) };
+            let topics = vec![(topic(), vec![wanted])];
+            Event::Reassign(ticket, Reassign { topics, allow_replication_factor_change: true })
+        }
+        5..7 => {
+            let topics = vec![(topic(), vec![Reassignment { partition, replicas: None }])];
+            Event::Reassign(ticket, Reassign { topics, allow_replication_factor_change: true })
+        }
+        _ => {
+            let topics = Some(vec![(topic(), vec![partition])]);
+            Event::ElectLeaders(ticket, ElectLeaders { kind: ElectionKind::Preferred, topics })
+        }
+    })
+}
+
+/// Sets the topic's `min.insync.replicas`.
+pub(crate) fn set_min_insync_replicas(ticket: Ticket, min: usize) -> Event {
+    let name = Str::from_static(keys::MIN_INSYNC_REPLICAS.name());
+    let change = ConfigChange { name, operation: 0, value: Some(min.to_string().into()) };
+    let resource = AlterableResource { resource_type: 2, resource_name: topic(), configs: vec![change] };
+    let event = IncrementalAlterConfigs { node_id: 1_000, resources: vec![resource], validate_only: false };
+    Event::IncrementalAlterConfigs(ticket, event)
+}

@@ -1,0 +1,38 @@
+//! What must hold whatever happens, a file each.
+
+mod acknowledged;
+mod committed;
+mod high_watermark;
+mod in_sync;
+mod liveness;
+mod one_leader;
+
+pub(crate) use self::acknowledged::Acknowledged;
+pub(crate) use self::committed::Committed;
+pub(crate) use self::high_watermark::HighWatermark;
+pub(crate) use self::in_sync::check as in_sync;
+pub(crate) use self::liveness::what_is_not_served;
+pub(crate) use self::one_leader::OneLeader;
+
+use core::fmt;
+
+/// What did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The invariant.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub seen: String,
+}
+
+impl Violation {
+    pub(crate) fn new(invariant: &'static str, seen: String) -> Self {
+        Self { invariant, seen }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.seen)
+    }
+}

@@ -1,0 +1,34 @@
+//! Once faults stop, every partition is led, everybody is in sync, and everything is committed everywhere.
+
+use crate::broker::Broker;
+use ottla_metadata::Image;
+use ottla_replication::follower::LogView as _;
+
+/// The first thing that is not as it should be.
+pub(crate) fn what_is_not_served(image: &Image, brokers: &[Broker]) -> Option<String> {
+    let fenced = image.cluster().brokers().values().find(|broker| !broker.is_active());
+    if let Some(broker) = fenced {
+        return Some(format!("broker {} does not serve", broker.id));
+    }
+    for topic in image.topics().iter() {
+        for (number, partition) in &topic.partitions {
+            if partition.leader < 0 || partition.isr.len() != partition.replicas.len() || partition.is_reassigning() {
+                let replicas = brokers.iter().filter(|broker| partition.replicas.contains(&broker.id));
+                let told: Vec<String> =
+                    replicas.map(|broker| format!("\n{}: {}", broker.id, broker.describe(*number))).collect();
+                return Some(format!("{number} is {partition:?}{}", told.concat()));
+            }
+            let disk = |id: i32| brokers.iter().find(|broker| broker.id == id).and_then(|broker| broker.disk(*number));
+            let end = disk(partition.leader).map(|disk| disk.log_end_offset());
+            for id in &partition.replicas {
+                let there = disk(*id).map(|disk| (disk.log_end_offset(), disk.high_watermark));
+                if there != end.map(|end| (end, end)) {
+                    return Some(format!(
+                        "{number} on {id} has end and high watermark {there:?}, its leader ends at {end:?}"
+                    ));
+                }
+            }
+        }
+    }
+    None
+}

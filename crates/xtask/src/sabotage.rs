@@ -1,0 +1,89 @@
+//! Whether the simulation can see: breaks one rule at a time in a copy of the sources, and expects its seeds to find that.
+
+use crate::commands::{git_output, project_root};
+use anyhow::{Context as _, bail, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const LIST: &str = "crates/simulation/sabotage.tsv";
+/// Seeds that a broken rule may hide from.
+const SEEDS: &str = "3000";
+const SECONDS: &str = "60";
+
+struct Sabotage {
+    rule: String,
+    file: PathBuf,
+    from: String,
+    to: String,
+}
+
+/// Runs those whose name has `filter` in it.
+pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
+    let list = fs::read_to_string(project_root()?.join(LIST)).context(LIST)?;
+    let rows = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let all = rows.map(parse).collect::<anyhow::Result<Vec<_>>>()?;
+    let copy = copy_sources()?;
+    ensure!(seeds(&copy)?.is_none(), "seeds fail on the sources as they are");
+    let mut unseen = Vec::new();
+    for sabotage in all.iter().filter(|sabotage| sabotage.rule.contains(filter)) {
+        match found(&copy, sabotage)? {
+            Some(violation) => println!("{}: {violation}", sabotage.rule),
+            None => {
+                println!("{}: NOT FOUND", sabotage.rule);
+                unseen.push(sabotage.rule.as_str());
+            }
+        }
+    }
+    match unseen.is_empty() {
+        true => Ok(()),
+        false => bail!("not found in {SEEDS} seeds: {}", unseen.join("; ")),
+    }
+}
+
+fn parse(line: &str) -> anyhow::Result<Sabotage> {
+    let cells: Vec<&str> = line.split('\t').collect();
+    let [rule, file, from, to] = cells.as_slice() else { bail!("{LIST}: not four cells: {line}") };
+    let text = |cell: &str| cell.replace("\\n", "\n");
+    Ok(Sabotage { rule: (*rule).into(), file: file.into(), from: text(from), to: text(to) })
+}
+
+fn copy_sources() -> anyhow::Result<PathBuf> {
+    let root = project_root()?;
+    let copy = root.join("target/sabotage");
+    let listed = git_output(&["ls-files", "--cached", "--others", "--exclude-standard"])?;
+    for name in listed.lines().filter(|name| root.join(name).is_file()) {
+        let (from, to) = (root.join(name), copy.join(name));
+        if fs::read(&to).ok() != Some(fs::read(&from)?) {
+            fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+            fs::copy(from, &to)?;
+        }
+    }
+    Ok(copy)
+}
+
+/// What the seeds found with the rule broken.
+fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
+    let path = copy.join(&sabotage.file);
+    let whole = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let times = whole.matches(&sabotage.from).count();
+    ensure!(times == 1, "{}: {} is there {times} times: {}", sabotage.rule, path.display(), sabotage.from);
+    fs::write(&path, whole.replace(&sabotage.from, &sabotage.to))?;
+    let found = seeds(copy);
+    fs::write(&path, whole)?;
+    found
+}
+
+/// The violation, if one was found.
+fn seeds(copy: &Path) -> anyhow::Result<Option<String>> {
+    let program = ["run", "--quiet", "--release", "--package", "ottla-simulation", "--", "1", SEEDS, SECONDS];
+    let done = Command::new("cargo").args(program).current_dir(copy).env_remove("CARGO_TARGET_DIR").output()?;
+    let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    match (done.status.success(), said.starts_with("seed ")) {
+        (true, _) => Ok(None),
+        (false, true) => Ok(Some(said)),
+        (false, false) => bail!("{}", String::from_utf8_lossy(&done.stderr)),
+    }
+}
