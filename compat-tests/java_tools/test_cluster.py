@@ -11,7 +11,7 @@ _SERVED = """
     SyncGroup DescribeGroups ListGroups ApiVersions CreateTopics DeleteTopics DeleteRecords InitProducerId
     OffsetForLeaderEpoch DescribeConfigs AlterConfigs DescribeLogDirs CreatePartitions DeleteGroups
     IncrementalAlterConfigs OffsetDelete DescribeCluster DescribeProducers ListConfigResources
-    DescribeTopicPartitions
+    DescribeTopicPartitions ElectLeaders AlterPartitionReassignments ListPartitionReassignments
 """.split()
 
 

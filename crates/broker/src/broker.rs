@@ -15,7 +15,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::image::Image;
-use ottla_protocol::Str;
+use ottla_protocol::{Str, stored::VotersRecord};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     pub(crate) cluster_id: Str,
     /// Whether voters may come and go (KIP-853); kept beside the metadata, not in it.
     pub(crate) kraft_version: i16,
+    /// The voters of the quorum as the cluster was formatted with, if it says.
+    pub(crate) voters: Option<VotersRecord>,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
@@ -50,7 +52,8 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version } = parts;
+        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version, voters } =
+            parts;
         let settings = Settings::new(&config);
         let limits = Limits::new(
             settings.max_connections,
@@ -62,6 +65,7 @@ impl Broker {
             node_id: config.node_id(),
             cluster_id,
             kraft_version,
+            voters,
             clock,
             limits,
             complaints: Complaints::default(),
@@ -167,4 +171,5 @@ pub(crate) struct Parts {
     pub(crate) log_levels: Levels,
     pub(crate) stopping: CancellationToken,
     pub(crate) kraft_version: i16,
+    pub(crate) voters: Option<VotersRecord>,
 }

@@ -113,6 +113,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
         log_levels,
         stopping,
         kraft_version: recovered.kraft_version,
+        voters: recovered.voters.clone(),
     };
     let broker = Broker::new(parts);
     // Bound before the node registers: what it tells of itself must be true.
@@ -205,11 +206,20 @@ fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<Metadata
         cluster_id: broker.cluster_id.clone(),
         node_id: config.node_id(),
         controller_ids: vec![config.node_id()],
+        kraft_version: broker.kraft_version,
         num_partitions: config.get(keys::NUM_PARTITIONS),
         default_replication_factor: i16::try_from(config.get(keys::DEFAULT_REPLICATION_FACTOR)).unwrap_or(i16::MAX),
         min_insync_replicas: config.get(keys::MIN_INSYNC_REPLICAS),
         unclean_leader_election_enable: config.get(keys::UNCLEAN_LEADER_ELECTION_ENABLE),
         broker_session_timeout: millis(config.get(keys::BROKER_SESSION_TIMEOUT_MS)),
+        leader_balance_interval: config.get(keys::AUTO_LEADER_REBALANCE_ENABLE).then(|| {
+            let seconds = config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS);
+            Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
+        }),
+        unclean_election_interval: {
+            let interval_ms = config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS);
+            Duration::from_millis(u64::try_from(interval_ms).unwrap_or(1))
+        },
         schema: Arc::new(Schema::new(config.clone())),
     });
     let activate = Activate { settings, bootstrap };

@@ -22,6 +22,7 @@ keys! {
     ADVERTISED_LISTENERS: Option<Vec<String>> = "advertised.listeners";
     AUTHORIZER_CLASS_NAME: String = "authorizer.class.name";
     AUTO_CREATE_TOPICS_ENABLE: bool = "auto.create.topics.enable";
+    AUTO_LEADER_REBALANCE_ENABLE: bool = "auto.leader.rebalance.enable";
     BROKER_HEARTBEAT_INTERVAL_MS: i32 = "broker.heartbeat.interval.ms";
     BROKER_ID: i32 = "broker.id";
     BROKER_RACK: Option<String> = "broker.rack";
@@ -59,6 +60,7 @@ keys! {
     GROUP_MAX_SIZE: i32 = "group.max.size";
     GROUP_MIN_SESSION_TIMEOUT_MS: i32 = "group.min.session.timeout.ms";
     INTER_BROKER_LISTENER_NAME: Option<String> = "inter.broker.listener.name";
+    LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS: i64 = "leader.imbalance.check.interval.seconds";
     LISTENERS: Vec<String> = "listeners";
     LISTENER_SECURITY_PROTOCOL_MAP: String = "listener.security.protocol.map";
     LOG_CLEANER_BACKOFF_MS: i64 = "log.cleaner.backoff.ms";
@@ -134,4 +136,5 @@ keys! {
     SOCKET_REQUEST_MAX_BYTES: i32 = "socket.request.max.bytes";
     SOCKET_SEND_BUFFER_BYTES: i32 = "socket.send.buffer.bytes";
     UNCLEAN_LEADER_ELECTION_ENABLE: bool = "unclean.leader.election.enable";
+    UNCLEAN_LEADER_ELECTION_INTERVAL_MS: i64 = "unclean.leader.election.interval.ms";
 }

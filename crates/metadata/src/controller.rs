@@ -2,31 +2,40 @@
 
 mod activate;
 mod alter_configs;
+mod alter_partition;
 mod assign_replicas;
 mod brokers;
+mod change;
 mod context;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod dispatch;
+mod elect_leaders;
 mod leadership;
 mod partitions;
 mod producer_ids;
+mod reassign;
 mod register_controller;
 mod settings;
+mod update_features;
 
 pub use self::activate::Activate;
 pub use self::alter_configs::{
     AlterConfigs, AlterableResource, AlteredResource, ConfigChange, IncrementalAlterConfigs,
 };
+pub use self::alter_partition::{AlterPartition, AlteredPartitions, IsrChange, IsrMember};
 pub use self::assign_replicas::{AssignReplicas, Assignment};
 pub use self::brokers::{BrokerHeartbeat, BrokerStatus, RegisterBroker, UnregisterBroker};
 pub use self::create_partitions::{CreatePartitions, GrowingTopic};
 pub use self::create_topics::{CreatableTopic, CreateTopics, CreatedTopic, ReplicaAssignment, TopicResult};
 pub use self::delete_topics::{DeleteTopics, DeletedTopic, TopicRef};
+pub use self::elect_leaders::{ElectLeaders, ElectedPartition, ElectedTopics, ElectionKind};
 pub use self::producer_ids::{AllocateProducerIds, PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock};
+pub use self::reassign::{Reassign, ReassignedPartition, ReassignedTopics, Reassigning, Reassignment};
 pub use self::register_controller::RegisterController;
 pub use self::settings::{ConfigSchema, Settings};
+pub use self::update_features::{FeatureUpdate, UpdateFeatures};
 
 use crate::{ApiError, Image, MetadataRecord, MetadataVersion, image, topic_name};
 use ottla_protocol::{ErrorCode, Str};
@@ -152,6 +161,16 @@ pub enum Event {
     BrokerHeartbeat(Ticket, BrokerHeartbeat),
     /// A broker tells where its replicas are.
     AssignReplicas(Ticket, AssignReplicas),
+    /// A leader wants another in-sync set.
+    AlterPartition(Ticket, AlterPartition),
+    /// Leaders are to be elected.
+    ElectLeaders(Ticket, ElectLeaders),
+    /// Partitions are to move, or not to.
+    Reassign(Ticket, Reassign),
+    /// Somebody asks which partitions of some topics, or of all, are moving.
+    ListReassignments(Ticket, Option<Vec<(Str, Vec<i32>)>>),
+    /// Features are to have other levels.
+    UpdateFeatures(Ticket, UpdateFeatures),
     /// A broker is to be forgotten.
     UnregisterBroker(Ticket, UnregisterBroker),
     /// A controller has started.
@@ -185,6 +204,16 @@ pub enum Reply {
     BrokerHeartbeat(Result<BrokerStatus, ApiError>),
     /// To [`Event::AssignReplicas`].
     AssignReplicas(Result<Vec<ErrorCode>, ApiError>),
+    /// To [`Event::AlterPartition`].
+    AlterPartition(Result<AlteredPartitions, ApiError>),
+    /// To [`Event::ElectLeaders`].
+    ElectLeaders(Result<ElectedTopics, ApiError>),
+    /// To [`Event::Reassign`].
+    Reassign(Result<ReassignedTopics, ApiError>),
+    /// To [`Event::ListReassignments`].
+    ListReassignments(Result<Reassigning, ApiError>),
+    /// To [`Event::UpdateFeatures`].
+    UpdateFeatures(Result<(), ApiError>),
     /// To [`Event::UnregisterBroker`].
     UnregisterBroker(Result<(), ApiError>),
     /// To [`Event::RegisterController`].
@@ -196,6 +225,10 @@ pub enum Reply {
 pub enum Timer {
     /// A broker is taken for dead.
     BrokerSession(i32),
+    /// Leadership goes back to the first replicas.
+    BalanceLeaders,
+    /// Partitions without a leader may get one that lacks records.
+    ElectUnclean,
 }
 
 /// The controller asks nothing of its driver but to append records.

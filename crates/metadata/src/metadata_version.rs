@@ -20,6 +20,8 @@ impl MetadataVersion {
     pub const MINIMUM: Self = Self(7);
     /// 4.3-IV0, the latest that is in production.
     pub const LATEST: Self = Self(30);
+    /// 3.6-IV0: an in-sync set may shrink within a leader epoch (KAFKA-15021).
+    pub const SHRINK_WITHIN_EPOCH: Self = Self(12);
     /// 3.6-IV1: records in transactions (KIP-868).
     pub const TRANSACTIONS: Self = Self(13);
     /// 3.7-IV0: controllers register (KIP-919).

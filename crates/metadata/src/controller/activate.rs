@@ -49,6 +49,10 @@ pub(super) fn decide(
         }
         out.set_timer(Timer::BrokerSession(*id), ends);
     }
+    if let Some(interval) = activate.settings.leader_balance_interval {
+        out.set_timer(Timer::BalanceLeaders, now.saturating_add(interval));
+    }
+    out.set_timer(Timer::ElectUnclean, now.saturating_add(activate.settings.unclean_election_interval));
     soft.settings = Some(activate.settings);
     out.reply(ticket, Reply::Activate(Ok(())));
 }
@@ -89,7 +93,7 @@ fn for_empty_log(hard: &Hard, activate: &Activate) -> Vec<MetadataRecord> {
 }
 
 /// With eligible leader replicas the cluster must have one `min.insync.replicas`, not one for each broker (KIP-966).
-fn cluster_min_insync_replicas(settings: &Settings) -> MetadataRecord {
+pub(super) fn cluster_min_insync_replicas(settings: &Settings) -> MetadataRecord {
     let resource = ConfigResource::default_broker();
     ConfigRecord {
         resource_type: resource.kind.id(),

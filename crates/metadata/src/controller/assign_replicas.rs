@@ -1,14 +1,11 @@
 //! A broker tells which of its log directories its replicas are in (KIP-858).
 
+use super::change::{Change, Rules};
 use super::context::{Context, Decision};
 use super::leadership::BrokerNews;
 use crate::image::{Broker, Partition};
 use crate::{ApiError, MetadataRecord, MetadataVersion};
-use ottla_protocol::stored::PartitionChangeRecord;
 use ottla_protocol::{ErrorCode, Uuid};
-
-/// In a change: the leader stays.
-const NO_LEADER_CHANGE: i32 = -2;
 
 /// See [`super::Event::AssignReplicas`].
 #[derive(Clone, Debug)]
@@ -66,19 +63,15 @@ fn changes(
     assignment: &Assignment,
     partition: &Partition,
 ) -> impl Iterator<Item = MetadataRecord> {
-    let Assignment { directory, topic_id, partition: partition_id } = *assignment;
-    let directories = || partition.replicas.iter().zip(&partition.directories);
-    let moved = directories().map(|(replica, known)| if *replica == broker.id { directory } else { *known });
-    let record = PartitionChangeRecord {
-        partition_id,
-        topic_id,
-        leader: NO_LEADER_CHANGE,
-        directories: Some(moved.collect()),
-        ..Default::default()
-    };
-    let known = partition.directory(broker.id) == Some(directory);
+    let Assignment { directory, topic_id, partition: number } = *assignment;
+    let moved = c.topics().by_id(&topic_id).and_then(|topic| {
+        let rules = Rules::of(c, topic);
+        let mut change = Change::new(c, &rules, partition);
+        change.directories.insert(broker.id, directory);
+        change.record(topic_id, number)
+    });
     let lost = (!broker.has_online_dir(directory))
-        .then(|| c.partition_change(BrokerNews::Leaves(broker.id), topic_id, partition_id))
+        .then(|| c.partition_change(BrokerNews::Leaves(broker.id), topic_id, number))
         .flatten();
-    (!known).then(|| record.into()).into_iter().chain(lost)
+    moved.into_iter().chain(lost)
 }

@@ -5,6 +5,9 @@ use super::*;
 use core::time::Duration;
 use ottla_protocol::ErrorCode;
 
+/// Between two rounds of elections, so that other events are decided too.
+const NEXT_ROUND: Duration = Duration::from_millis(10);
+
 type Timed<T> = Result<(Decision<T>, (Timer, Duration)), ApiError>;
 
 pub(super) fn decide(hard: &Hard, soft: &mut Soft, now: Duration, event: Event, out: &mut Outcome<Controller>) {
@@ -17,56 +20,65 @@ pub(super) fn decide(hard: &Hard, soft: &mut Soft, now: Duration, event: Event, 
     let c = Context { hard, settings: &settings };
     let (ticket, reply) = match event {
         Event::Activate(..) => return,
-        Event::CreateTopics(ticket, e) => {
-            let result = c.commit(out, create_topics::decide(&c, e));
-            (ticket, Reply::CreateTopics(result))
-        }
-        Event::DeleteTopics(ticket, e) => {
-            let result = c.commit(out, delete_topics::decide(&c, e));
-            (ticket, Reply::DeleteTopics(result))
-        }
+        Event::CreateTopics(ticket, e) => (ticket, Reply::CreateTopics(c.commit(out, create_topics::decide(&c, e)))),
+        Event::DeleteTopics(ticket, e) => (ticket, Reply::DeleteTopics(c.commit(out, delete_topics::decide(&c, e)))),
         Event::CreatePartitions(ticket, e) => {
-            let result = c.commit(out, create_partitions::decide(&c, e));
-            (ticket, Reply::CreatePartitions(result))
+            (ticket, Reply::CreatePartitions(c.commit(out, create_partitions::decide(&c, e))))
         }
         Event::IncrementalAlterConfigs(ticket, e) => {
-            let result = c.commit(out, alter_configs::decide_incremental(&c, e));
-            (ticket, Reply::IncrementalAlterConfigs(result))
+            (ticket, Reply::IncrementalAlterConfigs(c.commit(out, alter_configs::decide_incremental(&c, e))))
         }
         Event::AlterConfigs(ticket, e) => {
-            let result = c.commit(out, alter_configs::decide_legacy(&c, e));
-            (ticket, Reply::AlterConfigs(result))
+            (ticket, Reply::AlterConfigs(c.commit(out, alter_configs::decide_legacy(&c, e))))
         }
         Event::AllocateProducerIds(ticket, e) => {
-            let result = c.commit(out, producer_ids::decide(&c, e));
-            (ticket, Reply::AllocateProducerIds(result))
+            (ticket, Reply::AllocateProducerIds(c.commit(out, producer_ids::decide(&c, e))))
         }
         Event::RegisterBroker(ticket, e) => {
-            let result = timed(out, brokers::register(&c, soft, now, e));
-            (ticket, Reply::RegisterBroker(result))
+            (ticket, Reply::RegisterBroker(timed(out, brokers::register(&c, soft, now, e))))
         }
         Event::BrokerHeartbeat(ticket, e) => {
-            let result = timed(out, brokers::heartbeat(&c, soft, now, e));
-            (ticket, Reply::BrokerHeartbeat(result))
+            (ticket, Reply::BrokerHeartbeat(timed(out, brokers::heartbeat(&c, soft, now, e))))
         }
         Event::AssignReplicas(ticket, e) => {
-            let result = assign_replicas::decide(&c, e).map(|d| whole(out, d));
-            (ticket, Reply::AssignReplicas(result))
+            (ticket, Reply::AssignReplicas(assign_replicas::decide(&c, e).map(|d| whole(out, d))))
+        }
+        Event::AlterPartition(ticket, e) => {
+            (ticket, Reply::AlterPartition(alter_partition::decide(&c, e).map(|d| whole(out, d))))
+        }
+        Event::ElectLeaders(ticket, e) => (ticket, Reply::ElectLeaders(c.commit(out, elect_leaders::decide(&c, e)))),
+        Event::Reassign(ticket, e) => (ticket, Reply::Reassign(c.commit(out, reassign::decide(&c, e)))),
+        Event::ListReassignments(ticket, wanted) => {
+            (ticket, Reply::ListReassignments(Ok(reassign::under_way(&c, wanted.as_deref()))))
+        }
+        Event::UpdateFeatures(ticket, e) => {
+            (ticket, Reply::UpdateFeatures(c.commit(out, update_features::decide(&c, &e))))
         }
         Event::UnregisterBroker(ticket, e) => {
-            let result = brokers::unregister(&c, e).map(|d| whole(out, d));
-            (ticket, Reply::UnregisterBroker(result))
+            (ticket, Reply::UnregisterBroker(brokers::unregister(&c, e).map(|d| whole(out, d))))
         }
         Event::RegisterController(ticket, e) => {
-            let result = c.commit(out, register_controller::decide(&c, e));
-            (ticket, Reply::RegisterController(result))
+            (ticket, Reply::RegisterController(c.commit(out, register_controller::decide(&c, e))))
         }
-        Event::Timeout(Timer::BrokerSession(id)) => {
-            let records = brokers::session_ended(&c, soft, id);
-            return whole(out, Decision { records, reply: () });
-        }
+        Event::Timeout(timer) => return timeout(&c, soft, now, timer, out),
     };
     out.reply(ticket, reply);
+}
+
+fn timeout(c: &Context<'_>, soft: &mut Soft, now: Duration, timer: Timer, out: &mut Outcome<Controller>) {
+    let (records, interval) = match timer {
+        Timer::BrokerSession(id) => (brokers::session_ended(c, soft, id), None),
+        Timer::BalanceLeaders => (elect_leaders::round(c, ElectionKind::Preferred), c.settings.leader_balance_interval),
+        Timer::ElectUnclean => {
+            (elect_leaders::round(c, ElectionKind::Unclean), Some(c.settings.unclean_election_interval))
+        }
+    };
+    if let Some(interval) = interval {
+        let more = records.len() >= elect_leaders::MAX_ELECTIONS_PER_ROUND;
+        let wait = if more { NEXT_ROUND } else { interval };
+        out.set_timer(timer, now.saturating_add(wait));
+    }
+    whole(out, Decision { records, reply: () })
 }
 
 /// Hands on records that are as many as there are partitions on a broker; no request asked for them, so no limit of
@@ -99,6 +111,11 @@ fn refuse(event: Event, out: &mut Outcome<Controller>) {
         Event::RegisterBroker(ticket, _) => (ticket, Reply::RegisterBroker(Err(error))),
         Event::BrokerHeartbeat(ticket, _) => (ticket, Reply::BrokerHeartbeat(Err(error))),
         Event::AssignReplicas(ticket, _) => (ticket, Reply::AssignReplicas(Err(error))),
+        Event::AlterPartition(ticket, _) => (ticket, Reply::AlterPartition(Err(error))),
+        Event::ElectLeaders(ticket, _) => (ticket, Reply::ElectLeaders(Err(error))),
+        Event::Reassign(ticket, _) => (ticket, Reply::Reassign(Err(error))),
+        Event::ListReassignments(ticket, _) => (ticket, Reply::ListReassignments(Err(error))),
+        Event::UpdateFeatures(ticket, _) => (ticket, Reply::UpdateFeatures(Err(error))),
         Event::UnregisterBroker(ticket, _) => (ticket, Reply::UnregisterBroker(Err(error))),
         Event::RegisterController(ticket, _) => (ticket, Reply::RegisterController(Err(error))),
     };

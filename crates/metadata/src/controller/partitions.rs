@@ -15,12 +15,12 @@ fn unable_to_replicate(replication_factor: i16, reason: &str) -> ApiError {
 
 impl Context<'_> {
     /// Whether replicas have directories at the finalized `metadata.version`.
-    fn has_directories(&self) -> bool {
+    pub(super) fn has_directories(&self) -> bool {
         self.hard.metadata_version() >= MetadataVersion::DIRECTORIES
     }
 
     /// The directory of a new replica: the broker's only one, or the broker is to choose.
-    fn default_directory(&self, broker_id: i32) -> Uuid {
+    pub(super) fn default_directory(&self, broker_id: i32) -> Uuid {
         if !self.has_directories() {
             return DIRECTORY_MIGRATING;
         }
@@ -81,7 +81,8 @@ impl Context<'_> {
         })
     }
 
-    fn check_assignment(&self, broker_ids: &[i32], replication_factor: Option<usize>) -> Result<(), String> {
+    /// Whether a partition may have these replicas.
+    pub(super) fn check_assignment(&self, broker_ids: &[i32], replication_factor: Option<usize>) -> Result<(), String> {
         if broker_ids.is_empty() {
             return Err("The manual partition assignment includes an empty replica list.".to_owned());
         }

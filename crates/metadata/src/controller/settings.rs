@@ -41,6 +41,8 @@ pub struct Settings {
     pub node_id: i32,
     /// The ids of the controllers.
     pub controller_ids: Vec<i32>,
+    /// The level of `kraft.version`, which is kept beside the metadata.
+    pub kraft_version: i16,
     /// `num.partitions`, for topics that name no number.
     pub num_partitions: i32,
     /// `default.replication.factor`, for topics that name none.
@@ -51,6 +53,12 @@ pub struct Settings {
     pub unclean_leader_election_enable: bool,
     /// `broker.session.timeout.ms`: how long a broker may be silent before it is taken for dead.
     pub broker_session_timeout: Duration,
+    /// `leader.imbalance.check.interval.seconds`: how often leadership goes back to the first replicas; not at all without
+    /// `auto.leader.rebalance.enable`.
+    pub leader_balance_interval: Option<Duration>,
+    /// `unclean.leader.election.interval.ms`: how often partitions without a leader are looked for that may have one which
+    /// lacks records.
+    pub unclean_election_interval: Duration,
     /// What is known of configs.
     pub schema: Arc<dyn ConfigSchema>,
 }

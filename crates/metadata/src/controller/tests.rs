@@ -2,7 +2,9 @@
 
 mod brokers;
 mod configs;
+mod features;
 mod kafka;
+mod partitions;
 mod properties;
 mod topics;
 mod world;

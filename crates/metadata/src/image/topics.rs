@@ -47,8 +47,9 @@ pub struct Partition {
     pub partition_epoch: i32,
 }
 
+/// Where no replica has a directory they are as many as there are replicas.
 fn directories_or_migrating(directories: Vec<Uuid>, replicas: usize) -> Vec<Uuid> {
-    match directories.is_empty() {
+    match directories.iter().all(|dir| *dir == DIRECTORY_MIGRATING) {
         true => vec![DIRECTORY_MIGRATING; replicas],
         false => directories,
     }
@@ -121,6 +122,11 @@ impl Partition {
             partition_epoch: self.partition_epoch.saturating_add(1),
             replicas,
         }
+    }
+
+    /// Whether it is on its way to other brokers.
+    pub fn is_reassigning(&self) -> bool {
+        !self.adding_replicas.is_empty() || !self.removing_replicas.is_empty()
     }
 
     /// The directory of the replica on a broker, if it has one.

@@ -83,6 +83,7 @@ pub(in crate::controller) fn decide(
     let ends = now.saturating_add(c.settings.broker_session_timeout);
     let kept = soft.sessions.touch(broker.id, ends);
     kept.metadata_offset = event.current_metadata_offset;
+    kept.told_to_stop |= next == State::ShutdownNow;
     if next == State::ControlledShutdown {
         let written = i64::try_from(records.len()).unwrap_or(i64::MAX);
         let offset = c.image().offset().saturating_add(written);
@@ -110,6 +111,8 @@ fn next_state(
     };
     match State::of(broker) {
         State::Fenced if event.want_shut_down => State::ShutdownNow,
+        // In Kafka a heartbeat that comes late has a broker lead again that is gone.
+        State::Fenced if session.told_to_stop || broker.in_controlled_shutdown => State::Fenced,
         State::Fenced if !event.want_fence && is_caught_up => State::Unfenced,
         State::Unfenced if event.want_fence && event.want_shut_down => State::ShutdownNow,
         State::Unfenced if event.want_fence => State::Fenced,

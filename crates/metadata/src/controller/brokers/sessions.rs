@@ -12,6 +12,8 @@ pub(in crate::controller) struct Session {
     pub(super) metadata_offset: i64,
     /// The offset that the others must have reached before it may stop, so that they know it leads nothing.
     pub(super) shutdown_offset: Option<i64>,
+    /// Whether it was told that it may stop now: a heartbeat that was under way does not bring it back.
+    pub(super) told_to_stop: bool,
 }
 
 /// The sessions by broker.

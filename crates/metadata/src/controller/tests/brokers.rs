@@ -61,7 +61,7 @@ fn the_only_replica_leads_again_after_a_crash() {
          wait 9000
          show a => 1 led by -1@1 isr  elr 1 last 1
          broker 1
-         show a => 1 led by 1@2 isr 1",
+         show a => 1 led by 1@2 isr 1 recovering",
     );
     let mut world = check("broker 1\n create a p=1");
     restart(&mut world);
@@ -70,7 +70,7 @@ fn the_only_replica_leads_again_after_a_crash() {
         "register 1
          show a => 1 led by -1@1 isr  last 1
          heartbeat 1 => ok
-         show a => 1 led by 1@2 isr 1
+         show a => 1 led by 1@2 isr 1 recovering
          create b => b: 2x1 ok",
     );
     world.check_replay();
@@ -117,6 +117,31 @@ fn a_stopping_broker_hands_over_first() {
 }
 
 #[test]
+fn a_late_heartbeat_does_not_bring_back_who_was_told_to_stop() {
+    let mut world = check(
+        "broker 1
+         broker 2
+         broker 3
+         create a at=1,2
+         heartbeat 3 stop => fenced stop ok
+         heartbeat 3 => fenced ok
+         heartbeat 1 stop => ok
+         heartbeat 2
+         heartbeat 1 stop => fenced stop ok
+         heartbeat 1 => fenced ok",
+    );
+    restart(&mut world);
+    check_in(
+        &mut world,
+        "heartbeat 1 => fenced ok
+         wait 9000
+         register 1 clean
+         heartbeat 1 => ok",
+    );
+    world.check_replay();
+}
+
+#[test]
 fn eligible_replicas_lead_when_nobody_is_in_sync() {
     check(
         "broker 1
@@ -146,7 +171,7 @@ fn without_eligible_replicas_the_last_one_in_sync_is_waited_for() {
          show a => 1,2 led by -1@2 isr 2
          heartbeat 1 => ok
          show a => 1,2 led by -1@2 isr 2
-         show b => 1,2 led by 1@3 isr 1",
+         show b => 1,2 led by 1@3 isr 1 recovering",
     );
     world.check_replay();
 }
@@ -324,7 +349,7 @@ fn a_replica_in_a_directory_that_failed_does_not_lead() {
          wait 9000
          register 1 dirs=2
          heartbeat 1 => ok
-         show a => 1 led by 1@2 isr 1",
+         show a => 1 led by 1@2 isr 1 recovering",
     )
     .check_replay();
 }

@@ -12,6 +12,20 @@ fn config() -> impl Strategy<Value = String> {
     prop::sample::select(changes.to_vec()).prop_map(str::to_owned)
 }
 
+fn partition() -> impl Strategy<Value = String> {
+    (topic(), 0..3).prop_map(|(topic, number)| format!("{topic}-{number}"))
+}
+
+fn kind() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["preferred", "unclean"])
+}
+
+/// Some of the brokers, in any order.
+fn brokers() -> impl Strategy<Value = String> {
+    let some = prop::sample::subsequence(vec!["1", "2", "3"], 1..4);
+    some.prop_shuffle().prop_map(|ids| ids.join(","))
+}
+
 fn event() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => (topic(), 1..4, 1..4).prop_map(|(t, p, rf)| format!("create {t} p={p} rf={rf}")),
@@ -27,6 +41,13 @@ fn event() -> impl Strategy<Value = String> {
         2 => (1..4, prop::sample::select(vec!["fence", "stop", "lost=0"])).prop_map(|(b, w)| format!("heartbeat {b} {w}")),
         2 => (1..4, prop::sample::select(vec!["", "clean", "dirs=2", "rack=r"])).prop_map(|(b, w)| format!("register {b} {w}")),
         1 => (1..4).prop_map(|b| format!("unregister {b}")),
+        4 => (partition(), 1..4, brokers()).prop_map(|(p, b, isr)| format!("isr {p} {b} {isr}")),
+        2 => (partition(), kind()).prop_map(|(p, k)| format!("elect {k} {p}")),
+        1 => kind().prop_map(|k| format!("elect {k}")),
+        3 => (partition(), brokers()).prop_map(|(p, to)| format!("reassign {p} {to}")),
+        1 => partition().prop_map(|p| format!("reassign {p} back")),
+        1 => topic().prop_map(|t| format!("alter topic:{t} unclean.leader.election.enable=true")),
+        1 => Just("wait 300000".to_owned()),
         1 => (0..10_000).prop_map(|ms| format!("wait {ms}")),
     ]
 }
@@ -52,6 +73,10 @@ proptest! {
                     prop_assert_eq!(p.directories.len(), p.replicas.len());
                     prop_assert!(p.isr.iter().all(|id| p.replicas.contains(id)), "{:?}", p);
                     prop_assert!(!p.elr.iter().any(|id| p.isr.contains(id)), "{:?}", p);
+                    prop_assert!(p.elr.iter().all(|id| p.replicas.contains(id)), "{:?}", p);
+                    let moving = || p.adding_replicas.iter().chain(&p.removing_replicas);
+                    prop_assert!(moving().all(|id| p.replicas.contains(id)), "{:?}", p);
+                    prop_assert!(!p.adding_replicas.iter().any(|id| p.removing_replicas.contains(id)), "{:?}", p);
                     let serves = world.image().cluster().broker(p.leader).is_some_and(|b| !b.fenced);
                     prop_assert!(p.leader == -1 || (p.isr.contains(&p.leader) && serves), "{} {:?}", event, p);
                 }

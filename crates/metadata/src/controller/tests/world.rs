@@ -139,6 +139,12 @@ impl World {
             "heartbeat" => self.heartbeat(rest),
             "controller" => self.controller(number(rest)),
             "assign" => self.assign(rest),
+            "isr" => self.alter_partition(rest),
+            "elect" => self.elect(rest),
+            "reassign" => self.reassign(rest),
+            "reassigning" => self.reassigning(rest),
+            "feature" | "would-feature" => self.feature(rest, verb != "feature"),
+            "levels" => self.levels(),
             "unregister" => self.reply(|t| Event::UnregisterBroker(t, UnregisterBroker { broker_id: number(rest) })),
             "create" | "would-create" => self.create(rest, verb != "create"),
             "delete" => self.delete(rest),
@@ -177,13 +183,36 @@ impl World {
                 code => ApiError::bare(code).to_string(),
             }),
             Reply::AssignReplicas(Err(e)) => e.to_string(),
+            Reply::AlterPartition(Ok(all)) => join(all, |result| match result {
+                Ok(p) => format!("epoch {} isr {} ok", p.partition_epoch, list(&p.isr)),
+                Err(code) => ApiError::bare(code).to_string(),
+            }),
+            Reply::ElectLeaders(Ok(topics)) => join(topics, |(name, partitions)| {
+                join(partitions, |p| format!("{name}-{}: {}", p.partition, outcome(p.result)))
+            }),
+            Reply::Reassign(Ok(topics)) => join(topics, |(name, partitions)| {
+                join(partitions, |p| format!("{name}-{}: {}", p.partition, outcome(p.result)))
+            }),
+            Reply::ListReassignments(Ok(topics)) => join(topics, |(name, partitions)| {
+                join(partitions, |(number, p)| {
+                    let (adding, removing) = (list(&p.adding_replicas), list(&p.removing_replicas));
+                    format!("{name}-{number}: {} adding {adding} removing {removing}", list(&p.replicas))
+                })
+            }),
+            Reply::AlterPartition(Err(e))
+            | Reply::ElectLeaders(Err(e))
+            | Reply::Reassign(Err(e))
+            | Reply::ListReassignments(Err(e)) => e.to_string(),
             Reply::AllocateProducerIds(Ok(block)) => format!("{}+{}", block.first_producer_id, block.size),
             Reply::RegisterBroker(Ok(epoch)) => format!("epoch {epoch} ok"),
             Reply::BrokerHeartbeat(Ok(s)) => {
                 let told = [(!s.is_caught_up, "behind "), (s.is_fenced, "fenced "), (s.should_shut_down, "stop ")];
                 told.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect::<String>() + "ok"
             }
-            Reply::Activate(r) | Reply::UnregisterBroker(r) | Reply::RegisterController(r) => outcome(r),
+            Reply::Activate(r)
+            | Reply::UnregisterBroker(r)
+            | Reply::RegisterController(r)
+            | Reply::UpdateFeatures(r) => outcome(r),
             Reply::CreateTopics(Err(e)) | Reply::DeleteTopics(Err(e)) | Reply::CreatePartitions(Err(e)) => {
                 format!("all: {e}")
             }
@@ -233,14 +262,108 @@ impl World {
     /// `TOPIC-PARTITION ID DIR [epoch=N]`, where `DIR` is the number of a directory.
     fn assign(&mut self, text: &str) -> String {
         let (name, options) = Options::of(text);
-        let (topic, partition) = name.rsplit_once('-').unwrap();
+        let (topic, partition) = partition_of(name);
         let (broker_id, dir) = (number(options.0[0]), number(options.0[1]));
         let epoch = self.image().cluster().broker(broker_id).map_or(0, |b| b.epoch);
         let broker_epoch = options.get("epoch").map_or(epoch, |e| number(e).into());
         let topic_id = self.image().topics().by_name(topic).map_or(Uuid::ZERO, |t| t.id);
-        let assignment = Assignment { directory: directory(broker_id, dir), topic_id, partition: number(partition) };
+        let assignment = Assignment { directory: directory(broker_id, dir), topic_id, partition };
         let event = AssignReplicas { broker_id, broker_epoch, assignments: vec![assignment] };
         self.reply(|t| Event::AssignReplicas(t, event))
+    }
+
+    /// `TOPIC-PARTITION LEADER ID,ID@EPOCH [leader-epoch=N] [epoch=N] [broker-epoch=N] [recovering]`; what is not told is as
+    /// the controller has it.
+    fn alter_partition(&mut self, text: &str) -> String {
+        let (name, options) = Options::of(text);
+        let (topic, partition) = partition_of(name);
+        let image = self.image();
+        let known = image.topics().by_name(topic);
+        let p = known.and_then(|t| t.partitions.get(&partition)).map(|p| (**p).clone()).unwrap_or_default();
+        let epoch_of = |id| image.cluster().broker(id).map_or(-1, |b| b.epoch);
+        let member = |text: &str| {
+            let (id, epoch) = text.split_once('@').unwrap_or((text, ""));
+            let id = number(id);
+            IsrMember { broker_id: id, broker_epoch: epoch.parse().unwrap_or_else(|_| epoch_of(id)) }
+        };
+        let broker_id = number(options.0[0]);
+        let change = IsrChange {
+            topic_id: known.map_or(Uuid::ZERO, |t| t.id),
+            partition,
+            leader_epoch: options.get("leader-epoch").map_or(p.leader_epoch, number),
+            partition_epoch: options.get("epoch").map_or(p.partition_epoch, number),
+            isr: options.0[1].split(',').filter(|id| !id.is_empty()).map(member).collect(),
+            leader_recovery_state: i8::from(options.has("recovering")),
+        };
+        let broker_epoch = options.get("broker-epoch").map_or(epoch_of(broker_id), |n| number(n).into());
+        let event = AlterPartition { broker_id, broker_epoch, partitions: vec![change] };
+        self.reply(|t| Event::AlterPartition(t, event))
+    }
+
+    /// `preferred|unclean [TOPIC-PARTITION …]`; none means all.
+    fn elect(&mut self, text: &str) -> String {
+        let (kind, options) = Options::of(text);
+        let kind = match kind {
+            "preferred" => ElectionKind::Preferred,
+            _ => ElectionKind::Unclean,
+        };
+        let one = |text: &&str| {
+            let (topic, partition) = partition_of(text);
+            (Str::from(topic), vec![partition])
+        };
+        let topics = (!options.0.is_empty()).then(|| options.0.iter().map(one).collect());
+        self.reply(|t| Event::ElectLeaders(t, ElectLeaders { kind, topics }))
+    }
+
+    /// `TOPIC-PARTITION IDS|back [same-factor]`; partitions are parted by ` + `.
+    fn reassign(&mut self, text: &str) -> String {
+        let one = |text: &str| {
+            let (name, options) = Options::of(text);
+            let (topic, partition) = partition_of(name);
+            let replicas = match options.0[0] {
+                "back" => None,
+                ids => assignments(Some(ids)).and_then(|mut all| all.pop()),
+            };
+            (topic.into(), vec![Reassignment { partition, replicas }])
+        };
+        let event = Reassign {
+            topics: text.split(" + ").map(one).collect(),
+            allow_replication_factor_change: !text.ends_with("same-factor"),
+        };
+        self.reply(|t| Event::Reassign(t, event))
+    }
+
+    /// `[TOPIC-PARTITION …]`; none means all.
+    fn reassigning(&mut self, text: &str) -> String {
+        let one = |text: &str| {
+            let (topic, partition) = partition_of(text);
+            (Str::from(topic), vec![partition])
+        };
+        let wanted = (!text.is_empty()).then(|| text.split_whitespace().map(one).collect());
+        let told = self.reply(|t| Event::ListReassignments(t, wanted));
+        if told.is_empty() { "none".to_owned() } else { told }
+    }
+
+    /// `upgrade|safe|unsafe|N NAME=LEVEL …`.
+    fn feature(&mut self, text: &str, validate_only: bool) -> String {
+        let (kind, options) = Options::of(text);
+        let upgrade_type = match kind {
+            "upgrade" => 1,
+            "safe" => 2,
+            "unsafe" => 3,
+            other => i8::try_from(number(other)).unwrap(),
+        };
+        let update = |text: &&str| {
+            let (name, level) = text.split_once('=').unwrap();
+            FeatureUpdate { name: name.into(), level: i16::try_from(number(level)).unwrap(), upgrade_type }
+        };
+        let updates = options.0.iter().map(update).collect();
+        self.reply(|t| Event::UpdateFeatures(t, UpdateFeatures { updates, validate_only }))
+    }
+
+    fn levels(&self) -> String {
+        let all = self.image().features().all();
+        all.iter().map(|(name, level)| format!("{name}={level}")).collect::<Vec<_>>().join(" ")
     }
 
     fn controller(&mut self, controller_id: i32) -> String {
@@ -378,18 +501,26 @@ impl World {
         "ok".to_owned()
     }
 
-    /// The partitions of a topic: `replicas leader@epoch isr [elr] [last]`.
+    /// The partitions of a topic: `replicas leader@epoch isr [elr] [last] [adding] [removing] [recovering]`.
     fn show(&self, name: &str) -> String {
         let Some(topic) = self.image().topics().by_name(name) else {
             return "none".to_owned();
         };
-        let list = |ids: &[i32]| ids.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
         join(topic.partitions.values(), |p| {
             let mut text = format!("{} led by {}@{} isr {}", list(&p.replicas), p.leader, p.leader_epoch, list(&p.isr));
-            for (what, ids) in [("elr", &p.elr), ("last", &p.last_known_elr)] {
+            let lists = [
+                ("elr", &p.elr),
+                ("last", &p.last_known_elr),
+                ("adding", &p.adding_replicas),
+                ("removing", &p.removing_replicas),
+            ];
+            for (what, ids) in lists {
                 if !ids.is_empty() {
                     text += &format!(" {what} {}", list(ids));
                 }
+            }
+            if p.leader_recovery_state != 0 {
+                text += " recovering";
             }
             text
         })
@@ -408,11 +539,14 @@ pub(in crate::controller) fn settings() -> Arc<Settings> {
         cluster_id: Str::from_static("cluster"),
         node_id: 1,
         controller_ids: vec![1],
+        kraft_version: 1,
         num_partitions: 2,
         default_replication_factor: 1,
         min_insync_replicas: 1,
         unclean_leader_election_enable: false,
         broker_session_timeout: Duration::from_secs(9),
+        leader_balance_interval: Some(Duration::from_secs(300)),
+        unclean_election_interval: Duration::from_secs(200),
         schema: Arc::new(Schema),
     })
 }
@@ -441,6 +575,15 @@ impl<'a> Options<'a> {
 
 fn number(text: &str) -> i32 {
     text.parse().unwrap()
+}
+
+fn list(ids: &[i32]) -> String {
+    ids.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn partition_of(text: &str) -> (&str, i32) {
+    let (topic, partition) = text.rsplit_once('-').unwrap();
+    (topic, number(partition))
 }
 
 fn assignments(text: Option<&str>) -> Option<Vec<Vec<i32>>> {
