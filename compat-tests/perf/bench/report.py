@@ -5,7 +5,8 @@ import statistics
 import sides
 from targets import LIMITS, TARGETS
 
-# Rounds whose ratios are further from the median's give a range, not a number.
+# Fewer rounds give a range, not a number, and so do rounds whose ratios are further from the median's.
+CERTAIN_ROUNDS = 3
 CERTAIN = 0.20
 
 
@@ -44,15 +45,19 @@ class Figure:
         ours, theirs = self.median(pair.ours), self.median(pair.theirs)
         return None if ours is None or not theirs else ours / theirs
 
-    def ratios(self, pair):
-        """The least and the most of the rounds; the sides of a round follow one another."""
+    def rounds(self, pair):
+        """The ratio of each round, whose sides followed one another."""
         rounds = zip(self.by_side[pair.ours.name], self.by_side[pair.theirs.name])
-        told = [ours / theirs for ours, theirs in rounds if ours is not None and theirs]
-        return min(told), max(told)
+        return [ours / theirs for ours, theirs in rounds if ours is not None and theirs]
+
+    def ratios(self, pair):
+        """The least and the most of the rounds."""
+        rounds = self.rounds(pair)
+        return min(rounds), max(rounds)
 
     def is_certain(self, pair):
-        ratio = self.ratio(pair)
-        return all(abs(each / ratio - 1) <= CERTAIN for each in self.ratios(pair)) if ratio else True
+        ratio, rounds = self.ratio(pair), self.rounds(pair)
+        return len(rounds) >= CERTAIN_ROUNDS and all(abs(each - ratio) <= CERTAIN * ratio for each in rounds)
 
     def meets(self, pair):
         """None if there is nothing to hold against a target, or if some rounds meet it and some do not."""
@@ -78,7 +83,8 @@ class Figure:
         mark = {True: " ✓", False: " ✗", None: " ?" if self.target else ""}[self.meets(pair)]
         if self.is_certain(pair):
             return short(ratio) + mark
-        return "–".join(map(short, self.ratios(pair))) + mark
+        least, most = self.ratios(pair)
+        return (f"about {short(least)}" if short(least) == short(most) else f"{short(least)}–{short(most)}") + mark
 
 
 def figures(results, everything=False):

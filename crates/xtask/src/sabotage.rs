@@ -78,8 +78,15 @@ fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
 
 /// The violation, if one was found.
 fn seeds(copy: &Path) -> anyhow::Result<Option<String>> {
-    let program = ["run", "--quiet", "--release", "--package", "ottla-simulation", "--", "1", SEEDS, SECONDS];
-    let done = Command::new("cargo").args(program).current_dir(copy).env_remove("CARGO_TARGET_DIR").output()?;
+    // Quickly built again after each change, and quick enough.
+    let optimized = ["--config", "profile.dev.opt-level=2"];
+    let program = ["run", "--quiet", "--package", "ottla-simulation", "--", "1", SEEDS, SECONDS];
+    let done = Command::new("cargo")
+        .args(optimized)
+        .args(program)
+        .current_dir(copy)
+        .env_remove("CARGO_TARGET_DIR")
+        .output()?;
     let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
     match (done.status.success(), said.starts_with("seed ")) {
         (true, _) => Ok(None),

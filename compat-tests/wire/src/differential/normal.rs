@@ -30,8 +30,18 @@ impl Normal {
     /// The field as any broker would have given it.
     pub fn apply(&self, (path, value): Field) -> Field {
         let name = path.rsplit('.').next().unwrap_or(&path).to_owned();
-        let value = self.value(&name, &value);
+        let value = match Self::is_of_the_quorum_alone(&path, &value) {
+            true => "<n>".to_owned(),
+            false => self.value(&name, &value),
+        };
         (self.text(&path), value)
+    }
+
+    /// How long the metadata log is, and where controllers listen.
+    fn is_of_the_quorum_alone(path: &str, value: &str) -> bool {
+        let number = value.parse::<i64>().unwrap_or(0);
+        let offset = path.ends_with("log_end_offset") || path.ends_with("high_watermark");
+        number > 0 && (path.contains("[__cluster_metadata]") && offset || path.contains("[CONTROLLER].port"))
     }
 
     fn value(&self, name: &str, value: &str) -> String {
