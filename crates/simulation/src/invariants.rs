@@ -5,6 +5,7 @@ mod committed;
 mod high_watermark;
 mod in_sync;
 mod liveness;
+mod moved;
 mod one_leader;
 
 pub(crate) use self::acknowledged::Acknowledged;
@@ -12,6 +13,7 @@ pub(crate) use self::committed::Committed;
 pub(crate) use self::high_watermark::HighWatermark;
 pub(crate) use self::in_sync::check as in_sync;
 pub(crate) use self::liveness::what_is_not_served;
+pub(crate) use self::moved::Moved;
 pub(crate) use self::one_leader::OneLeader;
 
 use core::fmt;

@@ -3,7 +3,7 @@
 use crate::broker::{Act, Broker};
 use crate::client;
 use crate::controller::Controller;
-use crate::invariants::{self, Acknowledged, Committed, HighWatermark, OneLeader, Violation};
+use crate::invariants::{self, Acknowledged, Committed, HighWatermark, Moved, OneLeader, Violation};
 use crate::message::{CONTROLLER, Message};
 use crate::random::Random;
 use crate::swarm::Swarm;
@@ -78,6 +78,7 @@ struct World {
     faults: usize,
     /// The epoch of each partition that was looked at last.
     checked: BTreeMap<i32, i32>,
+    moved: Moved,
     acknowledged: Acknowledged,
     committed: Committed,
     high_watermark: HighWatermark,
@@ -124,6 +125,7 @@ impl World {
             values: 0,
             faults: 0,
             checked: BTreeMap::new(),
+            moved: Moved::default(),
             acknowledged: Acknowledged::default(),
             committed: Committed::default(),
             high_watermark: HighWatermark::default(),
@@ -200,6 +202,7 @@ impl World {
         }
         let image = self.controller.image();
         invariants::in_sync(image)?;
+        self.moved.check(image)?;
         for topic in image.topics().iter() {
             for (number, partition) in &topic.partitions {
                 if self.checked.insert(*number, partition.partition_epoch) == Some(partition.partition_epoch) {

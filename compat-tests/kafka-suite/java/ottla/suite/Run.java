@@ -21,7 +21,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
  * {@code CASE status name milliseconds reason}, tabs between; {@code DONE class} after a class.
  */
 public final class Run implements TestExecutionListener {
-    private static final String CASE_LIMIT = System.getProperty("suite.case.limit", "90 s");
+    private static final String CASE_LIMIT = System.getProperty("suite.case.limit", "240 s");
 
     private final PrintStream out;
     private final Map<String, Long> started = new ConcurrentHashMap<>();
