@@ -211,15 +211,11 @@ fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<Metadata
         default_replication_factor: i16::try_from(config.get(keys::DEFAULT_REPLICATION_FACTOR)).unwrap_or(i16::MAX),
         min_insync_replicas: config.get(keys::MIN_INSYNC_REPLICAS),
         unclean_leader_election_enable: config.get(keys::UNCLEAN_LEADER_ELECTION_ENABLE),
-        broker_session_timeout: millis(config.get(keys::BROKER_SESSION_TIMEOUT_MS)),
-        leader_balance_interval: config.get(keys::AUTO_LEADER_REBALANCE_ENABLE).then(|| {
-            let seconds = config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS);
-            Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
-        }),
-        unclean_election_interval: {
-            let interval_ms = config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS);
-            Duration::from_millis(u64::try_from(interval_ms).unwrap_or(1))
-        },
+        broker_session_timeout: millis(config.get(keys::BROKER_SESSION_TIMEOUT_MS).into()),
+        leader_balance_interval: config
+            .get(keys::AUTO_LEADER_REBALANCE_ENABLE)
+            .then(|| millis(config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS).saturating_mul(1_000))),
+        unclean_election_interval: millis(config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS)),
         schema: Arc::new(Schema::new(config.clone())),
     });
     let activate = Activate { settings, bootstrap };
@@ -230,7 +226,7 @@ fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<Metadata
     }
 }
 
-fn millis(ms: i32) -> Duration {
+fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 

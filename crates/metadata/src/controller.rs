@@ -30,9 +30,9 @@ pub use self::brokers::{BrokerHeartbeat, BrokerStatus, RegisterBroker, Unregiste
 pub use self::create_partitions::{CreatePartitions, GrowingTopic};
 pub use self::create_topics::{CreatableTopic, CreateTopics, CreatedTopic, ReplicaAssignment, TopicResult};
 pub use self::delete_topics::{DeleteTopics, DeletedTopic, TopicRef};
-pub use self::elect_leaders::{ElectLeaders, ElectedPartition, ElectedTopics, ElectionKind};
+pub use self::elect_leaders::{ElectLeaders, ElectionKind};
 pub use self::producer_ids::{AllocateProducerIds, PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock};
-pub use self::reassign::{Reassign, ReassignedPartition, ReassignedTopics, Reassigning, Reassignment};
+pub use self::reassign::{Reassign, Reassigning, Reassignment};
 pub use self::register_controller::RegisterController;
 pub use self::settings::{ConfigSchema, Settings};
 pub use self::update_features::{FeatureUpdate, UpdateFeatures};
@@ -138,6 +138,18 @@ pub struct TopicError {
     pub result: Result<(), ApiError>,
 }
 
+/// What became of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionError {
+    /// The partition's number.
+    pub partition: i32,
+    /// What became of it.
+    pub result: Result<(), ApiError>,
+}
+
+/// What became of each topic's partitions.
+pub type PartitionErrors = Vec<(Str, Vec<PartitionError>)>;
+
 /// What can happen to the controller.
 #[derive(Debug)]
 pub enum Event {
@@ -207,9 +219,9 @@ pub enum Reply {
     /// To [`Event::AlterPartition`].
     AlterPartition(Result<AlteredPartitions, ApiError>),
     /// To [`Event::ElectLeaders`].
-    ElectLeaders(Result<ElectedTopics, ApiError>),
+    ElectLeaders(Result<PartitionErrors, ApiError>),
     /// To [`Event::Reassign`].
-    Reassign(Result<ReassignedTopics, ApiError>),
+    Reassign(Result<PartitionErrors, ApiError>),
     /// To [`Event::ListReassignments`].
     ListReassignments(Result<Reassigning, ApiError>),
     /// To [`Event::UpdateFeatures`].

@@ -5,7 +5,7 @@ use super::{
     ask_controller::{ask, outcome},
     plain_within,
 };
-use ottla_metadata::controller::{Event, Reassign, ReassignedPartition, Reassignment, Reply};
+use ottla_metadata::controller::{Event, PartitionError, Reassign, Reassignment, Reply};
 use ottla_protocol::{
     Str,
     frame::RequestFrame,
@@ -43,7 +43,7 @@ async fn handle(cx: Context, request: AlterPartitionReassignmentsRequest) -> Alt
     let (error_code, error_message) = outcome(&answer);
     let allow_replication_factor_change = answer.is_err() || request.allow_replication_factor_change;
     let topics = answer.unwrap_or_else(|error| {
-        let failed = |partition| ReassignedPartition { partition, result: Err(error.clone()) };
+        let failed = |partition| PartitionError { partition, result: Err(error.clone()) };
         let one = |topic: &ReassignableTopic| {
             let partitions = topic.partitions.iter().map(|p| failed(p.partition_index));
             (topic.name.clone(), partitions.collect())
@@ -65,8 +65,8 @@ fn wanted(topic: &ReassignableTopic) -> (Str, Vec<Reassignment>) {
     (topic.name.detached(), partitions.collect())
 }
 
-fn respond((name, partitions): (Str, Vec<ReassignedPartition>)) -> ReassignableTopicResponse {
-    let partition = |p: ReassignedPartition| {
+fn respond((name, partitions): (Str, Vec<PartitionError>)) -> ReassignableTopicResponse {
+    let partition = |p: PartitionError| {
         let (error_code, error_message) = outcome(&p.result);
         ReassignablePartitionResponse { partition_index: p.partition, error_code, error_message, ..Default::default() }
     };

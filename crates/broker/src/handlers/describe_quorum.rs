@@ -2,6 +2,7 @@
 
 use super::{Context, Pending, Refusal, plain_within};
 use crate::clock::wall_ms;
+use ottla_metadata::topic_name::CLUSTER_METADATA_TOPIC_NAME;
 use ottla_protocol::{
     ErrorCode, Str, Uuid,
     frame::RequestFrame,
@@ -14,8 +15,6 @@ use ottla_protocol::{
 };
 use std::pin::Pin;
 
-const TOPIC: &str = "__cluster_metadata";
-
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain_within(cx, request, named, handle)
 }
@@ -26,7 +25,7 @@ fn named(request: &DescribeQuorumRequest) -> usize {
 
 async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
     match request.topics.as_slice() {
-        [Asked { topic_name, partitions, .. }] if *topic_name == TOPIC => match partitions.as_slice() {
+        [Asked { topic_name, partitions, .. }] if *topic_name == CLUSTER_METADATA_TOPIC_NAME => match partitions.as_slice() {
             [only] if only.partition_index == 0 => quorum(&cx),
             _ => unknown(&cx, request.topics),
         },
@@ -58,7 +57,7 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
     let node = Node { node_id: id, listeners: voter.map(listeners).unwrap_or_default(), ..Default::default() };
     DescribeQuorumResponse {
         topics: vec![TopicData {
-            topic_name: Str::from_static(TOPIC),
+            topic_name: Str::from_static(CLUSTER_METADATA_TOPIC_NAME),
             partitions: vec![partition],
             ..Default::default()
         }],

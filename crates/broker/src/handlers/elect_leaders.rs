@@ -7,7 +7,7 @@ use super::{
 };
 use ottla_metadata::{
     ApiError,
-    controller::{ElectLeaders, ElectedPartition, ElectedTopics, ElectionKind, Event, Reply},
+    controller::{ElectLeaders, ElectionKind, Event, PartitionError, PartitionErrors, Reply},
 };
 use ottla_protocol::{
     ErrorCode, Str,
@@ -41,7 +41,7 @@ async fn handle(cx: Context, request: ElectLeadersRequest) -> ElectLeadersRespon
     let topics = match answer {
         Ok(topics) => topics,
         Err(error) => {
-            let failed = |partition| ElectedPartition { partition, result: Err(error.clone()) };
+            let failed = |partition| PartitionError { partition, result: Err(error.clone()) };
             let one = |(name, partitions): (Str, Vec<i32>)| (name, partitions.into_iter().map(failed).collect());
             topics.unwrap_or_default().into_iter().map(one).collect()
         }
@@ -54,7 +54,7 @@ async fn elect(
     cx: &Context,
     request: &ElectLeadersRequest,
     topics: Option<Vec<(Str, Vec<i32>)>>,
-) -> Result<ElectedTopics, ApiError> {
+) -> Result<PartitionErrors, ApiError> {
     let kind = match request.election_type {
         0 => ElectionKind::Preferred,
         1 => ElectionKind::Unclean,
@@ -70,8 +70,8 @@ async fn elect(
     ask(cx, request.timeout_ms, |ticket| Event::ElectLeaders(ticket, event), pick).await
 }
 
-fn respond((topic, partitions): (Str, Vec<ElectedPartition>)) -> ReplicaElectionResult {
-    let partition = |p: ElectedPartition| {
+fn respond((topic, partitions): (Str, Vec<PartitionError>)) -> ReplicaElectionResult {
+    let partition = |p: PartitionError| {
         let (error_code, error_message) = outcome(&p.result);
         PartitionResult { partition_id: p.partition, error_code, error_message, ..Default::default() }
     };

@@ -3,7 +3,7 @@
 use super::change::{Change, Rules};
 use super::context::{Context, Decision};
 use super::leadership::BrokerNews;
-use crate::image::{Broker, Partition};
+use crate::image::{Broker, Partition, Topic};
 use crate::{ApiError, MetadataRecord, MetadataVersion};
 use ottla_protocol::{ErrorCode, Uuid};
 
@@ -36,9 +36,9 @@ pub(super) fn decide(c: &Context<'_>, event: AssignReplicas) -> Result<Decision<
     }
     let broker = c.check_broker_epoch(event.broker_id, event.broker_epoch)?;
     let mut records = Vec::new();
-    let reply = event.assignments.iter().map(|assignment| match partition(c, broker, assignment) {
-        Ok(partition) => {
-            records.extend(changes(c, broker, assignment, partition));
+    let reply = event.assignments.iter().map(|assignment| match find(c, broker, assignment) {
+        Ok((topic, partition)) => {
+            records.extend(changes(c, broker, assignment, topic, partition));
             ErrorCode::None
         }
         Err(error) => error,
@@ -47,11 +47,15 @@ pub(super) fn decide(c: &Context<'_>, event: AssignReplicas) -> Result<Decision<
     Ok(Decision { records, reply })
 }
 
-fn partition<'a>(c: &'a Context<'_>, broker: &Broker, assignment: &Assignment) -> Result<&'a Partition, ErrorCode> {
+fn find<'a>(
+    c: &'a Context<'_>,
+    broker: &Broker,
+    assignment: &Assignment,
+) -> Result<(&'a Topic, &'a Partition), ErrorCode> {
     let topic = c.topics().by_id(&assignment.topic_id).ok_or(ErrorCode::UnknownTopicId)?;
     let partition = topic.partitions.get(&assignment.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     match partition.replicas.contains(&broker.id) {
-        true => Ok(partition),
+        true => Ok((topic, partition)),
         false => Err(ErrorCode::NotLeaderOrFollower),
     }
 }
@@ -61,15 +65,14 @@ fn changes(
     c: &Context<'_>,
     broker: &Broker,
     assignment: &Assignment,
+    topic: &Topic,
     partition: &Partition,
 ) -> impl Iterator<Item = MetadataRecord> {
     let Assignment { directory, topic_id, partition: number } = *assignment;
-    let moved = c.topics().by_id(&topic_id).and_then(|topic| {
-        let rules = Rules::of(c, topic);
-        let mut change = Change::new(c, &rules, partition);
-        change.directories.insert(broker.id, directory);
-        change.record(topic_id, number)
-    });
+    let rules = Rules::of(c, topic);
+    let mut change = Change::new(c, &rules, partition);
+    change.directories.insert(broker.id, directory);
+    let moved = change.record(topic_id, number);
     let lost = (!broker.has_online_dir(directory))
         .then(|| c.partition_change(BrokerNews::Leaves(broker.id), topic_id, number))
         .flatten();

@@ -102,11 +102,15 @@ pub(super) struct Change<'a> {
 impl<'a> Change<'a> {
     /// As the partition is, with an election if its leader cannot lead.
     pub(super) fn new(c: &'a Context<'a>, rules: &'a Rules, old: &'a Partition) -> Self {
+        Self::among(acceptable(c, old, |id| c.cluster().is_active(id)), c, rules, old)
+    }
+
+    fn among(acceptable: Vec<i32>, c: &'a Context<'a>, rules: &'a Rules, old: &'a Partition) -> Self {
         Self {
             c,
             rules,
             old,
-            acceptable: acceptable(c, old, |id| c.cluster().is_active(id)),
+            acceptable,
             stopped_uncleanly: None,
             election: Election::Online,
             replicas: old.replicas.clone(),
@@ -125,8 +129,7 @@ impl<'a> Change<'a> {
             BrokerNews::Joins(joins) if joins == id => true,
             _ => news.removed() != Some(id) && c.cluster().is_active(id),
         };
-        let mut change = Self::new(c, rules, old);
-        change.acceptable = acceptable(c, old, serves);
+        let mut change = Self::among(acceptable(c, old, serves), c, rules, old);
         change.election = rules.election();
         change.isr.retain(|id| news.removed() != Some(*id));
         if let BrokerNews::StoppedUncleanly(id) = news {

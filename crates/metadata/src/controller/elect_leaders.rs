@@ -2,6 +2,7 @@
 
 use super::change::{Change, Election, Rules};
 use super::context::{Context, Decision};
+use super::{PartitionError, PartitionErrors};
 use crate::image::{NO_LEADER, Topic};
 use crate::{ApiError, MetadataRecord};
 use ottla_protocol::{ErrorCode, Str};
@@ -27,21 +28,9 @@ pub enum ElectionKind {
     Unclean,
 }
 
-/// What became of one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ElectedPartition {
-    /// The partition's number.
-    pub partition: i32,
-    /// What became of it.
-    pub result: Result<(), ApiError>,
-}
-
-/// What became of each topic's partitions.
-pub type ElectedTopics = Vec<(Str, Vec<ElectedPartition>)>;
-
-pub(super) fn decide(c: &Context<'_>, event: ElectLeaders) -> Result<Decision<ElectedTopics>, ApiError> {
+pub(super) fn decide(c: &Context<'_>, event: ElectLeaders) -> Result<Decision<PartitionErrors>, ApiError> {
     let mut records = Vec::new();
-    let mut elect = |name: &Str, partition| ElectedPartition {
+    let mut elect = |name: &Str, partition| PartitionError {
         partition,
         result: elect(c, name, partition, event.kind).map(|record| records.push(record)),
     };
@@ -54,7 +43,7 @@ pub(super) fn decide(c: &Context<'_>, event: ElectLeaders) -> Result<Decision<El
         }
         None => {
             let not_needed =
-                |p: &ElectedPartition| p.result.as_ref().is_err_and(|error| error.code == ErrorCode::ElectionNotNeeded);
+                |p: &PartitionError| p.result.as_ref().is_err_and(|error| error.code == ErrorCode::ElectionNotNeeded);
             let one = |topic: &std::sync::Arc<Topic>| {
                 let all = topic.partitions.keys().map(|number| elect(&topic.name, *number));
                 (topic.name.clone(), all.filter(|p| !not_needed(p)).collect())

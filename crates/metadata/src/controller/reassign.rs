@@ -5,6 +5,7 @@
 
 use super::change::{Change, Rules};
 use super::context::{Context, Decision};
+use super::{PartitionError, PartitionErrors};
 use crate::image::{Partition, Topic};
 use crate::{ApiError, MetadataRecord};
 use ottla_protocol::{ErrorCode, Str};
@@ -28,19 +29,7 @@ pub struct Reassignment {
     pub replicas: Option<Vec<i32>>,
 }
 
-/// What became of each topic's partitions.
-pub type ReassignedTopics = Vec<(Str, Vec<ReassignedPartition>)>;
-
-/// What became of one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReassignedPartition {
-    /// The partition's number.
-    pub partition: i32,
-    /// What became of it.
-    pub result: Result<(), ApiError>,
-}
-
-pub(super) fn decide(c: &Context<'_>, event: Reassign) -> Result<Decision<ReassignedTopics>, ApiError> {
+pub(super) fn decide(c: &Context<'_>, event: Reassign) -> Result<Decision<PartitionErrors>, ApiError> {
     let mut records = Vec::new();
     let mut reply = Vec::new();
     // A change is of what is now, and not of what another change of this request makes of it.
@@ -59,7 +48,7 @@ pub(super) fn decide(c: &Context<'_>, event: Reassign) -> Result<Decision<Reassi
                     moved.insert((name, partition));
                 }
             });
-            partitions.push(ReassignedPartition { partition, result });
+            partitions.push(PartitionError { partition, result });
         }
         reply.push((name.clone(), partitions));
     }
