@@ -14,7 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use self::{read::read, write::write};
+pub(crate) use self::{
+    read::{read, read_bytes},
+    write::write,
+};
 
 const SUFFIX: &str = ".checkpoint";
 const OFFSET_DIGITS: usize = 20;
