@@ -3,6 +3,8 @@
 import socket
 
 from harness import broker as brokers
+from harness import topics
+from harness.waiting import eventually
 
 
 def _controller(kind):
@@ -73,3 +75,15 @@ class Cluster:
 
     def all(self):
         return [*self.nodes.values(), self.controller]
+
+    def close(self):
+        """Stops what runs, brokers first, and says what a log tells that no broker may write."""
+        for node in self.all():
+            if node.running:
+                node.stop()
+        problems = [f"{node.folder.name}: {node.log_problem()}" for node in self.all() if node.log_problem()]
+        assert not problems, problems
+
+    def in_sync(self, topic):
+        """Waits until all replicas of a topic are in sync."""
+        eventually(lambda: not topics.out_of_sync(self.bootstrap, topic), f"{topic} is not in sync")
