@@ -6,6 +6,7 @@ use crate::{
     fetch::sessions::Sessions,
     groups::Groups,
     logging::Levels,
+    metadata_quorum::MetadataQuorum,
     metrics::{self, Metrics, Rebalances},
     network::{Complaints, Limits},
     publisher::Published,
@@ -48,6 +49,7 @@ pub(crate) struct Broker {
     /// Told when the config changed.
     pub(crate) config_changed: Notify,
     controller: OnceLock<controller::Handle>,
+    quorum: OnceLock<Arc<MetadataQuorum>>,
 }
 
 impl Broker {
@@ -82,6 +84,7 @@ impl Broker {
             config: ArcSwap::new(config),
             config_changed: Notify::new(),
             controller: OnceLock::new(),
+            quorum: OnceLock::new(),
         })
     }
 
@@ -109,6 +112,15 @@ impl Broker {
 
     pub(crate) fn set_controller(&self, handle: controller::Handle) {
         assert!(self.controller.set(handle).is_ok(), "the controller is set once");
+    }
+
+    /// The metadata log as its followers see it; set before the first connection is accepted.
+    pub(crate) fn quorum(&self) -> &Arc<MetadataQuorum> {
+        self.quorum.get().expect("the quorum is set before anything is served")
+    }
+
+    pub(crate) fn set_quorum(&self, quorum: Arc<MetadataQuorum>) {
+        assert!(self.quorum.set(quorum).is_ok(), "the quorum is set once");
     }
 
     pub(crate) fn auto_create_topics(&self) -> bool {

@@ -6,13 +6,16 @@ use crate::{
     checkpoint_file, cleaner,
     clock::{Clock, wall_ms},
     config_schema::Schema,
-    controller, format, housekeeping, http,
+    controller,
+    controller_registration::ControllerRegistration,
+    format, housekeeping, http,
     log_dirs::{self, OpenDirs},
     logging::Levels,
     metadata_log::{self, MetadataLog},
-    network::{self, Bound},
+    metadata_quorum::{MetadataQuorum, QuorumState, Snapshots, Upkeep},
+    network::{self, Bound, Scope},
     publisher::{Published, Publisher},
-    registration::Registration,
+    registration::{self, Registration},
     replicas::Replicas,
 };
 use anyhow::{Context as _, bail};
@@ -50,7 +53,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let http = options.http.clone();
     let clock = options.clock;
-    let Started { broker, bound, controller, registration } = tokio::task::spawn_blocking(|| start(options)).await??;
+    let Started { broker, bound, controller, registration, controller_registration } = tokio::task::spawn_blocking(|| start(options)).await??;
     let listeners: Vec<String> = bound.iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
     for listener in bound {
         network::serve(broker.clone(), listener)?;
@@ -62,6 +65,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
     let registration = Arc::new(registration);
     tokio::spawn(registration.clone().heartbeat());
+    tokio::spawn(controller_registration.run());
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
@@ -91,6 +95,7 @@ struct Started {
     bound: Vec<Bound>,
     controller: JoinHandle<MetadataLog>,
     registration: Registration,
+    controller_registration: ControllerRegistration,
 }
 
 /// Everything up to serving. Blocks.
@@ -127,15 +132,26 @@ fn start(options: Options) -> anyhow::Result<Started> {
     broker.take_config(broker.replicas.config());
     broker.groups.publish(Arc::new(recovered.image.clone()));
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
-    let Recovered { shard, mut log, image, voters, bootstrap, .. } = recovered;
+    let Recovered { shard, mut log, image, voters, kraft_version, bootstrap, snapshots } = recovered;
     log.lead(node_id, voters.as_ref(), wall_ms())?;
+    let endpoints = registration::endpoints(config.advertised_controller_listeners(), &bound);
+    broker.set_quorum(MetadataQuorum::new(
+        node_id,
+        log.epoch(),
+        log.for_followers(),
+        snapshots.clone(),
+        endpoints.clone(),
+    ));
+    let upkeep = Upkeep::new(snapshots, QuorumState { kraft_version, voters }, &config, clock);
     let publisher = Publisher::new(broker.clone(), image);
-    let (handle, controller) = controller::Driver::new(shard, log, publisher, clock).start()?;
+    let (handle, controller) = controller::Driver::new(shard, log, publisher, upkeep, clock).start()?;
     broker.set_controller(handle);
     activate(&broker, &config, bootstrap)?;
+    let controller_registration = ControllerRegistration::new(&broker, endpoints);
+    controller_registration.register()?;
     let registration = Registration::new(&broker, &config, &bound);
     registration.register()?;
-    Ok(Started { broker, bound, controller, registration })
+    Ok(Started { broker, bound, controller, registration, controller_registration })
 }
 
 /// Files of logs that are kept open: half of what the system allows, as connections need descriptors too.
@@ -155,6 +171,7 @@ struct Recovered {
     voters: Option<VotersRecord>,
     kraft_version: i16,
     bootstrap: Vec<MetadataRecord>,
+    snapshots: Arc<Snapshots>,
 }
 
 fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered> {
@@ -163,8 +180,9 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
     let mut image = Image::default();
     let mut voters = None;
     let mut kraft_version = 0;
-    let snapshot = checkpoint_file::latest(&**fs, &dir.join(metadata_log::FOLDER))?;
-    if let Some((end, epoch, path)) = snapshot {
+    let snapshots = Snapshots::open(fs.clone(), &dir.join(metadata_log::FOLDER))?;
+    if let Some(id) = snapshots.latest() {
+        let (end, epoch, path) = (id.end_offset, id.epoch, snapshots.path(id));
         let snapshot = checkpoint_file::read(&**fs, &path)?.context("a snapshot vanished")?;
         for record in &snapshot.records {
             image.apply(record).with_context(|| path.display().to_string())?;
@@ -175,7 +193,7 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         kraft_version = snapshot.kraft_version;
     }
     let from = image.offset();
-    let log = MetadataLog::open(fs.clone(), dir, wall_ms(), |offset, epoch, record| {
+    let log = MetadataLog::open(fs.clone(), config, from, wall_ms(), |offset, epoch, record| {
         if offset < from {
             return Ok(());
         }
@@ -189,16 +207,19 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         Some(snapshot) => snapshot.records,
         None => format::default_bootstrap()?,
     };
-    Ok(Recovered { shard, log, image, voters, kraft_version, bootstrap })
+    Ok(Recovered { shard, log, image, voters, kraft_version, bootstrap, snapshots })
 }
 
 fn bind(config: &ServerConfig) -> anyhow::Result<Vec<Bound>> {
     let backlog = config.get(keys::SOCKET_LISTEN_BACKLOG_SIZE);
-    let bind = |endpoint: &&Endpoint| {
+    let bind = |(scope, endpoint): (Scope, &Endpoint)| {
         let host = endpoint.host.as_deref().unwrap_or_default();
-        Bound::bind(endpoint.listener.as_str(), host, endpoint.port, backlog).map_err(anyhow::Error::from)
+        Bound::bind(scope, endpoint.listener.as_str(), host, endpoint.port, backlog).map_err(anyhow::Error::from)
     };
-    config.listeners().iter().map(bind).collect()
+    let (of_broker, of_controller) = (config.listeners(), config.controller_listeners());
+    let of_broker = of_broker.into_iter().map(|endpoint| (Scope::Broker, endpoint));
+    let of_controller = of_controller.into_iter().map(|endpoint| (Scope::Controller, endpoint));
+    of_broker.chain(of_controller).map(bind).collect()
 }
 
 fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Fetch (1): reads record batches from many partitions, waiting until there are `min_bytes` or `max_wait_ms` is over.
 
-use super::{Answered, Context, Pending, Refusal};
+use super::{Answered, Context, Pending, Refusal, fetch_metadata};
 use crate::{
     entropy,
     fetch::{
@@ -9,6 +9,7 @@ use crate::{
         session::{Key, TopicKey, Wanted},
         sessions::{Asked, Outcome, Plan},
     },
+    network::Scope,
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
@@ -25,10 +26,13 @@ use std::{pin::Pin, time::Duration};
 /// Since this version topics are named by id (KIP-516).
 const BY_ID_SINCE: i16 = 13;
 /// A client that asks to wait longer waits this long.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     let request: FetchRequest = super::read(&cx, request)?;
+    if cx.peer.scope == Scope::Controller {
+        return Ok(Box::pin(fetch_metadata::handle(cx, request)));
+    }
     Ok(Box::pin(handle(cx, request)))
 }
 
