@@ -95,7 +95,7 @@ class Broker:
         problem = None
         while time.monotonic() < deadline:
             try:
-                if wire.broker_count(self.port, timeout_s=5) == 1:
+                if self._is_ready():
                     return
                 problem = "no broker in its Metadata answer yet"
             except OSError as error:
@@ -107,6 +107,9 @@ class Broker:
             self._process = None
             raise AssertionError(f"{self.kind} ended with {code} while starting\n{self.log_tail()}")
         raise AssertionError(f"{self.kind} did not answer in {self.start_timeout_s} s: {problem}\n{self.log_tail()}")
+
+    def _is_ready(self):
+        return wire.broker_count(self.port, timeout_s=5) == 1
 
     @property
     def running(self):

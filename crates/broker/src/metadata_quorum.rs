@@ -11,7 +11,7 @@ mod validity;
 
 pub(crate) use self::generator::{Generator, QuorumState};
 pub(crate) use self::observers::{Observer, ReplicaKey};
-pub(crate) use self::snapshots::{Snapshots, SnapshotId};
+pub(crate) use self::snapshots::{SnapshotId, Snapshots};
 pub(crate) use self::upkeep::Upkeep;
 pub(crate) use self::validity::Validity;
 

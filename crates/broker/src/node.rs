@@ -53,7 +53,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let http = options.http.clone();
     let clock = options.clock;
-    let Started { broker, bound, controller, registration, controller_registration } = tokio::task::spawn_blocking(|| start(options)).await??;
+    let Started { broker, bound, controller, registration, controller_registration } =
+        tokio::task::spawn_blocking(|| start(options)).await??;
     let listeners: Vec<String> = bound.iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
     for listener in bound {
         network::serve(broker.clone(), listener)?;

@@ -20,13 +20,14 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 31] = [
+const MODULES: [&str; 34] = [
     "ottla",
     "ottla.assignments",
     "ottla.cleaner",
     "ottla.cli",
     "ottla.commit",
     "ottla.controller",
+    "ottla.controller_registration",
     "ottla.dir",
     "ottla.future",
     "ottla.groups",
@@ -35,6 +36,8 @@ const MODULES: [&str; 31] = [
     "ottla.http",
     "ottla.log_dirs",
     "ottla.logging",
+    "ottla.metadata_log",
+    "ottla.metadata_quorum",
     "ottla.moves",
     "ottla.network",
     "ottla.node",

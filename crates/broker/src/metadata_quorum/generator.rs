@@ -130,8 +130,7 @@ fn write(
 ) -> anyhow::Result<(u64, Duration)> {
     let began = Instant::now();
     let QuorumState { kraft_version, voters } = quorum;
-    let snapshot =
-        Snapshot { records: snapshot::records(image), voters, kraft_version, last_contained_log_time_ms };
+    let snapshot = Snapshot { records: snapshot::records(image), voters, kraft_version, last_contained_log_time_ms };
     checkpoint_file::write(snapshots.fs(), &snapshots.path(id), &snapshot, wall_ms())?;
     let size = snapshots.add(id).context("the snapshot was written and is not there")?;
     Ok((size, began.elapsed()))

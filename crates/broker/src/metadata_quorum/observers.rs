@@ -84,7 +84,11 @@ mod tests {
         observers.note(key(2), 0, 10, 1_000);
         assert_eq!(only(&mut observers, 1_000), Some((0, 1_000, -1)));
         observers.note(key(2), 10, 12, 2_000);
-        assert_eq!(only(&mut observers, 2_000), Some((10, 2_000, 1_000)), "it had all that there was at the fetch before");
+        assert_eq!(
+            only(&mut observers, 2_000),
+            Some((10, 2_000, 1_000)),
+            "it had all that there was at the fetch before"
+        );
         observers.note(key(2), 12, 12, 3_000);
         assert_eq!(only(&mut observers, 3_000), Some((12, 3_000, 3_000)));
     }

@@ -91,12 +91,7 @@ enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        broker: Arc<Broker>,
-        stream: TcpStream,
-        peer: Peer,
-        place: Place,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(broker: Arc<Broker>, stream: TcpStream, peer: Peer, place: Place) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let settings = &broker.settings;
         let socket = socket2::SockRef::from(&stream);
