@@ -38,8 +38,12 @@ async fn handle(cx: Context, request: ControllerRegistrationRequest) -> Controll
         _ => None,
     };
     let answer = ask(&cx, NO_TIMEOUT_MS, |ticket| Event::RegisterController(ticket, event), pick).await;
-    let (error_code, error_message) = outcome(&answer);
-    ControllerRegistrationResponse { error_code, error_message, ..Default::default() }
+    match outcome(&answer) {
+        (0, _) => ControllerRegistrationResponse::default(),
+        (error_code, error_message) => {
+            ControllerRegistrationResponse { error_code, error_message, ..Default::default() }
+        }
+    }
 }
 
 fn listener(listener: &Listener) -> Endpoint {

@@ -26,6 +26,10 @@ async fn handle(cx: Context, request: UnregisterBrokerRequest) -> UnregisterBrok
     if answer.is_ok() {
         tracing::info!(broker_id = request.broker_id, "broker unregistered");
     }
-    let (error_code, error_message) = outcome(&answer);
-    UnregisterBrokerResponse { error_code, error_message, ..Default::default() }
+    match outcome(&answer) {
+        (0, _) => UnregisterBrokerResponse::default(),
+        (error_code, error_message) => {
+            UnregisterBrokerResponse { error_code, error_message, ..Default::default() }
+        }
+    }
 }
