@@ -6,6 +6,7 @@ import re
 import pytest
 from conftest import eventually
 from harness import wire
+from harness.broker import Kafka
 from harness.run import run
 from harness.tools import command, run_tool
 
@@ -20,6 +21,18 @@ def snapshots(node):
     """The snapshots beside a node's metadata log, the latest last; what the cluster was formatted with is not one."""
     found = (node.data / _FOLDER).glob("*.checkpoint")
     return sorted(path for path in found if not path.name.startswith(f"{0:020}-"))
+
+
+class Takeover(Kafka):
+    """Apache Kafka on the folder, config and ports of another node."""
+
+    def __init__(self, folder, other):
+        super().__init__(folder)
+        self.port, self.controller_port = other.port, other.controller_port
+        self.bootstrap, self.data, self.config_file = other.bootstrap, other.data, other.config_file
+
+    def _is_ready(self):
+        return wire.broker_count(self.port, timeout_s=5) >= 1
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +123,22 @@ def test_a_restart_begins_with_a_snapshot(cluster, how):
     assert "retention.ms=1000007" in shown
     topic = cluster.create(f"after-{how}", "2")
     eventually(lambda: topic in cluster.tools(3).topics("--list").lines if 3 in cluster.kafkas else True, "not followed")
+
+
+def test_kafka_s_controller_goes_on_from_a_snapshot(cluster, tmp_path):
+    """Apache Kafka takes the folder over as it is, then Ottla with what Kafka's controller wrote; brokers follow both."""
+    ours = cluster.controller
+    ours.stop()
+    kafka = Takeover(tmp_path / "kafka", ours)
+    kafka.start()
+    made_by_kafka = cluster.create("made-by-kafka", "2")
+    assert set(cluster.tools(2).topics("--list").lines) >= {f"before-{number}" for number in range(40)}
+    kafka.stop()
+    ours.start()
+    eventually(lambda: set(cluster.endpoints(1).values()) == {"unfenced"}, "not all brokers are there")
+    assert made_by_kafka in cluster.tools(1).topics("--list").lines
+    cluster.tools(2).produce(made_by_kafka, ["one"])
+    assert cluster.tools(2).consume(made_by_kafka, 1) == ["one"]
 
 
 def test_storage_tool_finds_the_folder_in_order(cluster):

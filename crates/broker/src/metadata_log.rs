@@ -1,6 +1,8 @@
 //! The metadata log of a single voter: `__cluster_metadata-0` in Kafka's format, synced before anything counts.
 
 mod retention;
+#[cfg(test)]
+mod tests;
 
 use self::retention::Retention;
 use crate::fetch::waiters::Waiters;
