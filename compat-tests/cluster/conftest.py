@@ -1,10 +1,124 @@
-"""Clusters that belong to one case."""
+"""Clusters of Ottla's and Apache Kafka's nodes."""
 
 import itertools
+import re
+import time
 
 import pytest
 
-from harness import cluster
+from harness import cluster as clusters
+from harness import nodes
+from harness.tools import Tools, describe_topic, run_tool, table
+
+SETTINGS = {"broker_session_timeout_ms": 4_000, "broker_heartbeat_interval_ms": 500}
+
+
+class Cluster:
+    """Node 1 is Ottla, broker and controller; the others are Kafka's brokers."""
+
+    def __init__(self, folder, kafkas, **overrides):
+        self.controller = nodes.Combined(folder / "node-1", **{**SETTINGS, **overrides})
+        self.controller.format()
+        self.folder = folder
+        self.kafkas = {}
+        self.controller.start()
+        for node_id in kafkas:
+            self.add(node_id)
+
+    def add(self, node_id):
+        """Starts one more of Kafka's brokers."""
+        node = nodes.KafkaBroker(self.folder / f"node-{node_id}", node_id, self.controller)
+        node.format()
+        self.kafkas[node_id] = node
+        return node.start()
+
+    def __getitem__(self, node_id):
+        return self.controller if node_id == 1 else self.kafkas[node_id]
+
+    def tools(self, node_id):
+        return Tools(self[node_id])
+
+    def on_controller(self, tool, *arguments, **options):
+        """A tool that is pointed at the controller's listener (KIP-919)."""
+        where = f"127.0.0.1:{self.controller.controller_port}"
+        return run_tool(tool, "--bootstrap-controller", where, *arguments, **options)
+
+    def endpoints(self, node_id=1):
+        """What kafka-cluster lists of brokers: {id: state}."""
+        where = self[node_id].bootstrap
+        done = run_tool(
+            "kafka-cluster", "list-endpoints", "--bootstrap-server", where, "--include-fenced-brokers"
+        )  # fmt: skip
+        return {int(row["ID"]): row["STATE"] for row in table(done.out)}
+
+    def partitions(self, topic, node_id=1):
+        """{partition: (leader, replicas, isr)} by kafka-topics."""
+        done = self.tools(node_id).topics("--describe", "--topic", topic)
+        ids = lambda text: [int(each) for each in text.split(",") if each]  # noqa: E731
+        rows = describe_topic(done)[1]
+        return {
+            int(row["Partition"]): (
+                int(row["Leader"]) if row["Leader"].lstrip("-").isdigit() else -1, ids(row["Replicas"]), ids(row["Isr"])
+            )
+            for row in rows
+        }  # fmt: skip
+
+    def create(self, topic, *assignment, node_id=2, configs=()):
+        """Makes a topic through a broker, with the replicas of each partition: create("t", "2:3", "3:2")."""
+        more = [argument for config in configs for argument in ("--config", config)]
+        self.tools(node_id).topics("--create", "--topic", topic, "--replica-assignment", ",".join(assignment), *more)
+        return topic
+
+    def quorum(self, what, node_id=1):
+        return self.tools(node_id)("kafka-metadata-quorum", "describe", what)
+
+    def close(self):
+        for node in [*self.kafkas.values(), self.controller]:
+            if node.running:
+                node.kill()
+        problem = self.controller.log_problem()
+        assert not problem, f"Ottla's log: {problem}"
+
+    def logs(self):
+        return [(f"node {n}", self[n].log_tail()) for n in [1, *self.kafkas]]
+
+
+def eventually(question, otherwise, seconds=60):
+    """Asks until the answer is true; a question starts a JVM, so there is no need to wait between two."""
+    end = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < end, f"after {seconds} s: {otherwise}"
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def of_ottla(kind):
+    if kind != "ottla":
+        pytest.skip("Apache Kafka's controller needs no test here")
+
+
+@pytest.fixture(scope="module")
+def make_cluster(tmp_path_factory):
+    made = []
+
+    def make(kafkas, **overrides):
+        cluster = Cluster(tmp_path_factory.mktemp("cluster"), kafkas, **overrides)
+        made.append(cluster)
+        return cluster
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    return make_cluster([2, 3])
+
+
+@pytest.fixture
+def name(request):
+    return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:80]
 
 
 @pytest.fixture
@@ -14,7 +128,7 @@ def start_cluster(tmp_path):
     numbers = itertools.count()
 
     def start(controller, brokers, **overrides):
-        started = cluster.Cluster(tmp_path / f"cluster-{next(numbers)}", controller, brokers, **overrides)
+        started = clusters.Cluster(tmp_path / f"cluster-{next(numbers)}", controller, brokers, **overrides)
         mine.append(started)
         return started.start()
 

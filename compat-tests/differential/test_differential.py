@@ -41,6 +41,28 @@ def kafka_answers(record):
     return record("kafka")
 
 
+@pytest.fixture(scope="module")
+def record_controller(program, tmp_path_factory):
+    """The same of a node's controller."""
+
+    def record(kind):
+        folder = tmp_path_factory.mktemp(f"{kind}-controller")
+        broker = brokers.make(kind, folder).start()
+        answers = folder / "answers.tsv"
+        try:
+            run([program, "--record", "--controller", f"127.0.0.1:{broker.controller_port}", answers], timeout_s=170)
+        finally:
+            broker.stop()
+        return answers
+
+    return record
+
+
+@pytest.fixture(scope="module")
+def kafka_controller_answers(record_controller):
+    return record_controller("kafka")
+
+
 def test_kafka_answers_itself_alike(program, record, kafka_answers):
     """What differs between two Apache Kafkas is noise, and there is none left to hide a difference in."""
     run([program, kafka_answers, record("kafka"), "--self"])
@@ -50,3 +72,14 @@ def test_ottla_answers_as_kafka_does(program, record, kafka_answers):
     """Each difference is in the list with its reason, and the list names no other."""
     known = installed.COMPAT_TESTS / "wire" / "differences.tsv"
     run([program, kafka_answers, record("ottla"), "--known", known])
+
+
+def test_kafka_s_controller_answers_itself_alike(program, record_controller, kafka_controller_answers):
+    """The same of what is asked of controllers."""
+    run([program, kafka_controller_answers, record_controller("kafka"), "--self", "--controller"])
+
+
+def test_ottla_s_controller_answers_as_kafka_s_does(program, record_controller, kafka_controller_answers):
+    """On the controller's listener too: what brokers and operators ask there."""
+    known = installed.COMPAT_TESTS / "wire" / "controller-differences.tsv"
+    run([program, kafka_controller_answers, record_controller("ottla"), "--known", known, "--controller"])

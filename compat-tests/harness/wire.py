@@ -8,6 +8,7 @@ _METADATA = 3
 _VERSION = 1
 _FETCH = 1
 _FETCH_VERSION = 4
+_FETCH_SNAPSHOT = 59
 _ALTER_REPLICA_LOG_DIRS = 34
 _ALTER_REPLICA_LOG_DIRS_VERSION = 1
 
@@ -24,7 +25,9 @@ def _receive(connection, size):
 
 def _ask(port, key, version, body, timeout_s):
     client = b"compat-probe"
-    request = struct.pack(">hhih", key, version, 1, len(client)) + client + body
+    # Of the APIs here this one has the header that ends in tagged fields.
+    tags = b"\0" if key == _FETCH_SNAPSHOT else b""
+    request = struct.pack(">hhih", key, version, 1, len(client)) + client + tags + body
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
         (size,) = struct.unpack(">i", _receive(connection, 4))
@@ -50,6 +53,35 @@ def alter_replica_log_dir(port, path, topic, partition=0, timeout_s=30):
     answer = _ask(port, _ALTER_REPLICA_LOG_DIRS, _ALTER_REPLICA_LOG_DIRS_VERSION, body, timeout_s)
     # Correlation id, throttle time, one topic with its name, one partition with its number, then the code.
     return struct.unpack_from(">h", answer, 4 + 4 + 4 + 2 + len(name) + 4 + 4)[0]
+
+
+def fetch_snapshot(port, end_offset, epoch, leader_epoch, position, max_bytes, timeout_s=30):
+    """Fetches a piece of a snapshot from a controller; returns error code, the snapshot's size, and the bytes."""
+    name = b"__cluster_metadata"
+    # Compact lists and strings have their lengths plus one in front; an empty list of tagged fields ends each struct.
+    wanted = struct.pack(">iiqi", 0, leader_epoch, end_offset, epoch) + b"\0" + struct.pack(">q", position) + b"\0"
+    topic = bytes([len(name) + 1]) + name + b"\x02" + wanted + b"\0"
+    body = struct.pack(">ii", -1, max_bytes) + b"\x02" + topic + b"\0"
+    answer = _ask(port, _FETCH_SNAPSHOT, 0, body, timeout_s)
+    # Correlation id and tags, throttle time, error code; one topic with its name, one partition with its number.
+    at = 4 + 1 + 4
+    assert struct.unpack_from(">h", answer, at)[0] == 0
+    at += 2 + 1 + 1 + len(name) + 1 + 4
+    error = struct.unpack_from(">h", answer, at)[0]
+    at += 2 + 8 + 4 + 1
+    size, place = struct.unpack_from(">qq", answer, at)
+    at += 16
+    length = shift = 0
+    while True:
+        byte = answer[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    length = max(0, length - 1)
+    assert place == (position if error == 0 else 0)
+    return error, size, answer[at : at + length]
 
 
 def broker_count(port, timeout_s):

@@ -7,6 +7,7 @@ use crate::{
     fetchers::{Fetchers, ReplicaFetch},
     groups::Groups,
     logging::Levels,
+    metadata_quorum::MetadataQuorum,
     metrics::{self, Metrics, Rebalances},
     network::{Complaints, Limits},
     publisher::Published,
@@ -59,6 +60,7 @@ pub(crate) struct Broker {
     /// Told when the config changed.
     pub(crate) config_changed: Notify,
     controller: OnceLock<controllers::Handle>,
+    quorum: OnceLock<Arc<MetadataQuorum>>,
 }
 
 impl Broker {
@@ -97,6 +99,7 @@ impl Broker {
             config: ArcSwap::new(config),
             config_changed: Notify::new(),
             controller: OnceLock::new(),
+            quorum: OnceLock::new(),
         })
     }
 
@@ -133,6 +136,15 @@ impl Broker {
 
     pub(crate) fn set_epoch(&self, epoch: i64) {
         self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// The metadata log as its followers see it; set before the first connection is accepted.
+    pub(crate) fn quorum(&self) -> &Arc<MetadataQuorum> {
+        self.quorum.get().expect("the quorum is set before anything is served")
+    }
+
+    pub(crate) fn set_quorum(&self, quorum: Arc<MetadataQuorum>) {
+        assert!(self.quorum.set(quorum).is_ok(), "the quorum is set once");
     }
 
     pub(crate) fn auto_create_topics(&self) -> bool {

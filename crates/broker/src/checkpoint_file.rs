@@ -15,11 +15,13 @@ use std::{
 };
 
 pub(crate) use self::{
-    read::{read, read_bytes},
+    read::{last_contained_ms, read, read_bytes, size},
     write::write,
 };
 
 const SUFFIX: &str = ".checkpoint";
+/// Ours is the first; Kafka writes the others.
+const LEFT_OVER: [&str; 3] = [".checkpoint.tmp", ".checkpoint.part", ".checkpoint.deleted"];
 const OFFSET_DIGITS: usize = 20;
 const EPOCH_DIGITS: usize = 10;
 
@@ -51,14 +53,29 @@ fn parse_name(name: &str) -> Option<(i64, i32)> {
     Some((offset.parse().ok()?, epoch.parse().ok()?))
 }
 
-/// The latest snapshot in the metadata log's folder, which may be absent: its end offset, epoch and path.
-pub(crate) fn latest(fs: &dyn Fs, dir: &Path) -> anyhow::Result<Option<(i64, i32, PathBuf)>> {
-    let entries = match fs.list(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot list {}", dir.display())),
-    };
-    let files = entries.iter().filter(|entry| !entry.is_dir);
-    let found = files.filter_map(|entry| parse_name(&entry.name).map(|id| (id, dir.join(&entry.name))));
-    Ok(found.max().map(|((end_offset, epoch), path)| (end_offset, epoch, path)))
+/// The whole snapshots in the metadata log's folder, which may be absent, in order: end offset, epoch and path.
+pub(crate) fn all(fs: &dyn Fs, dir: &Path) -> anyhow::Result<Vec<(i64, i32, PathBuf)>> {
+    let found = files(fs, dir)?;
+    let found = found.into_iter().filter_map(|name| parse_name(&name).map(|(end, epoch)| (end, epoch, dir.join(name))));
+    let mut found: Vec<_> = found.collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Removes snapshots that were not finished, and those that were to be deleted.
+pub(crate) fn sweep(fs: &dyn Fs, dir: &Path) -> anyhow::Result<()> {
+    let left_over = |name: &String| LEFT_OVER.iter().any(|suffix| name.ends_with(suffix));
+    for name in files(fs, dir)?.iter().filter(|name| left_over(name)) {
+        let path = dir.join(name);
+        fs.remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn files(fs: &dyn Fs, dir: &Path) -> anyhow::Result<Vec<String>> {
+    match fs.list(dir) {
+        Ok(entries) => Ok(entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot list {}", dir.display())),
+    }
 }

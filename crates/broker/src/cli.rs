@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{check, format, handlers, logging, node};
+use crate::{check, format, handlers, logging, network::Scope, node};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use ottla_config::{Loaded, Sources};
@@ -95,7 +95,8 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn apis() {
-    for api in handlers::SERVED {
+    // Of the controller's listener other nodes want to know, not clients.
+    for api in handlers::served(Scope::Broker) {
         let versions = api.stable_versions();
         println!("{}\t{api}\t{}\t{}", api.key(), versions.start(), versions.end());
     }

@@ -6,6 +6,7 @@
 use crate::{
     clock::Clock,
     metadata_log::{AppendError, MetadataLog},
+    metadata_quorum::Upkeep,
     publisher::Publisher,
 };
 use ottla_metadata::{
@@ -30,9 +31,6 @@ use tracing::{error, info, warn};
 const QUEUE: usize = 1024;
 /// Events decided between two syncs.
 const GROUP: usize = 256;
-/// How long the thread sleeps when the machine has no timer.
-const IDLE: Duration = Duration::from_secs(3600);
-
 /// How long a full disk is given before the same is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(500);
 
@@ -94,6 +92,7 @@ pub(crate) struct Driver {
     pub(crate) shard: Shard<Controller>,
     pub(crate) log: MetadataLog,
     pub(crate) publisher: Publisher,
+    pub(crate) upkeep: Upkeep,
     pub(crate) clock: Clock,
     callers: HashMap<Ticket, oneshot::Sender<Reply>>,
     next_ticket: u64,
@@ -102,11 +101,18 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(shard: Shard<Controller>, log: MetadataLog, publisher: Publisher, clock: Clock) -> Self {
+    pub(crate) fn new(
+        shard: Shard<Controller>,
+        log: MetadataLog,
+        publisher: Publisher,
+        upkeep: Upkeep,
+        clock: Clock,
+    ) -> Self {
         Self {
             shard,
             log,
             publisher,
+            upkeep,
             clock,
             callers: HashMap::new(),
             next_ticket: 0,
@@ -129,7 +135,9 @@ impl Driver {
 
     fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
         loop {
-            let wait = self.shard.next_timeout().map_or(IDLE, |at| at.saturating_sub(self.clock.monotonic()));
+            let due = self.upkeep.next();
+            let due = self.shard.next_timeout().map_or(due, |timer| timer.min(due));
+            let wait = due.saturating_sub(self.clock.monotonic());
             let first = match commands.recv_timeout(wait) {
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -145,6 +153,7 @@ impl Driver {
                 self.publisher.failed(&reason);
                 return self.log;
             }
+            self.upkeep.run(&mut self.log, self.publisher.image(), self.clock);
             if stop {
                 return self.log;
             }

@@ -1,9 +1,9 @@
-//! Every API the broker serves, one file each: the list below makes dispatch, the ApiVersions answer and the docs' table.
+//! Every API served, one file each: the list below makes dispatch, the ApiVersions answers and the docs' table.
 
 use crate::{
     broker::Broker,
     controllers::{self, Remote},
-    network::{Outgoing, Peer},
+    network::{Outgoing, Peer, Scope},
 };
 use ottla_protocol::{
     ApiKey, Codec, Message, Str,
@@ -48,6 +48,8 @@ pub(crate) struct Context {
     pub(crate) version: i16,
     pub(crate) correlation_id: i32,
     pub(crate) client_id: Option<Str>,
+    /// Set where a broker handed the request on.
+    forwarded: Option<Arc<envelope::Forwarded>>,
 }
 
 impl Context {
@@ -59,6 +61,7 @@ impl Context {
             version: request.version,
             correlation_id: request.correlation_id,
             client_id: request.client_id.clone(),
+            forwarded: None,
         }
     }
 
@@ -81,14 +84,15 @@ mod ask_controller;
 mod broker_loggers;
 mod client_host;
 mod consumer_groups;
+mod fetch_metadata;
 pub(crate) mod topics;
 
 macro_rules! handlers {
     ($($api:ident => $module:ident,)*) => {
         $(mod $module;)*
 
-        /// The APIs served, each at every version of 4.3.1.
-        pub(crate) const SERVED: &[ApiKey] = &[$(ApiKey::$api),*];
+        /// The APIs served, on one kind of listener or on both, each at every version of 4.3.1.
+        const SERVED: &[ApiKey] = &[$(ApiKey::$api),*];
 
         fn dispatch(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
             match cx.api {
@@ -113,6 +117,7 @@ handlers! {
     CreatePartitions => create_partitions,
     DescribeQuorum => describe_quorum,
     UpdateFeatures => update_features,
+    UnregisterBroker => unregister_broker,
     ElectLeaders => elect_leaders,
     AlterPartitionReassignments => alter_partition_reassignments,
     ListPartitionReassignments => list_partition_reassignments,
@@ -141,10 +146,26 @@ handlers! {
     DeleteGroups => delete_groups,
     ConsumerGroupHeartbeat => consumer_group_heartbeat,
     ConsumerGroupDescribe => consumer_group_describe,
+    AlterPartition => alter_partition,
+    Envelope => envelope,
+    FetchSnapshot => fetch_snapshot,
+    BrokerRegistration => broker_registration,
+    BrokerHeartbeat => broker_heartbeat,
+    AllocateProducerIds => allocate_producer_ids,
+    ControllerRegistration => controller_registration,
+    AssignReplicasToDirs => assign_replicas_to_dirs,
+}
+
+/// The APIs that a kind of listener serves.
+pub(crate) fn served(scope: Scope) -> impl Iterator<Item = ApiKey> {
+    SERVED.iter().copied().filter(move |api| scope.has(*api))
 }
 
 /// Reads the request's body and starts its handler.
 pub(crate) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
+    if !cx.peer.scope.has(cx.api) {
+        return Err(Refusal::NotServed { api: cx.api, version: cx.version });
+    }
     cx.broker.metrics.request(cx.api);
     match cx.broker.controller().remote().filter(|_| controllers::is_forwarded(cx.api)) {
         Some(remote) => Ok(Box::pin(forward(cx.clone(), remote.clone(), request))),

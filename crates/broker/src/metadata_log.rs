@@ -1,6 +1,13 @@
 //! The metadata log of a single voter: `__cluster_metadata-0` in Kafka's format, synced before anything counts.
 
+mod retention;
+#[cfg(test)]
+mod tests;
+
+use self::retention::Retention;
+use crate::fetch::waiters::Waiters;
 use anyhow::{Context as _, bail};
+use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{MetadataRecord, MetadataVersion};
 use ottla_protocol::{
     Message, Uuid,
@@ -8,7 +15,7 @@ use ottla_protocol::{
     compression::Limits,
     stored::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message::Voter},
 };
-use ottla_storage::{Isolation, Log, LogConfig, OpenOptions, Origin, fs::Fs, log_dir::quorum_state};
+use ottla_storage::{Isolation, Log, LogConfig, LogReader, OpenOptions, Origin, fs::Fs, log_dir::quorum_state};
 use std::{path::Path, sync::Arc};
 
 /// The topic's name, and with its partition the folder's.
@@ -42,28 +49,35 @@ pub(crate) struct MetadataLog {
     log: Log,
     fs: Arc<dyn Fs>,
     epoch: i32,
+    retention: Retention,
+    /// Who waits for more to be committed.
+    waiters: Arc<Waiters>,
+    /// Bytes of the records since the snapshot that was read, or in this run.
+    bytes: u64,
+    last_append_ms: i64,
 }
 
 impl MetadataLog {
-    /// Opens the log and hands its records in order to `take`.
+    /// Opens the log and hands its records from an offset on in order to `take`.
     pub(crate) fn open(
         fs: Arc<dyn Fs>,
-        dir: &Path,
+        config: &ServerConfig,
+        from: i64,
         now_ms: i64,
         mut take: impl FnMut(i64, i32, MetadataRecord) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        let path = dir.join(FOLDER);
-        let config = LogConfig {
-            max_message_bytes: MAX_BATCH_BYTES,
-            retention_ms: -1,
-            retention_bytes: -1,
-            segment_ms: i64::MAX,
-            ..LogConfig::default()
-        };
+        let path = Path::new(config.metadata_log_dir()).join(FOLDER);
         // Everything was synced before it was answered, so recovery cuts at most what nobody was told of.
-        let options = OpenOptions { config, topic_id: Some(Uuid::ONE), now_ms, ..OpenOptions::default() };
-        let log = Log::open(fs.clone(), &path, &options).with_context(|| format!("cannot open {}", path.display()))?;
-        let mut next = log.log_start_offset();
+        let options =
+            OpenOptions { config: log_config(config), topic_id: Some(Uuid::ONE), now_ms, ..OpenOptions::default() };
+        let cannot_open = || format!("cannot open {}", path.display());
+        let mut log = Log::open(fs.clone(), &path, &options).with_context(cannot_open)?;
+        if log.log_end_offset() < from {
+            // A follower that crashed between a snapshot's arrival and the truncation of its log leaves them so.
+            log.truncate_fully_and_start_at(from, None, now_ms).with_context(cannot_open)?;
+        }
+        let mut next = log.log_start_offset().max(from);
+        let mut bytes = 0;
         let end = log.log_end_offset();
         while next < end {
             let read = log.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd)?;
@@ -71,6 +85,7 @@ impl MetadataLog {
             for batch in batches.iter() {
                 replay(batch, &mut take).with_context(|| format!("{} at offset {next}", path.display()))?;
                 next = batch.header().next_offset();
+                bytes += batch.size_in_bytes() as u64;
             }
             if batches.count() == 0 {
                 bail!("{} has no batch at offset {next}", path.display());
@@ -79,7 +94,8 @@ impl MetadataLog {
         // An epoch may have begun without a record: it must not begin twice.
         let begun = quorum_state::leader_epoch(&*fs, &path)?.unwrap_or(0);
         let epoch = log.latest_epoch().unwrap_or(0).max(begun);
-        Ok(Self { log, fs, epoch })
+        let retention = Retention::new(config);
+        Ok(Self { log, fs, epoch, retention, waiters: Arc::default(), bytes, last_append_ms: now_ms })
     }
 
     pub(crate) fn end_offset(&self) -> i64 {
@@ -88,6 +104,20 @@ impl MetadataLog {
 
     pub(crate) fn epoch(&self) -> i32 {
         self.epoch
+    }
+
+    /// Bytes of the records since the snapshot that this run began with.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn last_append_ms(&self) -> i64 {
+        self.last_append_ms
+    }
+
+    /// What followers read, and where they wait for more.
+    pub(crate) fn for_followers(&self) -> (LogReader, Arc<Waiters>) {
+        (self.log.reader(), self.waiters.clone())
     }
 
     /// Begins a new epoch with this node as its leader, as an elected leader does: with a LeaderChange record, and on a
@@ -136,7 +166,10 @@ impl MetadataLog {
 
     fn append_batch(&mut self, batch: Builder, now_ms: i64) -> Result<i64, AppendError> {
         let batch = batch.build().map_err(|e| AppendError::Failed(e.to_string()))?;
+        let bytes = batch.size_in_bytes() as u64;
         let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader)?;
+        self.bytes += bytes;
+        self.last_append_ms = now_ms;
         Ok(info.first_offset)
     }
 
@@ -144,7 +177,10 @@ impl MetadataLog {
     pub(crate) fn sync(&mut self) -> Result<i64, String> {
         self.log.flush().map_err(|e| e.to_string())?;
         let end = self.log.log_end_offset();
-        self.log.set_high_watermark(end);
+        if self.log.high_watermark() < end {
+            self.log.set_high_watermark(end);
+            self.waiters.wake();
+        }
         Ok(end)
     }
 
@@ -152,6 +188,18 @@ impl MetadataLog {
     pub(crate) fn close(self) -> anyhow::Result<()> {
         self.log.close()?;
         Ok(())
+    }
+}
+
+/// Nothing is deleted but what snapshots stand for.
+fn log_config(config: &ServerConfig) -> LogConfig {
+    LogConfig {
+        segment_bytes: u32::try_from(config.get(keys::METADATA_LOG_SEGMENT_BYTES)).unwrap_or(u32::MAX),
+        segment_ms: config.get(keys::METADATA_LOG_SEGMENT_MS),
+        max_message_bytes: MAX_BATCH_BYTES,
+        retention_ms: -1,
+        retention_bytes: -1,
+        ..LogConfig::default()
     }
 }
 

@@ -9,5 +9,5 @@ mod outgoing;
 pub(crate) use self::complaints::Complaints;
 pub(crate) use self::connection::Peer;
 pub(crate) use self::limits::Limits;
-pub(crate) use self::listener::{Bound, serve};
+pub(crate) use self::listener::{Bound, Scope, serve};
 pub(crate) use self::outgoing::Outgoing;

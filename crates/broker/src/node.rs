@@ -7,14 +7,16 @@ use crate::{
     clock::{Clock, wall_ms},
     config_schema::Schema,
     controller,
+    controller_registration::ControllerRegistration,
     controllers::{self, Channel, Follower, FollowerSettings, Quorum, Remote},
     format, housekeeping, http, isr_changes,
     log_dirs::{self, OpenDirs},
     logging::Levels,
     metadata_log::{self, MetadataLog},
-    network::{self, Bound},
+    metadata_quorum::{MetadataQuorum, QuorumState, Snapshots, Upkeep},
+    network::{self, Bound, Scope},
     publisher::{Published, Publisher},
-    registration::Registration,
+    registration::{self, Registration},
     replicas::Replicas,
     site::Site,
 };
@@ -54,7 +56,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let http = options.http.clone();
     let clock = options.clock;
     let starting = tokio::task::spawn_blocking(|| start(options));
-    let Started { broker, bound, controller, registration } = tokio::select! {
+    let Started { broker, bound, controller, registration, controller_registration } = tokio::select! {
         started = starting => started??,
         signal = signals.next() => {
             info!("{signal}: stopped before it served");
@@ -72,6 +74,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
     let registration = Arc::new(registration);
     tokio::spawn(registration.clone().heartbeat());
+    if let Some(controller_registration) = controller_registration {
+        tokio::spawn(controller_registration.run());
+    }
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
@@ -103,6 +108,7 @@ struct Started {
     bound: Vec<Bound>,
     controller: Controller,
     registration: Registration,
+    controller_registration: Option<ControllerRegistration>,
 }
 
 /// What decides on the metadata, or follows who does.
@@ -141,19 +147,32 @@ fn start(options: Options) -> anyhow::Result<Started> {
 /// Controller and broker in one.
 fn start_combined(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     let config = parts.config.clone();
-    let Recovered { shard, mut log, image, voters, bootstrap, kraft_version } = recover(&config, fs)?;
+    let Recovered { shard, mut log, image, voters, bootstrap, kraft_version, snapshots } = recover(&config, fs)?;
     let broker = Broker::new(Parts { kraft_version, voters: voters.clone(), ..parts });
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
     open_logs(&broker, &image)?;
-    log.lead(config.node_id(), voters.as_ref(), wall_ms())?;
+    let node_id = config.node_id();
+    log.lead(node_id, voters.as_ref(), wall_ms())?;
+    let endpoints = registration::endpoints(config.advertised_controller_listeners(), &bound);
+    broker.set_quorum(MetadataQuorum::new(
+        node_id,
+        log.epoch(),
+        log.for_followers(),
+        snapshots.clone(),
+        endpoints.clone(),
+    ));
+    let upkeep = Upkeep::new(snapshots, QuorumState { kraft_version, voters }, &config, broker.clock);
     let publisher = Publisher::new(broker.clone(), image);
-    let (handle, controller) = controller::Driver::new(shard, log, publisher, broker.clock).start()?;
+    let (handle, controller) = controller::Driver::new(shard, log, publisher, upkeep, broker.clock).start()?;
     broker.set_controller(controllers::Handle::Local(handle));
     activate(&broker, &config, bootstrap)?;
+    let controller_registration = ControllerRegistration::new(&broker, endpoints);
+    controller_registration.register()?;
     let registration = Registration::new(&broker, &config, &bound);
     broker.runtime.block_on(registration.register())?;
-    Ok(Started { broker, bound, controller: Controller::Here(controller), registration })
+    let controller_registration = Some(controller_registration);
+    Ok(Started { broker, bound, controller: Controller::Here(controller), registration, controller_registration })
 }
 
 /// A broker whose controllers are other nodes.
@@ -189,7 +208,8 @@ fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let following = std::thread::Builder::new().name("metadata".into()).spawn(following)?;
     let registration = Registration::new(&broker, &config, &bound);
     runtime.block_on(registration.register())?;
-    Ok(Started { broker, bound, controller: Controller::Elsewhere(following), registration })
+    let controller = Controller::Elsewhere(following);
+    Ok(Started { broker, bound, controller, registration, controller_registration: None })
 }
 
 /// Finds the logs of what the metadata has, and begins to make appends durable.
@@ -225,6 +245,7 @@ struct Recovered {
     voters: Option<VotersRecord>,
     kraft_version: i16,
     bootstrap: Vec<MetadataRecord>,
+    snapshots: Arc<Snapshots>,
 }
 
 fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered> {
@@ -233,8 +254,9 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
     let mut image = Image::default();
     let mut voters = None;
     let mut kraft_version = 0;
-    let snapshot = checkpoint_file::latest(&**fs, &dir.join(metadata_log::FOLDER))?;
-    if let Some((end, epoch, path)) = snapshot {
+    let snapshots = Snapshots::open(fs.clone(), &dir.join(metadata_log::FOLDER))?;
+    if let Some(id) = snapshots.latest() {
+        let (end, epoch, path) = (id.end_offset, id.epoch, snapshots.path(id));
         let snapshot = checkpoint_file::read(&**fs, &path)?.context("a snapshot vanished")?;
         for record in &snapshot.records {
             image.apply(record).with_context(|| path.display().to_string())?;
@@ -245,7 +267,7 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         kraft_version = snapshot.kraft_version;
     }
     let from = image.offset();
-    let log = MetadataLog::open(fs.clone(), dir, wall_ms(), |offset, epoch, record| {
+    let log = MetadataLog::open(fs.clone(), config, from, wall_ms(), |offset, epoch, record| {
         if offset < from {
             return Ok(());
         }
@@ -259,16 +281,19 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         Some(snapshot) => snapshot.records,
         None => format::default_bootstrap()?,
     };
-    Ok(Recovered { shard, log, image, voters, kraft_version, bootstrap })
+    Ok(Recovered { shard, log, image, voters, kraft_version, bootstrap, snapshots })
 }
 
 fn bind(config: &ServerConfig) -> anyhow::Result<Vec<Bound>> {
     let backlog = config.get(keys::SOCKET_LISTEN_BACKLOG_SIZE);
-    let bind = |endpoint: &&Endpoint| {
+    let bind = |(scope, endpoint): (Scope, &Endpoint)| {
         let host = endpoint.host.as_deref().unwrap_or_default();
-        Bound::bind(endpoint.listener.as_str(), host, endpoint.port, backlog).map_err(anyhow::Error::from)
+        Bound::bind(scope, endpoint.listener.as_str(), host, endpoint.port, backlog).map_err(anyhow::Error::from)
     };
-    config.listeners().iter().map(bind).collect()
+    let (of_broker, of_controller) = (config.listeners(), config.controller_listeners());
+    let of_broker = of_broker.into_iter().map(|endpoint| (Scope::Broker, endpoint));
+    let of_controller = of_controller.into_iter().map(|endpoint| (Scope::Controller, endpoint));
+    of_broker.chain(of_controller).map(bind).collect()
 }
 
 fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {

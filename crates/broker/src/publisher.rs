@@ -56,6 +56,11 @@ impl Publisher {
         Self { broker, pending: Vec::new(), image }
     }
 
+    /// The metadata as it is committed.
+    pub(crate) fn image(&self) -> &Image {
+        &self.image
+    }
+
     /// Remembers what was appended until it is committed.
     pub(crate) fn note(&mut self, records: Vec<MetadataRecord>) {
         self.pending.extend(records);

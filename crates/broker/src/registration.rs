@@ -51,7 +51,7 @@ impl Registration {
             cluster_id: broker.cluster_id.clone(),
             incarnation_id: entropy::uuid(),
             previous_broker_epoch,
-            listeners: endpoints(config, bound),
+            listeners: endpoints(config.advertised_listeners(), bound),
             features: supported_features(),
             rack: config.get(keys::BROKER_RACK).map(Str::from),
             log_dirs: dirs.iter().map(|dir| dir.id).collect::<Vec<Uuid>>(),
@@ -189,7 +189,7 @@ fn status(reply: Reply) -> Result<BrokerStatus, ottla_metadata::ApiError> {
 }
 
 /// What clients are told to connect to; a port of 0 becomes the one that was bound.
-fn endpoints(config: &ServerConfig, bound: &[Bound]) -> Vec<Endpoint> {
+pub(crate) fn endpoints(advertised: &[ottla_config::Endpoint], bound: &[Bound]) -> Vec<Endpoint> {
     let endpoint = |advertised: &ottla_config::Endpoint| {
         let name = advertised.listener.as_str();
         let port = match advertised.port {
@@ -199,7 +199,7 @@ fn endpoints(config: &ServerConfig, bound: &[Bound]) -> Vec<Endpoint> {
         let host = advertised.host.clone().unwrap_or_else(own_name);
         Endpoint { name: name.into(), host: host.into(), port, security_protocol: advertised.security_protocol.id() }
     };
-    config.advertised_listeners().iter().map(endpoint).collect()
+    advertised.iter().map(endpoint).collect()
 }
 
 /// The machine's name, which others may be able to resolve.

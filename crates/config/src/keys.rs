@@ -110,6 +110,12 @@ keys! {
     MAX_REQUEST_PARTITION_SIZE_LIMIT: i32 = "max.request.partition.size.limit";
     MESSAGE_MAX_BYTES: i32 = "message.max.bytes";
     METADATA_LOG_DIR: Option<String> = "metadata.log.dir";
+    METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS: i64 = "metadata.log.max.record.bytes.between.snapshots";
+    METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS: i64 = "metadata.log.max.snapshot.interval.ms";
+    METADATA_LOG_SEGMENT_BYTES: i32 = "metadata.log.segment.bytes";
+    METADATA_LOG_SEGMENT_MS: i64 = "metadata.log.segment.ms";
+    METADATA_MAX_RETENTION_BYTES: i64 = "metadata.max.retention.bytes";
+    METADATA_MAX_RETENTION_MS: i64 = "metadata.max.retention.ms";
     MIN_INSYNC_REPLICAS: i32 = "min.insync.replicas";
     NODE_ID: i32 = "node.id";
     NUM_PARTITIONS: i32 = "num.partitions";

@@ -75,6 +75,6 @@ pub(crate) fn set_min_insync_replicas(ticket: Ticket, min: usize) -> Event {
     let name = Str::from_static(keys::MIN_INSYNC_REPLICAS.name());
     let change = ConfigChange { name, operation: 0, value: Some(min.to_string().into()) };
     let resource = AlterableResource { resource_type: 2, resource_name: topic(), configs: vec![change] };
-    let event = IncrementalAlterConfigs { node_id: 1_000, resources: vec![resource], validate_only: false };
+    let event = IncrementalAlterConfigs { node_id: Some(1_000), resources: vec![resource], validate_only: false };
     Event::IncrementalAlterConfigs(ticket, event)
 }

@@ -24,6 +24,8 @@ const NUMBERS: [&str; 8] = [
     "size",
     "coordinator_epoch",
 ];
+/// The metadata log where it goes by its id.
+const METADATA_TOPIC: &str = "[AAAAAAAAAAAAAAAAAAAAAQ]";
 const NEAR_MS: i64 = 3_600_000;
 
 impl Normal {
@@ -40,8 +42,11 @@ impl Normal {
     /// How long the metadata log is, and where controllers listen.
     fn is_of_the_quorum_alone(path: &str, value: &str) -> bool {
         let number = value.parse::<i64>().unwrap_or(0);
-        let offset = path.ends_with("log_end_offset") || path.ends_with("high_watermark");
-        number > 0 && (path.contains("[__cluster_metadata]") && offset || path.contains("[CONTROLLER].port"))
+        let offset = ["log_end_offset", "high_watermark", "diverging_epoch.end_offset"];
+        let of_log = path.contains("[__cluster_metadata]") || path.contains(METADATA_TOPIC);
+        let epoch = path == "broker_epoch";
+        let offset = of_log && offset.iter().any(|name| path.ends_with(name));
+        number > 0 && (offset || epoch || path.contains("[CONTROLLER].port"))
     }
 
     fn value(&self, name: &str, value: &str) -> String {

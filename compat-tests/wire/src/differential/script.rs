@@ -4,6 +4,7 @@ mod acls;
 mod cluster;
 mod configs;
 mod consumer_groups;
+mod controller;
 mod features;
 mod fetch;
 mod groups;
@@ -15,7 +16,12 @@ mod topics;
 
 use super::run::Run;
 
-/// Sends everything.
+/// Sends everything that is for a controller's listener.
+pub fn play_controller(run: &mut Run) -> anyhow::Result<()> {
+    controller::play(run)
+}
+
+/// Sends everything that is for a broker's listener.
 pub fn play(run: &mut Run) -> anyhow::Result<()> {
     run.settle("d-settled")?;
     cluster::play(run)?;

@@ -54,6 +54,21 @@ pub(crate) fn read_bytes(mut bytes: Bytes) -> anyhow::Result<Snapshot> {
     reader.finish()
 }
 
+/// The size of a snapshot file.
+pub(crate) fn size(fs: &dyn Fs, path: &Path) -> anyhow::Result<u64> {
+    open(fs, path).and_then(|file| file.len()).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// What the header says of when the last record that a snapshot stands for was appended.
+pub(crate) fn last_contained_ms(fs: &dyn Fs, path: &Path) -> anyhow::Result<i64> {
+    let read = || -> anyhow::Result<i64> {
+        let mut reader = Reader::default();
+        reader.take_batch(&next_batch(&open(fs, path)?, 0)?.context("the file is empty")?)?;
+        Ok(reader.snapshot.last_contained_log_time_ms)
+    };
+    read().with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// An open file.
 enum Source {
     Seam(Arc<dyn fs::File>),

@@ -99,8 +99,8 @@ fn a_snapshot_without_records_has_no_empty_batch() {
 #[test]
 fn an_absent_file_is_no_snapshot() {
     assert_eq!(read(&fs(), &path()).unwrap(), None);
-    assert_eq!(latest(&fs(), dir()).unwrap(), None);
-    assert_eq!(latest(&fs(), Path::new("/nowhere")).unwrap(), None);
+    assert_eq!(all(&fs(), dir()).unwrap(), []);
+    assert_eq!(all(&fs(), Path::new("/nowhere")).unwrap(), []);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn records_out_of_their_place_are_errors() {
 }
 
 #[test]
-fn the_latest_of_whole_snapshots_is_found_by_name() {
+fn whole_snapshots_are_found_by_name() {
     let fs = fs();
     for name in [
         "00000000000000000009-0000000002.checkpoint",
@@ -178,8 +178,12 @@ fn the_latest_of_whole_snapshots_is_found_by_name() {
         fs.put(&dir().join(name), b"x");
     }
     fs.create_dir_all(&dir().join("00000000000000000300-0000000003.checkpoint")).unwrap();
-    let expected = dir().join("00000000000000000100-0000000003.checkpoint");
-    assert_eq!(latest(&fs, dir()).unwrap(), Some((100, 3, expected)));
+    let found: Vec<_> = all(&fs, dir()).unwrap().into_iter().map(|(end, epoch, _)| (end, epoch)).collect();
+    assert_eq!(found, [(9, 2), (100, 1), (100, 3)]);
+    sweep(&fs, dir()).unwrap();
+    let left: Vec<_> = files(&fs, dir()).unwrap().into_iter().filter(|name| name.matches('.').count() > 1).collect();
+    assert_eq!(left, Vec::<String>::new(), "what is no whole snapshot is removed");
+    assert_eq!(all(&fs, dir()).unwrap().len(), 3);
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn handle(cx: Context, request: AlterConfigsRequest) -> AlterConfigsRespon
     let answer = match resources.is_empty() {
         true => Ok(Vec::new()),
         false => {
-            let (node_id, validate_only) = (cx.broker.node_id, request.validate_only);
+            let (node_id, validate_only) = (alterations::broker_asked(&cx), request.validate_only);
             let event = controller::AlterConfigs { node_id, resources, validate_only };
             let pick = |reply| match reply {
                 Reply::AlterConfigs(answer) => Some(answer),
@@ -53,11 +53,12 @@ async fn handle(cx: Context, request: AlterConfigsRequest) -> AlterConfigsRespon
 
 fn preprocess(cx: &Context, request: &AlterConfigsRequest) -> Outcomes {
     let repeated = alterations::repeated(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+    let broker = alterations::broker_asked(cx);
     let preprocess = |resource: &AlterConfigsResource| {
         if repeated.contains(&(resource.resource_type, &resource.resource_name)) {
             return Some(Err(alterations::not_once()));
         }
-        match alterations::next(cx.broker.node_id, &alteration(resource)) {
+        match alterations::next(broker, &alteration(resource)) {
             Ok(Next::Controller) => None,
             Ok(Next::Broker { per_broker }) => check_broker(cx, resource, per_broker).err().map(Err),
             // Log levels came with the incremental request and are not taken here (KIP-412).

@@ -4,7 +4,10 @@
 //! together again in the order of the request.
 
 use super::Context;
-use crate::config_schema::{api_error, texts};
+use crate::{
+    config_schema::{api_error, texts},
+    network::Scope,
+};
 use ottla_config::alter::AlterError;
 use ottla_metadata::{ApiError, ConfigResource, ResourceType, controller::AlteredResource};
 use ottla_protocol::{ErrorCode, Str};
@@ -49,8 +52,13 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::InvalidRequest, message)
 }
 
+/// The broker that was asked; none on a controller's listener, where what follows is the controller's alone (KIP-919).
+pub(super) fn broker_asked(cx: &Context) -> Option<i32> {
+    (cx.peer.scope == Scope::Broker).then_some(cx.broker.node_id)
+}
+
 /// What every alteration must fulfil, whatever the resource.
-pub(super) fn next(node_id: i32, alteration: &Alteration<'_>) -> Result<Next, ApiError> {
+pub(super) fn next(broker: Option<i32>, alteration: &Alteration<'_>) -> Result<Next, ApiError> {
     let mut seen = BTreeSet::new();
     if !alteration.names.iter().all(|name| seen.insert(*name)) {
         return Err(invalid("Error due to duplicate config keys"));
@@ -60,7 +68,16 @@ pub(super) fn next(node_id: i32, alteration: &Alteration<'_>) -> Result<Next, Ap
         return Err(invalid(format!("Null value not supported for : {}", names.join(", "))));
     }
     let name = alteration.resource_name;
-    match ResourceType::from_id(alteration.resource_type) {
+    let kind = ResourceType::from_id(alteration.resource_type);
+    let Some(node_id) = broker else {
+        let unknown = || format!("Unknown resource type {}.", alteration.resource_type);
+        return match kind {
+            Some(ResourceType::BrokerLogger) => Ok(Next::Loggers),
+            Some(_) => Ok(Next::Controller),
+            None => Err(ApiError::new(ErrorCode::UnsupportedVersion, unknown())),
+        };
+    };
+    match kind {
         Some(ResourceType::BrokerLogger) => Ok(Next::Loggers),
         Some(ResourceType::Broker) if name.is_empty() => Ok(Next::Broker { per_broker: false }),
         Some(ResourceType::Broker) => check_node(node_id, name).map(|()| Next::Broker { per_broker: true }),
@@ -118,7 +135,7 @@ mod tests {
             names: names.iter().collect(),
             without_value: without.iter().collect(),
         };
-        match next(1, &alteration) {
+        match next(Some(1), &alteration) {
             Ok(next) => format!("{next:?}"),
             Err(error) => error.to_string(),
         }

@@ -1,6 +1,6 @@
 //! ApiVersions (18): which APIs, versions and features there are; the first request of every client (KIP-35, KIP-584).
 
-use super::{Context, Pending, Refusal, SERVED};
+use super::{Context, Pending, Refusal, served};
 use crate::registration;
 use ottla_metadata::features::KRAFT_VERSION;
 use ottla_protocol::{
@@ -48,7 +48,7 @@ fn answer(cx: &Context) -> ApiVersionsResponse {
     }
     let supported = registration::supported_features().into_iter();
     ApiVersionsResponse {
-        api_keys: SERVED.iter().copied().map(range).collect(),
+        api_keys: served(cx.peer.scope).map(range).collect(),
         supported_features: supported
             // A client before version 4 cannot read a minimum of 0 (KAFKA-17011).
             .filter(|f| cx.version >= 4 || f.min_supported_version > 0)

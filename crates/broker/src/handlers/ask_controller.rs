@@ -7,7 +7,7 @@ use ottla_metadata::{
 };
 use ottla_protocol::{ErrorCode, Str};
 use ottla_state_machine::Ticket;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// How long a request that names no timeout may take; Kafka's brokers wait this long for their controller.
 pub(super) const NO_TIMEOUT_MS: i32 = 60_000;
@@ -26,7 +26,12 @@ pub(super) async fn ask<T>(
     match tokio::time::timeout(timeout, cx.broker.controller().submit(event)).await {
         Ok(Ok(reply)) => pick(reply).unwrap_or(Err(ApiError::bare(ErrorCode::UnknownServerError))),
         // The client asks who the controller is and comes again.
-        Ok(Err(_unavailable)) => Err(ApiError::bare(ErrorCode::NotController)),
+        Ok(Err(_unavailable)) => {
+            if let Some(forwarded) = &cx.forwarded {
+                forwarded.not_controller.store(true, Ordering::Release);
+            }
+            Err(ApiError::bare(ErrorCode::NotController))
+        }
         Err(_elapsed) => Err(ApiError::bare(ErrorCode::RequestTimedOut)),
     }
 }

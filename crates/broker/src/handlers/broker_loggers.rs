@@ -20,13 +20,14 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 34] = [
+const MODULES: [&str; 37] = [
     "ottla",
     "ottla.assignments",
     "ottla.cleaner",
     "ottla.cli",
     "ottla.commit",
     "ottla.controller",
+    "ottla.controller_registration",
     "ottla.controllers",
     "ottla.dir",
     "ottla.fetchers",
@@ -38,6 +39,8 @@ const MODULES: [&str; 34] = [
     "ottla.isr_changes",
     "ottla.log_dirs",
     "ottla.logging",
+    "ottla.metadata_log",
+    "ottla.metadata_quorum",
     "ottla.moves",
     "ottla.network",
     "ottla.node",

@@ -1,7 +1,11 @@
 //! DescribeCluster (60): the brokers, and what the client may do with the cluster (KIP-700, KIP-919).
 
 use super::{Context, Pending, Refusal, plain, topics};
-use ottla_metadata::image::{Broker, Image};
+use crate::network::Scope;
+use ottla_metadata::{
+    MetadataVersion,
+    image::{Broker, Controller, Image},
+};
 use ottla_protocol::{
     ErrorCode,
     frame::RequestFrame,
@@ -19,38 +23,72 @@ pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pendin
 }
 
 async fn handle(cx: Context, request: DescribeClusterRequest) -> DescribeClusterResponse {
-    if let Some((error, message)) = endpoint_error(request.endpoint_type) {
+    let (scope, image) = (cx.peer.scope, cx.broker.image());
+    let refused = too_old(scope, &image).or_else(|| endpoint_error(scope, cx.version, request.endpoint_type));
+    if let Some((error, message)) = refused {
         let (error_code, error_message) = (error.code(), Some(message.into()));
         return DescribeClusterResponse { error_code, error_message, ..Default::default() };
     }
-    let image = cx.broker.image();
-    let brokers = brokers(&image, &cx.peer.listener, request.include_fenced_brokers);
+    let brokers = match scope {
+        Scope::Broker => brokers(&image, &cx.peer.listener, request.include_fenced_brokers),
+        Scope::Controller => controllers(&image, &cx.peer.listener),
+    };
     let operations = match request.include_cluster_authorized_operations {
         true => topics::ALL_CLUSTER_OPERATIONS,
         false => NO_OPERATIONS,
     };
-    // A broker is named for the controller: it takes what the controller is asked for, and clients cannot reach others.
+    // To clients of a broker one is named for the controller: it takes what the controller is asked for, and they cannot
+    // reach others.
     let reachable = |id: &i32| brokers.iter().any(|broker| broker.broker_id == *id && !broker.is_fenced);
     DescribeClusterResponse {
         cluster_id: cx.broker.cluster_id.clone(),
         controller_id: Some(cx.broker.node_id).filter(reachable).unwrap_or(-1),
         brokers,
+        endpoint_type: endpoint_type(scope),
         cluster_authorized_operations: operations,
         ..Default::default()
     }
 }
 
-/// A broker's listener tells of brokers only. Version 0, which always means brokers, never gets here.
-fn endpoint_error(endpoint_type: i8) -> Option<(ErrorCode, String)> {
-    match endpoint_type {
-        BROKERS => None,
-        CONTROLLERS => {
-            let message =
-                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
-            Some((ErrorCode::MismatchedEndpointType, message.to_owned()))
-        }
-        other => Some((ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}"))),
+fn endpoint_type(scope: Scope) -> i8 {
+    match scope {
+        Scope::Broker => BROKERS,
+        Scope::Controller => CONTROLLERS,
     }
+}
+
+/// Controllers that are not registered cannot be told of (KIP-919).
+fn too_old(scope: Scope, image: &Image) -> Option<(ErrorCode, String)> {
+    let version = image.features().metadata_version().unwrap_or_default();
+    let old = scope == Scope::Controller && version < MetadataVersion::CONTROLLER_REGISTRATION;
+    let message = "Direct-to-controller communication is not supported with the current MetadataVersion.";
+    old.then(|| (ErrorCode::UnsupportedVersion, message.to_owned()))
+}
+
+/// A listener tells of its own kind only. Version 0 always means brokers, and knows no error of the kind.
+fn endpoint_error(scope: Scope, version: i16, asked: i8) -> Option<(ErrorCode, String)> {
+    let code = |code| if version == 0 { ErrorCode::InvalidRequest } else { code };
+    let name = |endpoint_type| if endpoint_type == BROKERS { "BROKER" } else { "CONTROLLER" };
+    let own = endpoint_type(scope);
+    match asked {
+        BROKERS | CONTROLLERS if asked == own => None,
+        BROKERS | CONTROLLERS => {
+            let (own, asked) = (name(own), name(asked));
+            let message =
+                format!("The request was sent to an endpoint of type {own}, but we wanted an endpoint of type {asked}");
+            Some((code(ErrorCode::MismatchedEndpointType), message))
+        }
+        other => Some((code(ErrorCode::UnsupportedEndpointType), format!("Unsupported endpoint type {other}"))),
+    }
+}
+
+fn controllers(image: &Image, listener: &str) -> Vec<DescribeClusterBroker> {
+    let describe = |controller: &Controller| {
+        let endpoint = controller.listeners.iter().find(|endpoint| endpoint.name == listener)?;
+        let (host, port) = (endpoint.host.clone(), i32::from(endpoint.port));
+        Some(DescribeClusterBroker { broker_id: controller.id, host, port, ..Default::default() })
+    };
+    image.cluster().controllers().values().filter_map(|controller| describe(controller)).collect()
 }
 
 fn brokers(image: &Image, listener: &str, with_fenced: bool) -> Vec<DescribeClusterBroker> {
@@ -76,9 +114,13 @@ mod tests {
 
     #[test]
     fn controllers_and_unknown_endpoints_are_not_told_of() {
-        assert_eq!(endpoint_error(1), None);
-        assert_eq!(endpoint_error(2).map(|(error, _)| error), Some(ErrorCode::MismatchedEndpointType));
+        let error = |scope, version, asked| endpoint_error(scope, version, asked).map(|(error, _)| error);
+        assert_eq!(error(Scope::Broker, 1, 1), None);
+        assert_eq!(error(Scope::Controller, 1, 2), None);
+        assert_eq!(error(Scope::Broker, 1, 2), Some(ErrorCode::MismatchedEndpointType));
+        assert_eq!(error(Scope::Controller, 1, 1), Some(ErrorCode::MismatchedEndpointType));
+        assert_eq!(error(Scope::Controller, 0, 1), Some(ErrorCode::InvalidRequest));
         let unknown = (ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type -3".to_owned());
-        assert_eq!(endpoint_error(-3), Some(unknown));
+        assert_eq!(endpoint_error(Scope::Broker, 1, -3), Some(unknown));
     }
 }

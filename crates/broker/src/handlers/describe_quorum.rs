@@ -1,7 +1,10 @@
 //! DescribeQuorum (55): who votes on the metadata and who follows it (KIP-595, KIP-836, KIP-853).
 
 use super::{Context, Pending, Refusal, plain_within};
-use crate::clock::wall_ms;
+use crate::{
+    clock::wall_ms,
+    metadata_quorum::{Observer, ReplicaKey},
+};
 use ottla_metadata::topic_name::CLUSTER_METADATA_TOPIC_NAME;
 use ottla_protocol::{
     ErrorCode, Str, Uuid,
@@ -35,12 +38,11 @@ async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumRe
 
 /// This node is the only voter, and leads.
 fn quorum(cx: &Context) -> DescribeQuorumResponse {
-    let (broker, image) = (&cx.broker, cx.broker.image());
-    let id = broker.node_id;
+    let (broker, followed, now_ms) = (&cx.broker, cx.broker.quorum(), wall_ms());
+    let (id, high_watermark) = (broker.node_id, followed.high_watermark());
     let voter = broker.voters.iter().flat_map(|record| &record.voters).find(|voter| voter.voter_id == id);
-    let mut leader = ReplicaState { replica_id: id, log_end_offset: image.offset(), ..Default::default() };
+    let mut leader = ReplicaState { replica_id: id, log_end_offset: high_watermark, ..Default::default() };
     if cx.version >= 1 {
-        let now_ms = wall_ms();
         (leader.last_fetch_timestamp, leader.last_caught_up_timestamp) = (now_ms, now_ms);
     }
     // Where voters do not come and go they have no directories.
@@ -49,9 +51,10 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
     }
     let partition = PartitionData {
         leader_id: id,
-        leader_epoch: image.epoch(),
-        high_watermark: image.offset(),
+        leader_epoch: followed.epoch,
+        high_watermark,
         current_voters: vec![leader],
+        observers: followed.observers(now_ms).into_iter().map(|(key, seen)| observer(cx.version, key, seen)).collect(),
         ..Default::default()
     };
     let node = Node { node_id: id, listeners: voter.map(listeners).unwrap_or_default(), ..Default::default() };
@@ -64,6 +67,19 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
         nodes: if cx.version >= 2 { vec![node] } else { Vec::new() },
         ..Default::default()
     }
+}
+
+/// One that follows without a vote; what a version has no place for is left out.
+fn observer(version: i16, key: ReplicaKey, seen: Observer) -> ReplicaState {
+    let mut state =
+        ReplicaState { replica_id: key.id, log_end_offset: seen.end_offset, ..Default::default() };
+    if version >= 1 {
+        (state.last_fetch_timestamp, state.last_caught_up_timestamp) = (seen.last_fetch_ms, seen.last_caught_up_ms);
+    }
+    if version >= 2 {
+        state.replica_directory_id = key.directory_id;
+    }
+    state
 }
 
 fn listeners(voter: &Voter) -> Vec<Listener> {

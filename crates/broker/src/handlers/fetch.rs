@@ -1,6 +1,6 @@
 //! Fetch (1): reads record batches from many partitions, waiting until there are `min_bytes` or `max_wait_ms` is over.
 
-use super::{Answered, Context, Pending, Refusal};
+use super::{Answered, Context, Pending, Refusal, fetch_metadata};
 use crate::{
     entropy,
     fetch::{
@@ -9,6 +9,7 @@ use crate::{
         session::{Key, TopicKey, Wanted},
         sessions::{Asked, Outcome, Plan},
     },
+    network::Scope,
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
@@ -27,10 +28,13 @@ const BY_ID_SINCE: i16 = 13;
 /// Since this version consumers may read from followers (KIP-392).
 const FROM_FOLLOWERS_SINCE: i16 = 11;
 /// A client that asks to wait longer waits this long.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     let request: FetchRequest = super::read(&cx, request)?;
+    if cx.peer.scope == Scope::Controller {
+        return Ok(Box::pin(fetch_metadata::handle(cx, request)));
+    }
     Ok(Box::pin(handle(cx, request)))
 }
 

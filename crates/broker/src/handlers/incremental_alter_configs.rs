@@ -40,7 +40,7 @@ async fn handle(cx: Context, request: IncrementalAlterConfigsRequest) -> Increme
         true => Ok(Vec::new()),
         false => {
             let event = controller::IncrementalAlterConfigs {
-                node_id: cx.broker.node_id,
+                node_id: alterations::broker_asked(&cx),
                 resources,
                 validate_only: request.validate_only,
             };
@@ -58,11 +58,12 @@ async fn handle(cx: Context, request: IncrementalAlterConfigsRequest) -> Increme
 
 fn preprocess(cx: &Context, request: &IncrementalAlterConfigsRequest) -> Outcomes {
     let repeated = alterations::repeated(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+    let broker = alterations::broker_asked(cx);
     let preprocess = |resource: &AlterConfigsResource| {
         if repeated.contains(&(resource.resource_type, &resource.resource_name)) {
             return Some(Err(alterations::not_once()));
         }
-        match alterations::next(cx.broker.node_id, &alteration(resource)) {
+        match alterations::next(broker, &alteration(resource)) {
             Ok(Next::Controller) => None,
             Ok(Next::Broker { per_broker }) => check_broker(cx, resource, per_broker).err().map(Err),
             Ok(Next::Loggers) => Some(broker_loggers::alter(cx, resource, request.validate_only)),

@@ -1,6 +1,6 @@
 //! One client's connection: frames in, requests started in order, responses out in the same order.
 
-use super::{Outgoing, limits::Place};
+use super::{Outgoing, Scope, limits::Place};
 use crate::{
     broker::Broker,
     handlers::{self, Context, Pending},
@@ -39,6 +39,7 @@ const FRAME_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: u64,
+    pub(crate) scope: Scope,
     pub(crate) listener: Arc<str>,
     pub(crate) address: SocketAddr,
     /// A produce request waits for a disk before it appends: those after it wait in their turn.
@@ -90,14 +91,7 @@ enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        broker: Arc<Broker>,
-        stream: TcpStream,
-        id: u64,
-        listener: Arc<str>,
-        address: SocketAddr,
-        place: Place,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(broker: Arc<Broker>, stream: TcpStream, peer: Peer, place: Place) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let settings = &broker.settings;
         let socket = socket2::SockRef::from(&stream);
@@ -107,13 +101,12 @@ impl Connection {
         if let Some(bytes) = settings.socket_send_buffer_bytes {
             socket.set_send_buffer_size(bytes)?;
         }
-        let peer = Arc::new(Peer { id, listener, address, held_up: AtomicBool::new(false) });
         Ok(Self {
             frames: FrameDecoder::new(settings.socket_request_max_bytes),
             idle_limit: settings.connections_max_idle,
             broker,
             stream,
-            peer,
+            peer: Arc::new(peer),
             staged: None,
             in_flight: VecDeque::new(),
             last_active: Instant::now(),

@@ -1,13 +1,17 @@
 //! Listening sockets: bound before the broker says it is ready, accepting until it stops.
 
-use crate::{broker::Broker, network::connection::Connection};
+use crate::{
+    broker::Broker,
+    network::connection::{Connection, Peer},
+};
+use ottla_protocol::ApiKey;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -20,8 +24,26 @@ const RETRY_ACCEPT: Duration = Duration::from_millis(50);
 
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
 
+/// Who listens: each serves other APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Broker,
+    Controller,
+}
+
+impl Scope {
+    /// Whether an API belongs on such a listener.
+    pub(crate) fn has(self, api: ApiKey) -> bool {
+        match self {
+            Self::Broker => api.is_on_broker(),
+            Self::Controller => api.is_on_controller(),
+        }
+    }
+}
+
 /// A bound listener.
 pub(crate) struct Bound {
+    pub(crate) scope: Scope,
     /// The listener's name, such as `PLAINTEXT`.
     pub(crate) name: Arc<str>,
     /// Where it listens; the port is the real one also where 0 was asked for.
@@ -31,7 +53,7 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Binds `host:port`; an empty host is every address, IPv6 included where there is IPv6.
-    pub(crate) fn bind(name: &str, host: &str, port: u16, backlog: i32) -> io::Result<Self> {
+    pub(crate) fn bind(scope: Scope, name: &str, host: &str, port: u16, backlog: i32) -> io::Result<Self> {
         let candidates: Vec<SocketAddr> = match host {
             "" => vec![(std::net::Ipv6Addr::UNSPECIFIED, port).into(), (std::net::Ipv4Addr::UNSPECIFIED, port).into()],
             _ => (host.trim_matches(['[', ']']), port).to_socket_addrs()?.collect(),
@@ -40,7 +62,7 @@ impl Bound {
         for address in candidates {
             match listen(address, backlog) {
                 Ok(listener) => {
-                    return Ok(Self { name: name.into(), address: listener.local_addr()?, listener });
+                    return Ok(Self { scope, name: name.into(), address: listener.local_addr()?, listener });
                 }
                 Err(error) => last = error,
             }
@@ -67,8 +89,8 @@ pub(crate) fn serve(broker: Arc<Broker>, bound: Bound) -> io::Result<()> {
     let connections = Handle::current();
     let accepts = runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
-        let Bound { name, listener, .. } = bound;
-        if let Err(error) = accepts.block_on(accept(&broker, &name, listener, &connections)) {
+        let Bound { scope, name, listener, .. } = bound;
+        if let Err(error) = accepts.block_on(accept(&broker, (scope, &name), listener, &connections)) {
             error!(listener = %name, %error, "cannot accept connections any more");
         }
     };
@@ -76,7 +98,12 @@ pub(crate) fn serve(broker: Arc<Broker>, bound: Bound) -> io::Result<()> {
     Ok(())
 }
 
-async fn accept(broker: &Arc<Broker>, name: &Arc<str>, listener: TcpListener, connections: &Handle) -> io::Result<()> {
+async fn accept(
+    broker: &Arc<Broker>,
+    (scope, name): (Scope, &Arc<str>),
+    listener: TcpListener,
+    connections: &Handle,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let accepted = tokio::select! {
@@ -86,7 +113,7 @@ async fn accept(broker: &Arc<Broker>, name: &Arc<str>, listener: TcpListener, co
         };
         // It lives where connections do, not here.
         match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-            Ok((stream, peer)) => admit(broker, name, connections, stream, peer),
+            Ok((stream, peer)) => admit(broker, (scope, name), connections, stream, peer),
             Err(error) => {
                 // Out of descriptors, mostly: those that are open go on, and the next accept may succeed.
                 warn!(listener = %name, %error, "cannot accept a connection");
@@ -96,7 +123,13 @@ async fn accept(broker: &Arc<Broker>, name: &Arc<str>, listener: TcpListener, co
     }
 }
 
-fn admit(broker: &Arc<Broker>, name: &Arc<str>, connections: &Handle, stream: TcpStream, peer: SocketAddr) {
+fn admit(
+    broker: &Arc<Broker>,
+    (scope, name): (Scope, &Arc<str>),
+    connections: &Handle,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     let place = match broker.limits.admit(peer.ip()) {
         Ok(place) => place,
         Err(refused) => {
@@ -108,7 +141,8 @@ fn admit(broker: &Arc<Broker>, name: &Arc<str>, connections: &Handle, stream: Tc
     debug!(id, listener = %name, %peer, "connected");
     let _where_it_lives = connections.enter();
     let stream = tokio::net::TcpStream::from_std(stream);
-    let connection = stream.and_then(|stream| Connection::new(broker.clone(), stream, id, name.clone(), peer, place));
+    let peer_of = Peer { id, scope, listener: name.clone(), address: peer, held_up: AtomicBool::new(false) };
+    let connection = stream.and_then(|stream| Connection::new(broker.clone(), stream, peer_of, place));
     let connection = match connection {
         Ok(connection) => connection,
         Err(error) => {

@@ -106,6 +106,11 @@ impl ServerConfig {
         &self.listeners.advertised
     }
 
+    /// What the controller tells other nodes to connect to. A missing host means the machine's own name.
+    pub fn advertised_controller_listeners(&self) -> &[Endpoint] {
+        &self.listeners.advertised_controller
+    }
+
     /// The name of the listener that other brokers use.
     pub fn inter_broker_listener_name(&self) -> &ListenerName {
         &self.listeners.inter_broker

@@ -40,11 +40,11 @@ pub(super) fn decide(
     for record in records {
         out.record(record);
     }
-    // Nothing is known of the brokers' heartbeats to the controller before: each gets a whole session to be heard of.
-    // The broker of this process, though, cannot be another than the one about to register.
+    // Nothing is known of the brokers' heartbeats to the controller before: each that serves gets a whole session to be
+    // heard of. The broker of this process, though, cannot be another than the one about to register.
     let ends = now.saturating_add(activate.settings.broker_session_timeout);
-    for id in hard.image.cluster().brokers().keys() {
-        if activate.settings.node_id != *id {
+    for (id, broker) in hard.image.cluster().brokers() {
+        if activate.settings.node_id != *id && !broker.fenced {
             soft.sessions.touch(*id, ends);
         }
         out.set_timer(Timer::BrokerSession(*id), ends);

@@ -16,8 +16,9 @@ const MAX_VALUE_LENGTH: usize = 32_767;
 /// See [`super::Event::IncrementalAlterConfigs`].
 #[derive(Clone, Debug, Default)]
 pub struct IncrementalAlterConfigs {
-    /// The node that took the request: of the brokers, only its own configs may be changed through it.
-    pub node_id: i32,
+    /// The broker that took the request, through which of brokers only its own configs may be changed; none where that was a
+    /// controller (KIP-919).
+    pub node_id: Option<i32>,
     /// The resources.
     pub resources: Vec<AlterableResource<ConfigChange>>,
     /// Whether to say only what would be.
@@ -27,8 +28,9 @@ pub struct IncrementalAlterConfigs {
 /// See [`super::Event::AlterConfigs`].
 #[derive(Clone, Debug, Default)]
 pub struct AlterConfigs {
-    /// The node that took the request: of the brokers, only its own configs may be changed through it.
-    pub node_id: i32,
+    /// The broker that took the request, through which of brokers only its own configs may be changed; none where that was a
+    /// controller (KIP-919).
+    pub node_id: Option<i32>,
     /// The resources, with all configs that each is to have.
     pub resources: Vec<AlterableResource<(Str, Option<Str>)>>,
     /// Whether to say only what would be.
@@ -115,7 +117,7 @@ pub(super) fn decide_incremental(
     decide(c, event.validate_only, event.resources, |r| {
         check_keys(r.configs.iter().map(|change| &change.name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
-        let resource = known_resource(event.node_id, r)?;
+        let resource = known_resource(c, event.node_id, r)?;
         let changes = incremental_changes(c, &resource, &r.configs)?;
         Ok((resource, changes))
     })
@@ -126,7 +128,7 @@ pub(super) fn decide_legacy(c: &Context<'_>, event: AlterConfigs) -> Result<Deci
     decide(c, event.validate_only, event.resources, |r| {
         check_keys(r.configs.iter().map(|(name, _)| name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
-        let resource = known_resource(event.node_id, r)?;
+        let resource = known_resource(c, event.node_id, r)?;
         let mut changes: Changes = r.configs.iter().cloned().collect();
         for name in current(c, &resource).into_keys() {
             changes.entry(name).or_insert(None);
@@ -198,12 +200,16 @@ fn check_values(without: Vec<Str>) -> Result<(), ApiError> {
     Err(ApiError::invalid_request(format!("Null value not supported for : {}", without.join(", "))))
 }
 
-fn known_resource<C>(node_id: i32, r: &AlterableResource<C>) -> Result<ConfigResource, ApiError> {
+fn known_resource<C>(
+    c: &Context<'_>,
+    node_id: Option<i32>,
+    r: &AlterableResource<C>,
+) -> Result<ConfigResource, ApiError> {
     let unknown = || ApiError::invalid_request(format!("Unknown resource type {}", r.resource_type));
     let kind = ResourceType::from_id(r.resource_type).ok_or_else(unknown)?;
     match kind {
         ResourceType::BrokerLogger => return Err(unknown()),
-        ResourceType::Broker => check_node(node_id, &r.resource_name)?,
+        ResourceType::Broker => check_node(c, node_id, &r.resource_name)?,
         ResourceType::Topic if r.resource_name.is_empty() => {
             return Err(ApiError::invalid_request("Default topic resources are not allowed."));
         }
@@ -216,11 +222,14 @@ fn known_resource<C>(node_id: i32, r: &AlterableResource<C>) -> Result<ConfigRes
     Ok(ConfigResource::new(kind, r.resource_name.clone()))
 }
 
-/// A node takes changes of its own configs and of the cluster's, not of another node's.
-fn check_node(node_id: i32, name: &Str) -> Result<(), ApiError> {
+/// A broker takes changes of its own configs and of the cluster's, not of another's; the controller of any that there is.
+fn check_node(c: &Context<'_>, node_id: Option<i32>, name: &Str) -> Result<(), ApiError> {
     if name.is_empty() {
         return Ok(());
     }
+    let Some(node_id) = node_id else {
+        return check_registered(c, name);
+    };
     let id: i32 = name
         .parse()
         .map_err(|_| ApiError::invalid_request(format!("Node id must be an integer, but it is: {name}")))?;
@@ -229,6 +238,18 @@ fn check_node(node_id: i32, name: &Str) -> Result<(), ApiError> {
         false => {
             Err(ApiError::invalid_request(format!("Unexpected broker id, expected {node_id}, but received {name}")))
         }
+    }
+}
+
+fn check_registered(c: &Context<'_>, name: &Str) -> Result<(), ApiError> {
+    let id: i32 = name.parse().map_err(|_| ApiError::invalid_request(format!("Invalid broker name {name}")))?;
+    let known = c.cluster().broker(id).is_some()
+        || c.cluster().controllers().contains_key(&id)
+        || c.settings.controller_ids.contains(&id);
+    // `01` is no other name of the broker: configs stored under it would belong to nobody.
+    match known && name.as_str() == id.to_string() {
+        true => Ok(()),
+        false => Err(ApiError::new(ErrorCode::BrokerIdNotRegistered, format!("No node with id {name} found."))),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn api_versions(run: &mut Run) -> anyhow::Result<()> {
+pub(super) fn api_versions(run: &mut Run) -> anyhow::Result<()> {
     let names =
         [("api-versions", "apache-kafka-java"), ("api-versions-bad-name", "a b!"), ("api-versions-no-name", "")];
     for (step, name) in names {
@@ -41,7 +41,7 @@ fn api_versions(run: &mut Run) -> anyhow::Result<()> {
 }
 
 /// Frames of good requests with the version after the newest written into their header.
-fn unsupported_versions(run: &mut Run) -> anyhow::Result<()> {
+pub(super) fn unsupported_versions(run: &mut Run) -> anyhow::Result<()> {
     let sent = [ApiKey::ApiVersions, ApiKey::Metadata, ApiKey::Fetch];
     for api in sent {
         let newest = run.newest(api);

@@ -4,6 +4,7 @@ use super::super::context::{Context, Decision};
 use super::super::leadership::BrokerNews;
 use super::super::{Soft, Timer};
 use super::Sessions;
+use crate::features::KRAFT_VERSION;
 use crate::image::{Broker, BrokerFeature, Endpoint};
 use crate::{ApiError, MetadataVersion};
 use core::time::Duration;
@@ -66,8 +67,8 @@ pub(in crate::controller) fn decide(
     if same_run.is_none() {
         soft.sessions.end(event.broker_id);
     }
+    // A session begins with the first heartbeat: who dies before it may come back at once.
     let ends = now.saturating_add(c.settings.broker_session_timeout);
-    soft.sessions.touch(event.broker_id, ends);
     Ok((Decision { records, reply }, (Timer::BrokerSession(event.broker_id), ends)))
 }
 
@@ -138,26 +139,31 @@ fn is_reserved(dir: &Uuid) -> bool {
     }
 }
 
+/// What is finalized must be known to the broker; what it knows must be able to run at the level there is, which is 0 for
+/// features that are not finalized.
 fn check_features(c: &Context<'_>, event: &RegisterBroker) -> Result<(), ApiError> {
-    let feature = |name: &str| event.features.iter().find(|f| f.name == name);
-    for (name, level) in c.features().all() {
-        let supported = feature(&name);
-        let (min, max) = supported.map_or((0, 0), |f| (f.min_supported_version, f.max_supported_version));
-        if level != 0 && !(min..=max).contains(&level) {
-            return Err(ApiError::new(
-                ErrorCode::UnsupportedVersion,
-                format!(
-                    "Unable to register because the broker does not support finalized version {level} of {name}. The broker wants a version between {min} and {max}, inclusive."
-                ),
-            ));
-        }
+    let mut finalized = c.features().all();
+    finalized.insert(KRAFT_VERSION.into(), c.settings.kraft_version);
+    let check = |name: &str, min: i16, max: i16, level: i16| match (min..=max).contains(&level) {
+        true => Ok(()),
+        false => Err(ApiError::new(
+            ErrorCode::UnsupportedVersion,
+            format!(
+                "Unable to register because the broker does not support finalized version {level} of {name}. The broker wants a version between {min} and {max}, inclusive."
+            ),
+        )),
+    };
+    for feature in &event.features {
+        let level = finalized.remove(&feature.name).unwrap_or(0);
+        check(&feature.name, feature.min_supported_version, feature.max_supported_version, level)?;
     }
-    match feature(MetadataVersion::FEATURE_NAME) {
-        Some(_) => Ok(()),
-        None => {
-            Err(ApiError::new(ErrorCode::InvalidRegistration, "Request features do not contain 'metadata.version'"))
-        }
+    if !event.features.iter().any(|feature| feature.name == MetadataVersion::FEATURE_NAME) {
+        return Err(ApiError::new(
+            ErrorCode::InvalidRegistration,
+            "Request features do not contain 'metadata.version'",
+        ));
     }
+    finalized.iter().try_for_each(|(name, level)| check(name, 0, 0, *level))
 }
 
 fn record(c: &Context<'_>, event: &RegisterBroker) -> RegisterBrokerRecord {

@@ -28,12 +28,14 @@ fn registrations_that_cannot_be_are_refused() {
         "register 1 cluster=other => INCONSISTENT_CLUSTER_ID: Expected cluster ID cluster, but got cluster ID other
          register 1 dirs=0 => INVALID_REGISTRATION: No directories specified in request
          register 1 mv=29 => UNSUPPORTED_VERSION: Unable to register because the broker does not support finalized version 30 of metadata.version. The broker wants a version between 0 and 29, inclusive.
-         register 1 mv=none => UNSUPPORTED_VERSION: Unable to register because the broker does not support finalized version 30 of metadata.version. The broker wants a version between 0 and 0, inclusive.
+         register 1 mv=none => INVALID_REGISTRATION: Request features do not contain 'metadata.version'
          register 1
+         register 1 => epoch 10 ok
+         heartbeat 1 fence => fenced ok
          register 1 => DUPLICATE_BROKER_REGISTRATION: Another broker is registered with that broker id. If the broker was recently restarted this should self-resolve once the heartbeat manager expires the broker's session.
          wait 9000
-         register 1 => epoch 10 ok
-         register 1 again => epoch 10 ok",
+         register 1 => epoch 11 ok
+         register 1 again => epoch 11 ok",
     );
 }
 

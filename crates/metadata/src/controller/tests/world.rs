@@ -468,7 +468,7 @@ impl World {
             let configs = options.0.iter().map(change).collect();
             AlterableResource { resource_type, resource_name, configs }
         });
-        let event = IncrementalAlterConfigs { node_id: 1, resources: resources.collect(), validate_only };
+        let event = IncrementalAlterConfigs { node_id: Some(1), resources: resources.collect(), validate_only };
         self.reply(|t| Event::IncrementalAlterConfigs(t, event))
     }
 
@@ -482,7 +482,7 @@ impl World {
         };
         let configs = options.0.iter().map(config).collect();
         let resources = vec![AlterableResource { resource_type, resource_name, configs }];
-        self.reply(|t| Event::AlterConfigs(t, AlterConfigs { node_id: 1, resources, validate_only: false }))
+        self.reply(|t| Event::AlterConfigs(t, AlterConfigs { node_id: Some(1), resources, validate_only: false }))
     }
 
     fn producer_ids(&mut self, text: &str) -> String {

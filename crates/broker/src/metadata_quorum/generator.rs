@@ -1,0 +1,153 @@
+//! Says when a snapshot of the metadata is due, and has it written beside the controller's thread (KIP-630).
+
+use super::{SnapshotId, Snapshots};
+use crate::{
+    checkpoint_file::{self, Snapshot},
+    clock::wall_ms,
+};
+use anyhow::Context as _;
+use ottla_config::{ServerConfig, keys};
+use ottla_metadata::{image::Image, snapshot};
+use ottla_protocol::stored::VotersRecord;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tracing::{error, info};
+
+/// What the log has beside the metadata, and a snapshot must have too (KIP-853).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QuorumState {
+    pub(crate) kraft_version: i16,
+    pub(crate) voters: Option<VotersRecord>,
+}
+
+/// When snapshots are due.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// `metadata.log.max.record.bytes.between.snapshots`
+    bytes: u64,
+    /// `metadata.log.max.snapshot.interval.ms`; none for 0.
+    interval: Option<Duration>,
+}
+
+impl Limits {
+    fn new(config: &ServerConfig) -> Self {
+        let interval_ms = u64::try_from(config.get(keys::METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS)).unwrap_or(0);
+        Self {
+            bytes: u64::try_from(config.get(keys::METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS)).unwrap_or(0),
+            interval: Some(Duration::from_millis(interval_ms)).filter(|interval| !interval.is_zero()),
+        }
+    }
+
+    /// Why a snapshot is due after so many bytes and so much time, if it is.
+    fn reason(self, bytes: u64, since: Duration) -> Option<String> {
+        if bytes == 0 {
+            return None;
+        }
+        if bytes >= self.bytes {
+            return Some(format!("there are {bytes} bytes of records since the last"));
+        }
+        let waited = self.interval.is_some_and(|interval| since >= interval);
+        waited.then(|| format!("the last is {} s old", since.as_secs()))
+    }
+}
+
+/// Decides when, and writes.
+pub(crate) struct Generator {
+    snapshots: Arc<Snapshots>,
+    quorum: QuorumState,
+    limits: Limits,
+    /// Bytes that the log had taken in by the last snapshot.
+    bytes_then: u64,
+    /// When that was.
+    then: Duration,
+    /// One is being written; another one waits for the next commit after it.
+    busy: Arc<AtomicBool>,
+}
+
+impl Generator {
+    /// `now` counts as the time of the last snapshot, as in Kafka.
+    pub(crate) fn new(snapshots: Arc<Snapshots>, quorum: QuorumState, config: &ServerConfig, now: Duration) -> Self {
+        let limits = Limits::new(config);
+        Self { snapshots, quorum, limits, bytes_then: 0, then: now, busy: Arc::default() }
+    }
+
+    /// When to look again, though nothing is committed.
+    pub(crate) fn next_look(&self) -> Option<Duration> {
+        self.limits.interval.map(|interval| self.then.saturating_add(interval))
+    }
+
+    /// Has a snapshot written if one is due. `bytes` are all that the log has taken in, at last at `last_append_ms`.
+    pub(crate) fn look(&mut self, image: &Image, bytes: u64, last_append_ms: i64, now: Duration) {
+        if image.in_transaction() || self.busy.load(Ordering::Acquire) {
+            return;
+        }
+        let reason = self.limits.reason(bytes.saturating_sub(self.bytes_then), now.saturating_sub(self.then));
+        let Some(reason) = reason else {
+            if self.next_look().is_some_and(|at| at <= now) {
+                // Nothing changed, so there is nothing to write.
+                self.then = now;
+            }
+            return;
+        };
+        (self.bytes_then, self.then) = (bytes, now);
+        let id = SnapshotId { end_offset: image.offset(), epoch: image.epoch() };
+        if self.snapshots.size(id).is_some() {
+            return;
+        }
+        self.busy.store(true, Ordering::Release);
+        let (snapshots, quorum, image, busy) =
+            (self.snapshots.clone(), self.quorum.clone(), image.clone(), self.busy.clone());
+        let work = move || {
+            match write(&snapshots, quorum, &image, id, last_append_ms) {
+                Ok((size, took)) => info!(
+                    "wrote a snapshot of the metadata up to offset {} in {} ms, {size} bytes: {reason}",
+                    id.end_offset,
+                    took.as_millis()
+                ),
+                // The log has everything; the next snapshot is tried when it is due.
+                Err(error) => error!("cannot write a snapshot of the metadata: {error:#}"),
+            }
+            busy.store(false, Ordering::Release);
+        };
+        if let Err(error) = std::thread::Builder::new().name("metadata-snapshot".into()).spawn(work) {
+            error!(%error, "cannot write a snapshot of the metadata");
+            self.busy.store(false, Ordering::Release);
+        }
+    }
+}
+
+fn write(
+    snapshots: &Snapshots,
+    quorum: QuorumState,
+    image: &Image,
+    id: SnapshotId,
+    last_contained_log_time_ms: i64,
+) -> anyhow::Result<(u64, Duration)> {
+    let began = Instant::now();
+    let QuorumState { kraft_version, voters } = quorum;
+    let snapshot = Snapshot { records: snapshot::records(image), voters, kraft_version, last_contained_log_time_ms };
+    checkpoint_file::write(snapshots.fs(), &snapshots.path(id), &snapshot, wall_ms())?;
+    let size = snapshots.add(id).context("the snapshot was written and is not there")?;
+    Ok((size, began.elapsed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_or_time_make_a_snapshot_due_but_never_without_news() {
+        let limits = Limits { bytes: 100, interval: Some(Duration::from_secs(60)) };
+        let due = |limits: Limits, bytes, secs| limits.reason(bytes, Duration::from_secs(secs)).is_some();
+        assert!(!due(limits, 99, 59));
+        assert!(due(limits, 100, 0));
+        assert!(due(limits, 1, 60));
+        assert!(!due(limits, 0, 3600));
+        assert!(!due(Limits { interval: None, ..limits }, 99, 1 << 40));
+    }
+}

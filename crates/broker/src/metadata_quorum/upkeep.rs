@@ -1,0 +1,43 @@
+//! What the controller's thread does for the metadata log between two commits: snapshots when due, and deletion of old ones.
+
+use super::{Generator, Snapshots, generator::QuorumState};
+use crate::{clock::Clock, metadata_log::MetadataLog};
+use ottla_config::ServerConfig;
+use ottla_metadata::image::Image;
+use std::{sync::Arc, time::Duration};
+use tracing::error;
+
+/// How often old snapshots and segments are looked for, as in Kafka.
+const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(crate) struct Upkeep {
+    snapshots: Arc<Snapshots>,
+    generator: Generator,
+    next_clean: Duration,
+}
+
+impl Upkeep {
+    pub(crate) fn new(snapshots: Arc<Snapshots>, quorum: QuorumState, config: &ServerConfig, clock: Clock) -> Self {
+        let now = clock.monotonic();
+        let generator = Generator::new(snapshots.clone(), quorum, config, now);
+        Self { snapshots, generator, next_clean: now.saturating_add(CLEAN_INTERVAL) }
+    }
+
+    /// When there is something to do, though nothing is committed.
+    pub(crate) fn next(&self) -> Duration {
+        self.generator.next_look().map_or(self.next_clean, |look| look.min(self.next_clean))
+    }
+
+    /// Does what is due; `image` is of all that is committed.
+    pub(crate) fn run(&mut self, log: &mut MetadataLog, image: &Image, clock: Clock) {
+        let now = clock.now();
+        self.generator.look(image, log.bytes(), log.last_append_ms(), now.monotonic);
+        if now.monotonic < self.next_clean {
+            return;
+        }
+        self.next_clean = now.monotonic.saturating_add(CLEAN_INTERVAL);
+        if let Err(error) = log.clean(&self.snapshots, now.wall_ms) {
+            error!("cannot delete what is old of the metadata log: {error:#}");
+        }
+    }
+}
