@@ -2,6 +2,8 @@
 
 mod open;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     codec::{self, ReadError, Reader},

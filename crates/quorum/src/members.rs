@@ -223,6 +223,9 @@ impl Members {
         for _ in 0..from.count(MEMBER_BYTES, "the members")? {
             let voter = read_voter(from)?;
             let learner = from.flag("a member's kind")?;
+            if members.0.last().is_some_and(|last| last.voter.id >= voter.id) {
+                return Err(ReadError::Range("the members"));
+            }
             members.insert(Member { voter, learner }).map_err(|_| ReadError::Range("the members"))?;
         }
         if members.voters().next().is_none() { Err(ReadError::Range("the members")) } else { Ok(members) }

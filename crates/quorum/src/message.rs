@@ -1,5 +1,8 @@
 //! Messages between the nodes of a quorum as bytes: own encoding, of the kinds alone that may come from another node.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     MAX_MESSAGE_BYTES,
     codec::{self, ReadError, Reader},

@@ -4,10 +4,10 @@ mod advance;
 mod change;
 mod receive;
 mod status;
-mod timeouts;
-mod types;
 #[cfg(test)]
 mod tests;
+mod timeouts;
+mod types;
 
 pub use change::ChangeRefused;
 pub use receive::Refused;

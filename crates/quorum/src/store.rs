@@ -2,6 +2,8 @@
 
 mod memory;
 mod rocks;
+#[cfg(test)]
+mod tests;
 
 pub use memory::MemoryStore;
 pub use rocks::RocksStore;

@@ -1,6 +1,8 @@
 //! Opening a log: everything in the store is read once, and must be what a node may have left there.
 
-use super::{Base, Identity, Log, LogError, META_VERSION, Terms, decode_entry, encode_base, encode_hard, encode_identity};
+use super::{
+    Base, Identity, Log, LogError, META_VERSION, Terms, decode_entry, encode_base, encode_hard, encode_identity,
+};
 use crate::{
     codec::{MAX_INDEX, ReadError, Reader},
     members::{Change, Members, SnapshotId, node_id},
@@ -51,12 +53,7 @@ impl<S: Store> Log<S> {
     }
 }
 
-fn found<S: Store>(
-    store: &mut S,
-    identity: &Identity,
-    hard: &HardState,
-    base: Option<&Base>,
-) -> Result<(), LogError> {
+fn found<S: Store>(store: &mut S, identity: &Identity, hard: &HardState, base: Option<&Base>) -> Result<(), LogError> {
     let mut batch = Batch { sync: true, ..Batch::default() };
     batch.meta.push((MetaKey::Identity, encode_identity(identity)));
     if let Some(base) = base {

@@ -55,9 +55,7 @@ impl<S: Store> Quorum<S> {
         // Whoever becomes a leader has its whole log on disk: raft counts on it.
         let may_elect = matches!(
             message.get_msg_type(),
-            MessageType::MsgRequestVoteResponse
-                | MessageType::MsgRequestPreVoteResponse
-                | MessageType::MsgTimeoutNow
+            MessageType::MsgRequestVoteResponse | MessageType::MsgRequestPreVoteResponse | MessageType::MsgTimeoutNow
         );
         if may_elect && !self.is_leader() {
             self.settle_inside().map_err(|_| Refused::Failed)?;
@@ -110,8 +108,7 @@ impl<S: Store> Quorum<S> {
 
     /// Takes from a leader's message only that it leads.
     fn heed(&mut self, message: &Message) -> raft::Result<()> {
-        let mut heartbeat =
-            Message { from: message.from, to: message.to, term: message.term, ..Message::default() };
+        let mut heartbeat = Message { from: message.from, to: message.to, term: message.term, ..Message::default() };
         heartbeat.set_msg_type(MessageType::MsgHeartbeat);
         self.node.step(heartbeat)
     }

@@ -34,6 +34,7 @@ pub struct RocksStore {
 impl RocksStore {
     /// Opens the store, or makes it. One process at a time can.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        check_whole(folder)?;
         let cache = Cache::new_lru_cache(CACHE_BYTES);
         let families = [("default", META_BUFFER_BYTES), (LOG, LOG_BUFFER_BYTES), (META, META_BUFFER_BYTES)];
         let descriptors = families.map(|(name, buffer_bytes)| {
@@ -54,6 +55,22 @@ impl RocksStore {
     }
 }
 
+/// RocksDB takes a folder without `CURRENT` for a new one, and a node that forgot its vote may vote again.
+fn check_whole(folder: &Path) -> Result<(), StoreError> {
+    if !folder.exists() || folder.join("CURRENT").exists() {
+        return Ok(());
+    }
+    let failed = |error: std::io::Error| StoreError::Failed(format!("{}: {error}", folder.display()));
+    for file in std::fs::read_dir(folder).map_err(failed)? {
+        let path = file.map_err(failed)?.path();
+        // Where a first start was cut short there are neither yet.
+        if path.extension().is_some_and(|extension| extension == "log" || extension == "sst") {
+            return Err(StoreError::Damaged(format!("{} is there without CURRENT", path.display())));
+        }
+    }
+    Ok(())
+}
+
 fn database_options() -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
@@ -61,7 +78,7 @@ fn database_options() -> Options {
     // A record that was being written when the power failed may be cut off. RocksDB's own default ends the log silently at
     // the first bad record, and so would take back votes that were given.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    // A file of the log that is gone is noticed, for the same reason.
+    // A file of the log that is gone is noticed, but for the last, for the same reason.
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_paranoid_checks(true);
     options.set_max_total_wal_size(MAX_WAL_BYTES);

@@ -1,9 +1,7 @@
 //! A cluster in one thread, with a driver that uses the quorum as the broker does, and checks what must always hold.
 
 use super::network::{Network, Random};
-use crate::{
-    Committed, Founding, MemoryStore, Quorum, Role, Settings, Snapshot, SnapshotId, Voter,
-};
+use crate::{Committed, Founding, MemoryStore, Quorum, Role, Settings, Snapshot, SnapshotId, Voter};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use ottla_protocol::{Str, Uuid};
 use std::collections::BTreeMap;
@@ -364,7 +362,12 @@ impl Cluster {
                 let status = node.quorum.as_ref().unwrap().status();
                 status.commit_index == last && node.driver.batches == cluster.nodes[leader].driver.batches
             };
-            members.iter().all(|member| has_all(member.voter.id))
+            // A disk may have been replaced while its node was being added: such a member waits to be removed.
+            let there = |voter: &Voter| {
+                let node = &cluster.nodes[usize::try_from(voter.id).unwrap()];
+                node.directory_id == voter.directory_id
+            };
+            members.iter().all(|member| !there(&member.voter) || has_all(member.voter.id))
         });
         self.check_nothing_lost();
     }

@@ -69,10 +69,7 @@ fn what_is_committed_is_handed_out_again_after_a_restart() {
     let mut quorum = open(&store);
     assert_eq!(committed(&mut quorum)[..6], again[5..]);
     assert_eq!(quorum.status().compacted_index, again[4].index);
-    assert!(matches!(
-        quorum.compact(1000, SnapshotId::default()),
-        Err(Error::CompactBeyond { index: 1000, .. })
-    ));
+    assert!(matches!(quorum.compact(1000, SnapshotId::default()), Err(Error::CompactBeyond { index: 1000, .. })));
 }
 
 #[test]
