@@ -16,7 +16,7 @@ use std::{
 
 pub(crate) use self::{
     read::{last_contained_ms, read, read_bytes, size},
-    write::write,
+    write::{keep, write},
 };
 
 const SUFFIX: &str = ".checkpoint";

@@ -1,7 +1,16 @@
 //! Drives the controller on the metadata log: one thread decides, appends, syncs, publishes and only then answers.
 //!
-//! A single voter is its own majority: what is synced here is committed. The quorum of several voters takes the place of
-//! [`MetadataLog`] behind the same two calls, append and commit.
+//! A single voter is its own majority: what is synced here is committed. Where several vote, [`voter`] does this with a quorum.
+
+mod leading;
+mod peers;
+mod standing;
+mod voter;
+
+pub(crate) use self::{
+    peers::{GREETING, Peers, Settings as PeerSettings},
+    voter::{Parts as VoterParts, TICK, Voter},
+};
 
 use crate::{
     clock::Clock,
@@ -9,6 +18,7 @@ use crate::{
     metadata_quorum::Upkeep,
     publisher::Publisher,
 };
+use bytes::Bytes;
 use ottla_metadata::{
     MetadataRecord,
     controller::{Controller, Event, Reply},
@@ -38,6 +48,13 @@ type MakeEvent = Box<dyn FnOnce(Ticket) -> Event + Send>;
 
 enum Command {
     Submit(MakeEvent, oneshot::Sender<Reply>),
+    /// A message of another voter.
+    Raft(Bytes),
+    /// A snapshot that was fetched.
+    Installed {
+        id: ottla_quorum::SnapshotId,
+        bytes: Bytes,
+    },
     Stop,
 }
 
@@ -53,9 +70,25 @@ pub(crate) struct Handle {
     stopping: Arc<AtomicBool>,
     /// The disk is full: who asks now is told to come again, since others wait behind them.
     waiting: Arc<AtomicBool>,
+    /// Whether this controller decides; one of several may not.
+    active: Arc<AtomicBool>,
 }
 
 impl Handle {
+    fn of_voter(commands: SyncSender<Command>, active: Arc<AtomicBool>) -> Self {
+        Self { commands, stopping: Arc::default(), waiting: Arc::default(), active }
+    }
+
+    /// Whether this controller decides now.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
+    }
+
+    /// Takes a message of another voter, or loses it where too many wait.
+    pub(crate) fn raft(&self, message: Bytes) {
+        let _ = self.commands.try_send(Command::Raft(message));
+    }
+
     /// Has an event decided, and waits until what it led to is committed and published here.
     pub(crate) async fn submit(
         &self,
@@ -130,7 +163,8 @@ impl Driver {
         self.commit().map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
         let (stopping, waiting) = (self.stopping.clone(), self.waiting.clone());
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || self.run(&receiver))?;
-        Ok((Handle { commands: sender, stopping, waiting }, thread))
+        let active = Arc::new(AtomicBool::new(true));
+        Ok((Handle { commands: sender, stopping, waiting, active }, thread))
     }
 
     fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
@@ -167,6 +201,8 @@ impl Driver {
                 *stop = true;
                 return Ok(());
             }
+            // The only voter has nobody to hear from.
+            Command::Raft(_) | Command::Installed { .. } => return Ok(()),
         };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;

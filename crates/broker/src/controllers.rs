@@ -1,18 +1,20 @@
 //! The way to the controller, be it in this process or in another node.
 
 mod channel;
+mod directory;
 mod follower;
 mod forward;
-mod quorum;
 mod remote;
 mod requests;
+mod snapshot;
 
 pub(crate) use self::{
     channel::Channel,
+    directory::{Active, Controllers, client_id, parse_voters},
     follower::{Follower, FollowerSettings, News},
     forward::{forward, is_forwarded},
-    quorum::{Quorum, client_id},
     remote::Remote,
+    snapshot::{SnapshotSource, fetch_snapshot},
 };
 
 use crate::{
@@ -30,8 +32,12 @@ use tracing::error;
 
 /// Sends events to the controller that is active.
 pub(crate) enum Handle {
+    /// In this process, and no other.
     Local(controller::Handle),
+    /// In another node.
     Remote(Arc<Remote>),
+    /// In this process or in another node, as the quorum has it.
+    Voter(controller::Handle, Arc<Remote>),
 }
 
 impl Handle {
@@ -43,8 +49,9 @@ impl Handle {
     ) -> Result<Reply, Unavailable> {
         match self {
             Self::Local(local) => local.submit(event).await,
+            Self::Voter(local, _) if local.is_active() => local.submit(event).await,
             // Tickets tell callers apart where several wait for one machine.
-            Self::Remote(remote) => remote.submit(&event(Ticket(0))).await,
+            Self::Remote(remote) | Self::Voter(_, remote) => remote.submit(&event(Ticket(0))).await,
         }
     }
 
@@ -55,21 +62,41 @@ impl Handle {
     ) -> Result<Reply, Unavailable> {
         match self {
             Self::Local(local) => local.submit_blocking(event),
-            Self::Remote(remote) => remote.runtime().block_on(remote.submit(&event(Ticket(0)))),
+            Self::Voter(local, _) if local.is_active() => local.submit_blocking(event),
+            Self::Remote(remote) | Self::Voter(_, remote) => {
+                remote.runtime().block_on(remote.submit(&event(Ticket(0))))
+            }
         }
     }
 
-    /// The way to controllers elsewhere, if there is none here.
+    /// The way to the active controller, if it is elsewhere.
     pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
         match self {
             Self::Local(_) => None,
-            Self::Remote(remote) => Some(remote),
+            Self::Voter(local, _) if local.is_active() => None,
+            Self::Remote(remote) | Self::Voter(_, remote) => Some(remote),
+        }
+    }
+
+    /// The controller in this process, active or not.
+    pub(crate) fn local(&self) -> Option<&controller::Handle> {
+        match self {
+            Self::Local(local) | Self::Voter(local, _) => Some(local),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// The same if it is one of several voters.
+    pub(crate) fn voter(&self) -> Option<&controller::Handle> {
+        match self {
+            Self::Voter(local, _) => Some(local),
+            Self::Local(_) | Self::Remote(_) => None,
         }
     }
 
     /// Lets the controller end if it is in this process.
     pub(crate) fn stop(&self) {
-        if let Self::Local(local) = self {
+        if let Some(local) = self.local() {
             local.stop();
         }
     }

@@ -11,12 +11,13 @@ use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{MetadataRecord, MetadataVersion};
 use ottla_protocol::{
     Message, Uuid,
-    batch::{Builder, CheckedBatches, NewRecord, control::ControlType},
+    batch::{Builder, CheckedBatch, CheckedBatches, NewRecord, control::ControlType},
     compression::Limits,
     stored::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message::Voter},
 };
 use ottla_storage::{Isolation, Log, LogConfig, LogReader, OpenOptions, Origin, fs::Fs, log_dir::quorum_state};
 use std::{path::Path, sync::Arc};
+use tracing::warn;
 
 /// The topic's name, and with its partition the folder's.
 pub(crate) const FOLDER: &str = "__cluster_metadata-0";
@@ -125,10 +126,28 @@ impl MetadataLog {
     pub(crate) fn lead(&mut self, node_id: i32, voters: Option<&VotersRecord>, now_ms: i64) -> anyhow::Result<()> {
         self.epoch += 1;
         quorum_state::put(&*self.fs, &self.log.dir(), node_id, self.epoch)?;
-        let this = || vec![Voter { voter_id: node_id, ..Default::default() }];
-        let change =
-            LeaderChangeMessage { leader_id: node_id, voters: this(), granting_voters: this(), ..Default::default() };
-        let mut batch = self.control_batch();
+        let batch = self.leader_change(node_id, self.epoch, &[(node_id, Uuid::ZERO)], voters, now_ms)?;
+        self.append_batch(batch, now_ms)?;
+        Ok(())
+    }
+
+    /// The record with which an epoch begins; on a new log the quorum's version and voters come with it.
+    pub(crate) fn leader_change(
+        &self,
+        node_id: i32,
+        epoch: i32,
+        voter_ids: &[(i32, Uuid)],
+        voters: Option<&VotersRecord>,
+        now_ms: i64,
+    ) -> anyhow::Result<CheckedBatch> {
+        let voter = |(voter_id, voter_directory_id)| Voter { voter_id, voter_directory_id, ..Default::default() };
+        let change = LeaderChangeMessage {
+            leader_id: node_id,
+            voters: voter_ids.iter().copied().map(voter).collect(),
+            granting_voters: vec![voter((node_id, Uuid::ZERO))],
+            ..Default::default()
+        };
+        let mut batch = Builder::new().control_batch(true).base_offset(self.log.log_end_offset()).leader_epoch(epoch);
         let mut push = |kind: ControlType, value: &[u8]| {
             let key = kind.encode_key();
             batch.push(NewRecord { timestamp: now_ms, key: Some(&key), value: Some(value), ..NewRecord::default() });
@@ -141,12 +160,46 @@ impl MetadataLog {
             );
             push(ControlType::KRaftVoters, &voters.to_bytes(0)?);
         }
-        self.append_batch(batch, now_ms)?;
-        Ok(())
+        Ok(batch.build()?)
     }
 
-    fn control_batch(&self) -> Builder {
-        Builder::new().control_batch(true).base_offset(self.log.log_end_offset()).leader_epoch(self.epoch)
+    /// Appends a batch that a majority has, and answers its records. It counts for others with [`MetadataLog::commit`], and is
+    /// durable with [`MetadataLog::sync`]: until then the quorum has it.
+    pub(crate) fn append_committed(&mut self, batch: CheckedBatch) -> anyhow::Result<Vec<MetadataRecord>> {
+        let mut records = Vec::new();
+        replay(&batch, &mut |_, _, record| {
+            records.push(record);
+            Ok(())
+        })?;
+        self.epoch = batch.header().partition_leader_epoch;
+        let now_ms = batch.header().max_timestamp;
+        self.append_batch(batch, now_ms)?;
+        Ok(records)
+    }
+
+    /// Lets followers have what was appended.
+    pub(crate) fn commit(&mut self) {
+        self.log.set_high_watermark(self.log.log_end_offset());
+        self.waiters.wake();
+    }
+
+    /// The epoch of the last record.
+    pub(crate) fn latest_epoch(&self) -> i32 {
+        self.log.latest_epoch().unwrap_or(0)
+    }
+
+    /// Writes down who leads, for Kafka's tools; the quorum has its own memory.
+    pub(crate) fn note_epoch(&self, epoch: i32, leader: i32) {
+        if let Err(error) = quorum_state::put(&*self.fs, &self.log.dir(), leader, epoch) {
+            warn!(%error, "cannot write the quorum's state down");
+        }
+    }
+
+    /// Drops all there is: a snapshot of all before an offset is in its place.
+    pub(crate) fn start_at(&mut self, offset: i64) -> anyhow::Result<()> {
+        self.log.truncate_fully_and_start_at(offset, None, self.last_append_ms)?;
+        self.commit();
+        Ok(())
     }
 
     /// Appends records as one batch and answers its first offset; they count once [`MetadataLog::sync`] answered.
@@ -156,16 +209,12 @@ impl MetadataLog {
         version: MetadataVersion,
         now_ms: i64,
     ) -> Result<i64, AppendError> {
-        let mut batch = Builder::new().base_offset(self.log.log_end_offset()).leader_epoch(self.epoch);
-        for record in records {
-            let value = record.encode(version).map_err(|e| AppendError::Failed(e.to_string()))?;
-            batch.push(NewRecord { timestamp: now_ms, value: Some(&value), ..NewRecord::default() });
-        }
+        let at = (self.log.log_end_offset(), self.epoch);
+        let batch = batch(records, version, at, now_ms).map_err(|e| AppendError::Failed(e.to_string()))?;
         self.append_batch(batch, now_ms)
     }
 
-    fn append_batch(&mut self, batch: Builder, now_ms: i64) -> Result<i64, AppendError> {
-        let batch = batch.build().map_err(|e| AppendError::Failed(e.to_string()))?;
+    fn append_batch(&mut self, batch: CheckedBatch, now_ms: i64) -> Result<i64, AppendError> {
         let bytes = batch.size_in_bytes() as u64;
         let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader)?;
         self.bytes += bytes;
@@ -191,6 +240,21 @@ impl MetadataLog {
     }
 }
 
+/// Records of one decision as a batch that begins at an offset, in an epoch.
+pub(crate) fn batch(
+    records: &[MetadataRecord],
+    version: MetadataVersion,
+    (base_offset, epoch): (i64, i32),
+    now_ms: i64,
+) -> anyhow::Result<CheckedBatch> {
+    let mut batch = Builder::new().base_offset(base_offset).leader_epoch(epoch);
+    for record in records {
+        let value = record.encode(version)?;
+        batch.push(NewRecord { timestamp: now_ms, value: Some(&value), ..NewRecord::default() });
+    }
+    Ok(batch.build()?)
+}
+
 /// Nothing is deleted but what snapshots stand for.
 fn log_config(config: &ServerConfig) -> LogConfig {
     LogConfig {
@@ -204,7 +268,7 @@ fn log_config(config: &ServerConfig) -> LogConfig {
 }
 
 fn replay(
-    batch: &ottla_protocol::batch::CheckedBatch,
+    batch: &CheckedBatch,
     take: &mut impl FnMut(i64, i32, MetadataRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if batch.header().attributes.is_control() {

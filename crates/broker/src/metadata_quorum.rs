@@ -1,7 +1,7 @@
 //! The metadata log as those see it who follow it from other nodes (KIP-595, KIP-630).
 //!
-//! This node is the only voter: what it has synced is committed, and that is what followers get. In Kafka they may get what
-//! the leader has yet to sync, which a crash of the leader may take back.
+//! Followers get what is committed. In Kafka they may get what the leader has yet to sync, which a crash of the leader may take
+//! back.
 
 mod generator;
 mod observers;
@@ -16,19 +16,42 @@ pub(crate) use self::upkeep::Upkeep;
 pub(crate) use self::validity::Validity;
 
 use self::observers::Observers;
-use crate::fetch::waiters::Waiters;
+use crate::{client::Address, fetch::waiters::Waiters};
+use arc_swap::ArcSwap;
 use ottla_metadata::image::Endpoint;
+use ottla_protocol::Uuid;
 use ottla_storage::{Isolation, LogReader, Read, ReadError};
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How the quorum stands, as this node sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) leader: Option<i32>,
+    pub(crate) epoch: i32,
+    /// Whether this node is the leader and decides.
+    pub(crate) serves: bool,
+    pub(crate) voters: Vec<VoterState>,
+}
+
+/// How far a voter has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VoterState {
+    pub(crate) id: i32,
+    pub(crate) directory_id: Uuid,
+    pub(crate) end_offset: i64,
+    pub(crate) last_fetch_ms: i64,
+    pub(crate) last_caught_up_ms: i64,
+}
 
 /// What every connection of a follower shares.
 pub(crate) struct MetadataQuorum {
     pub(crate) node_id: i32,
-    /// The epoch in which this node leads, for as long as the process runs.
-    pub(crate) epoch: i32,
+    view: ArcSwap<View>,
     /// Where this controller is reached, by listener.
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Where the controllers are on the listener that they use among themselves.
+    addresses: ArcSwap<BTreeMap<i32, Address>>,
     pub(crate) snapshots: Arc<Snapshots>,
     /// Who waits for the log to be committed further.
     pub(crate) waiters: Arc<Waiters>,
@@ -39,17 +62,51 @@ pub(crate) struct MetadataQuorum {
 impl MetadataQuorum {
     pub(crate) fn new(
         node_id: i32,
-        epoch: i32,
+        view: View,
         (reader, waiters): (LogReader, Arc<Waiters>),
         snapshots: Arc<Snapshots>,
         endpoints: Vec<Endpoint>,
     ) -> Arc<Self> {
-        Arc::new(Self { node_id, epoch, endpoints, snapshots, waiters, reader, observers: Mutex::default() })
+        Arc::new(Self {
+            node_id,
+            view: ArcSwap::from_pointee(view),
+            endpoints,
+            addresses: ArcSwap::default(),
+            snapshots,
+            waiters,
+            reader,
+            observers: Mutex::default(),
+        })
     }
 
-    /// Where this controller is reached by those who came to a listener.
-    pub(crate) fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|endpoint| endpoint.name == listener)
+    /// How the quorum stands.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Takes note of how it stands. Who waits for the log of a leader that is none any more is told.
+    pub(crate) fn set(&self, view: View, addresses: BTreeMap<i32, Address>) {
+        let before = self.view.load();
+        let is_news = (before.leader, before.epoch, before.serves) != (view.leader, view.epoch, view.serves);
+        if **before != view {
+            self.view.store(Arc::new(view));
+        }
+        if **self.addresses.load() != addresses {
+            self.addresses.store(Arc::new(addresses));
+        }
+        if is_news {
+            self.waiters.wake();
+        }
+    }
+
+    /// Where the leader is reached by those who came to a listener, and its id.
+    pub(crate) fn leader_endpoint(&self, listener: &str) -> Option<(i32, Address)> {
+        let leader = self.view.load().leader?;
+        if leader == self.node_id {
+            let own = self.endpoints.iter().find(|endpoint| endpoint.name == listener);
+            return own.map(|own| (leader, Address { host: own.host.clone(), port: own.port }));
+        }
+        self.addresses.load().get(&leader).map(|address| (leader, address.clone()))
     }
 
     pub(crate) fn high_watermark(&self) -> i64 {

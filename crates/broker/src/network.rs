@@ -5,6 +5,7 @@ mod connection;
 mod limits;
 mod listener;
 mod outgoing;
+mod raft;
 
 pub(crate) use self::complaints::Complaints;
 pub(crate) use self::connection::Peer;

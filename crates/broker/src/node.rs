@@ -1,5 +1,7 @@
 //! One node's life: open the disks, replay the metadata, open the logs, serve, and stop in the opposite order.
 
+mod voter;
+
 use crate::{
     assignments,
     broker::{Broker, Parts},
@@ -8,12 +10,12 @@ use crate::{
     config_schema::Schema,
     controller,
     controller_registration::ControllerRegistration,
-    controllers::{self, Channel, Follower, FollowerSettings, Quorum, Remote},
+    controllers::{self, Channel, Controllers, Follower, FollowerSettings, Remote},
     format, housekeeping, http, isr_changes,
     log_dirs::{self, OpenDirs},
     logging::Levels,
     metadata_log::{self, MetadataLog},
-    metadata_quorum::{MetadataQuorum, QuorumState, Snapshots, Upkeep},
+    metadata_quorum::{MetadataQuorum, QuorumState, Snapshots, Upkeep, View},
     network::{self, Bound, Scope},
     publisher::{Published, Publisher},
     registration::{self, Registration},
@@ -72,8 +74,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         info!("metrics and health on http://{}", listener.local_addr()?);
         tokio::spawn(http::serve(broker.clone(), listener));
     }
-    let registration = Arc::new(registration);
-    tokio::spawn(registration.clone().heartbeat());
+    let registration = registration.map(Arc::new);
+    if let Some(registration) = &registration {
+        tokio::spawn(registration.clone().heartbeat());
+        broker.fetchers.start(&broker);
+    }
     if let Some(controller_registration) = controller_registration {
         tokio::spawn(controller_registration.run());
     }
@@ -82,7 +87,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     tokio::spawn(cleaner::run(broker.clone()));
     tokio::spawn(assignments::run(broker.clone()));
     tokio::spawn(isr_changes::run(broker.clone()));
-    broker.fetchers.start(&broker);
     for dir in broker.replicas.dirs() {
         tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
     }
@@ -99,7 +103,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     );
     let signal = signals.next().await;
     info!("{signal}: stopping");
-    registration.hand_over().await;
+    if let Some(registration) = &registration {
+        registration.hand_over().await;
+    }
     stop(broker, controller, registration, &mut signals).await
 }
 
@@ -107,7 +113,8 @@ struct Started {
     broker: Arc<Broker>,
     bound: Vec<Bound>,
     controller: Controller,
-    registration: Registration,
+    /// None where this node is no broker.
+    registration: Option<Registration>,
     controller_registration: Option<ControllerRegistration>,
 }
 
@@ -139,29 +146,40 @@ fn start(options: Options) -> anyhow::Result<Started> {
         voters: None,
     };
     match parts.config.roles().contains(&ProcessRole::Controller) {
-        true => start_combined(parts, &fs),
+        true => start_controller(parts, &fs),
         false => start_broker(parts),
     }
 }
 
-/// Controller and broker in one.
-fn start_combined(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
+/// A controller, and perhaps a broker with it.
+fn start_controller(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     let config = parts.config.clone();
-    let Recovered { shard, mut log, image, voters, bootstrap, kraft_version, snapshots } = recover(&config, fs)?;
-    let broker = Broker::new(Parts { kraft_version, voters: voters.clone(), ..parts });
+    let recovered = recover(&config, fs)?;
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
+    if voter::is_one_of_several(&config, recovered.voters.as_ref()) {
+        let (broker, thread, endpoints) = voter::start(parts, recovered, &bound)?;
+        // Others are to hear from this node before they elect anybody.
+        let bound = serve_controllers(&broker, bound)?;
+        let controller_registration = Some(ControllerRegistration::new(&broker, endpoints));
+        let registration = register(&broker, &config, &bound)?;
+        return Ok(Started {
+            broker,
+            bound,
+            controller: Controller::Here(thread),
+            registration,
+            controller_registration,
+        });
+    }
+    let Recovered { shard, mut log, image, voters, bootstrap, kraft_version, snapshots } = recovered;
+    let broker = Broker::new(Parts { kraft_version, voters: voters.clone(), ..parts });
     open_logs(&broker, &image)?;
     let node_id = config.node_id();
     log.lead(node_id, voters.as_ref(), wall_ms())?;
     let endpoints = registration::endpoints(config.advertised_controller_listeners(), &bound);
-    broker.set_quorum(MetadataQuorum::new(
-        node_id,
-        log.epoch(),
-        log.for_followers(),
-        snapshots.clone(),
-        endpoints.clone(),
-    ));
+    let view = View { leader: Some(node_id), epoch: log.epoch(), serves: true, voters: Vec::new() };
+    let (followers, endpoints_of) = (log.for_followers(), endpoints.clone());
+    broker.set_quorum(MetadataQuorum::new(node_id, view, followers, snapshots.clone(), endpoints_of));
     let upkeep = Upkeep::new(snapshots, QuorumState { kraft_version, voters }, &config, broker.clock);
     let publisher = Publisher::new(broker.clone(), image);
     let (handle, controller) = controller::Driver::new(shard, log, publisher, upkeep, broker.clock).start()?;
@@ -169,16 +187,37 @@ fn start_combined(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     activate(&broker, &config, bootstrap)?;
     let controller_registration = ControllerRegistration::new(&broker, endpoints);
     controller_registration.register()?;
-    let registration = Registration::new(&broker, &config, &bound);
-    broker.runtime.block_on(registration.register())?;
+    let registration = register(&broker, &config, &bound)?;
     let controller_registration = Some(controller_registration);
     Ok(Started { broker, bound, controller: Controller::Here(controller), registration, controller_registration })
+}
+
+/// Makes this node a broker of its cluster, if it is to be one.
+fn register(broker: &Arc<Broker>, config: &ServerConfig, bound: &[Bound]) -> anyhow::Result<Option<Registration>> {
+    if !config.roles().contains(&ProcessRole::Broker) {
+        return Ok(None);
+    }
+    let registration = Registration::new(broker, config, bound);
+    broker.runtime.block_on(registration.register())?;
+    Ok(Some(registration))
+}
+
+/// Serves the controllers' listeners; answers the others, but that it knows of all where they are.
+fn serve_controllers(broker: &Arc<Broker>, bound: Vec<Bound>) -> anyhow::Result<Vec<Bound>> {
+    let mut others = Vec::new();
+    for listener in bound {
+        match listener.scope {
+            Scope::Controller => network::serve(broker.clone(), listener)?,
+            Scope::Broker => others.push(listener),
+        }
+    }
+    Ok(others)
 }
 
 /// A broker whose controllers are other nodes.
 fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let config = parts.config.clone();
-    let quorum = Arc::new(Quorum::new(&config));
+    let quorum = Arc::new(Controllers::new(&config));
     let timeout = millis(config.get(keys::CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS).into());
     let metadata_dir =
         parts.replicas.dirs().iter().find(|dir| dir.log_dir.path() == Path::new(config.metadata_log_dir()));
@@ -206,8 +245,7 @@ fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let (stopping, run) = (broker.stopping.clone(), runtime.clone());
     let following = move || run.block_on(controllers::follow(follower, publisher, stopping));
     let following = std::thread::Builder::new().name("metadata".into()).spawn(following)?;
-    let registration = Registration::new(&broker, &config, &bound);
-    runtime.block_on(registration.register())?;
+    let registration = register(&broker, &config, &bound)?;
     let controller = Controller::Elsewhere(following);
     Ok(Started { broker, bound, controller, registration, controller_registration: None })
 }
@@ -296,11 +334,12 @@ fn bind(config: &ServerConfig) -> anyhow::Result<Vec<Bound>> {
     of_broker.chain(of_controller).map(bind).collect()
 }
 
-fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {
-    let settings = Arc::new(Settings {
+/// What the controller is told of the config.
+fn controller_settings(broker: &Broker, config: &Arc<ServerConfig>, controller_ids: Vec<i32>) -> Arc<Settings> {
+    Arc::new(Settings {
         cluster_id: broker.cluster_id.clone(),
         node_id: config.node_id(),
-        controller_ids: vec![config.node_id()],
+        controller_ids,
         kraft_version: broker.kraft_version,
         num_partitions: config.get(keys::NUM_PARTITIONS),
         default_replication_factor: i16::try_from(config.get(keys::DEFAULT_REPLICATION_FACTOR)).unwrap_or(i16::MAX),
@@ -312,7 +351,11 @@ fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<Metadata
             .then(|| millis(config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS).saturating_mul(1_000))),
         unclean_election_interval: millis(config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS)),
         schema: Arc::new(Schema::new(config.clone())),
-    });
+    })
+}
+
+fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {
+    let settings = controller_settings(broker, config, vec![config.node_id()]);
     let activate = Activate { settings, bootstrap };
     match broker.controller().submit_blocking(|ticket| Event::Activate(ticket, activate))? {
         Reply::Activate(Ok(())) => Ok(()),
@@ -329,7 +372,7 @@ fn millis(ms: i64) -> Duration {
 async fn stop(
     broker: Arc<Broker>,
     controller: Controller,
-    registration: Arc<Registration>,
+    registration: Option<Arc<Registration>>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
     broker.stopping.cancel();
@@ -342,7 +385,9 @@ async fn stop(
     }
     let closing = tokio::task::spawn_blocking(move || {
         broker.fetchers.stopped();
-        registration.leave();
+        if let Some(registration) = registration {
+            registration.leave();
+        }
         broker.controller().stop();
         let panicked = |_| anyhow::anyhow!("the controller's thread panicked");
         match controller {

@@ -23,6 +23,11 @@ pub(crate) fn write(fs: &dyn Fs, path: &Path, snapshot: &Snapshot, now_ms: i64) 
     replace(fs, path, &batches).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Writes a snapshot file that somebody else made, durably.
+pub(crate) fn keep(fs: &dyn Fs, path: &Path, bytes: &Bytes) -> anyhow::Result<()> {
+    replace(fs, path, std::slice::from_ref(bytes)).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// The epoch in the file's name, which a bootstrap file does not have.
 fn epoch_of(path: &Path) -> i32 {
     let name = path.file_name().and_then(|name| name.to_str());

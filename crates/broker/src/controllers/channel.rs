@@ -1,6 +1,6 @@
 //! Requests to whichever controller is active, over connections that are kept.
 
-use super::quorum::{Active, Quorum, client_id};
+use super::directory::{Active, Controllers, client_id};
 use crate::client::{Address, Client, Error};
 use ottla_protocol::{ApiKey, Codec, Message, Str};
 use parking_lot::Mutex;
@@ -11,7 +11,7 @@ const MOST_IDLE: usize = 4;
 
 /// The way to the active controller.
 pub(crate) struct Channel {
-    quorum: Arc<Quorum>,
+    quorum: Arc<Controllers>,
     client_id: Str,
     /// How long the controller may take to answer.
     timeout: Duration,
@@ -19,7 +19,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(quorum: Arc<Quorum>, node_id: i32, timeout: Duration) -> Self {
+    pub(crate) fn new(quorum: Arc<Controllers>, node_id: i32, timeout: Duration) -> Self {
         Self { quorum, client_id: client_id(node_id, "controller-channel"), timeout, idle: Mutex::default() }
     }
 

@@ -3,23 +3,25 @@
 //! A controller sends all it has, be it committed or not; what is not waits here. Nothing of it is kept on disk: it is fetched
 //! anew at each start.
 
-use super::quorum::{Active, Quorum, client_id};
+use super::{
+    directory::{Active, Controllers, client_id},
+    snapshot::{SnapshotSource, fetch_snapshot},
+};
 use crate::{
     checkpoint_file::{self, Snapshot},
     client::{Address, Client, Error},
+    metadata_quorum::SnapshotId,
 };
 use anyhow::{Context as _, bail, ensure};
-use bytes::BytesMut;
-use ottla_metadata::{MetadataRecord, topic_name::CLUSTER_METADATA_TOPIC_NAME};
+use ottla_metadata::MetadataRecord;
 use ottla_protocol::{
     ApiKey, Bytes, ErrorCode, Records, Str, Uuid,
     batch::{CheckedBatch, CheckedBatches, control::ControlType},
     compression::Limits,
     messages::{
-        FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
+        FetchRequest, FetchResponse,
         fetch_request::{FetchPartition, FetchTopic, ReplicaState},
         fetch_response::{self, PartitionData},
-        fetch_snapshot_request::{self, PartitionSnapshot, TopicSnapshot},
     },
     stored::KRaftVersionRecord,
 };
@@ -33,8 +35,6 @@ const FETCH_VERSION: i16 = 17;
 const MAX_WAIT_MS: i32 = 500;
 /// How long to pause before another controller is asked.
 const RETRY: Duration = Duration::from_millis(50);
-/// The largest snapshot that is taken.
-const MAX_SNAPSHOT_BYTES: i64 = 1 << 30;
 
 /// What is new.
 pub(crate) enum News {
@@ -62,7 +62,7 @@ pub(crate) struct FollowerSettings {
 /// An observer.
 pub(crate) struct Follower {
     settings: FollowerSettings,
-    quorum: Arc<Quorum>,
+    quorum: Arc<Controllers>,
     /// Who is asked, and in which epoch it is to be the leader.
     asked: Option<(Address, Client)>,
     epoch: i32,
@@ -77,7 +77,7 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn new(settings: FollowerSettings, quorum: Arc<Quorum>) -> Self {
+    pub(crate) fn new(settings: FollowerSettings, quorum: Arc<Controllers>) -> Self {
         Self {
             settings,
             quorum,
@@ -292,53 +292,20 @@ impl Follower {
         Ok(None)
     }
 
-    async fn fetch_snapshot(&mut self, end: i64, epoch: i32) -> anyhow::Result<News> {
-        let mut bytes = BytesMut::new();
-        loop {
-            let request = self.snapshot_request(end, epoch, i64::try_from(bytes.len())?);
-            let patience = self.settings.timeout;
-            let client = self.client().await?;
-            let asked = timeout(patience, client.call(ApiKey::FetchSnapshot, &request)).await;
-            let mut answer: FetchSnapshotResponse = asked.map_err(|_elapsed| Error::TimedOut)??;
-            let part = answer.topics.pop().and_then(|mut topic| topic.partitions.pop());
-            let part = part.filter(|part| answer.error_code == 0 && part.error_code == 0).ok_or(Error::Closed)?;
-            ensure!(part.size <= MAX_SNAPSHOT_BYTES, "a metadata snapshot has {} bytes", part.size);
-            let got = part.unaligned_records.bytes().cloned().unwrap_or_default();
-            if got.is_empty() || part.position != i64::try_from(bytes.len())? {
-                return Err(Error::Closed.into());
-            }
-            bytes.extend_from_slice(&got);
-            if i64::try_from(bytes.len())? >= part.size {
-                break;
-            }
-        }
-        let snapshot =
-            checkpoint_file::read_bytes(bytes.freeze()).context("the controller's snapshot cannot be read")?;
+    async fn fetch_snapshot(&mut self, end_offset: i64, epoch: i32) -> anyhow::Result<News> {
+        let source = SnapshotSource {
+            node_id: self.settings.node_id,
+            cluster_id: self.settings.cluster_id.clone(),
+            directory_id: self.settings.directory_id,
+            epoch: self.epoch,
+            timeout: self.settings.timeout,
+            max_bytes: self.settings.snapshot_max_bytes,
+        };
+        let bytes = fetch_snapshot(self.client().await?, &source, SnapshotId { end_offset, epoch }).await?;
+        let snapshot = checkpoint_file::read_bytes(bytes).context("the controller's snapshot cannot be read")?;
         self.kraft_version = snapshot.kraft_version;
         self.tail.clear();
-        self.committed = (end, epoch);
-        Ok(News::Snapshot { snapshot, end, epoch })
-    }
-
-    fn snapshot_request(&self, end_offset: i64, epoch: i32, position: i64) -> FetchSnapshotRequest {
-        let partition = PartitionSnapshot {
-            partition: 0,
-            current_leader_epoch: self.epoch,
-            snapshot_id: fetch_snapshot_request::SnapshotId { end_offset, epoch, ..Default::default() },
-            position,
-            replica_directory_id: self.settings.directory_id,
-            ..Default::default()
-        };
-        FetchSnapshotRequest {
-            cluster_id: Some(self.settings.cluster_id.clone()),
-            replica_id: self.settings.node_id,
-            max_bytes: self.settings.snapshot_max_bytes,
-            topics: vec![TopicSnapshot {
-                name: Str::from_static(CLUSTER_METADATA_TOPIC_NAME),
-                partitions: vec![partition],
-                ..Default::default()
-            }],
-            ..Default::default()
-        }
+        self.committed = (end_offset, epoch);
+        Ok(News::Snapshot { snapshot, end: end_offset, epoch })
     }
 }

@@ -7,7 +7,7 @@ use ottla_metadata::{
     controller::{
         AllocateProducerIds, AlterConfigs, AlterPartition, AlterableResource, AlteredPartitions, AlteredResource,
         AssignReplicas, BrokerHeartbeat, BrokerStatus, ConfigChange, CreateTopics, CreatedTopic, Event,
-        IncrementalAlterConfigs, IsrChange, ProducerIdBlock, RegisterBroker, Reply, TopicResult,
+        IncrementalAlterConfigs, IsrChange, ProducerIdBlock, RegisterBroker, RegisterController, Reply, TopicResult,
     },
     image::{Endpoint, Partition},
 };
@@ -41,6 +41,7 @@ pub(super) async fn ask(channel: &Channel, event: &Event) -> Result<Reply, Unask
         Event::CreateTopics(_, event) => create_topics(channel, event).await?,
         Event::IncrementalAlterConfigs(_, event) => incremental_alter_configs(channel, event).await?,
         Event::AlterConfigs(_, event) => alter_configs(channel, event).await?,
+        Event::RegisterController(_, event) => register_controller(channel, event).await?,
         _ => return Err(Unasked::NotForBrokers),
     })
 }
@@ -55,7 +56,8 @@ pub(super) fn is_from_another(reply: &Reply) -> bool {
         | Reply::AllocateProducerIds(Err(error))
         | Reply::CreateTopics(Err(error))
         | Reply::IncrementalAlterConfigs(Err(error))
-        | Reply::AlterConfigs(Err(error)) => error.code,
+        | Reply::AlterConfigs(Err(error))
+        | Reply::RegisterController(Err(error)) => error.code,
         _ => ErrorCode::None,
     };
     code == ANOTHER
@@ -103,6 +105,31 @@ async fn register(channel: &Channel, event: &RegisterBroker) -> Result<Reply, Er
     };
     let answer: BrokerRegistrationResponse = channel.call(ApiKey::BrokerRegistration, &request).await?;
     Ok(Reply::RegisterBroker(checked(answer.error_code).map(|()| answer.broker_epoch)))
+}
+
+async fn register_controller(channel: &Channel, event: &RegisterController) -> Result<Reply, Error> {
+    let listener = |endpoint: &Endpoint| controller_registration_request::Listener {
+        name: endpoint.name.clone(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        security_protocol: endpoint.security_protocol,
+        ..Default::default()
+    };
+    let feature = |feature: &ottla_metadata::image::BrokerFeature| controller_registration_request::Feature {
+        name: feature.name.clone(),
+        min_supported_version: feature.min_supported_version,
+        max_supported_version: feature.max_supported_version,
+        ..Default::default()
+    };
+    let request = ControllerRegistrationRequest {
+        controller_id: event.controller_id,
+        incarnation_id: event.incarnation_id,
+        listeners: event.listeners.iter().map(listener).collect(),
+        features: event.features.iter().map(feature).collect(),
+        ..Default::default()
+    };
+    let answer: ControllerRegistrationResponse = channel.call(ApiKey::ControllerRegistration, &request).await?;
+    Ok(Reply::RegisterController(with_message(answer.error_code, answer.error_message.as_ref())))
 }
 
 async fn heartbeat(channel: &Channel, event: &BrokerHeartbeat) -> Result<Reply, Error> {

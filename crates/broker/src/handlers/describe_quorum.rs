@@ -3,7 +3,7 @@
 use super::{Context, Pending, Refusal, plain_within};
 use crate::{
     clock::wall_ms,
-    metadata_quorum::{Observer, ReplicaKey},
+    metadata_quorum::{Observer, ReplicaKey, VoterState},
 };
 use ottla_metadata::topic_name::CLUSTER_METADATA_TOPIC_NAME;
 use ottla_protocol::{
@@ -36,37 +36,56 @@ async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumRe
     }
 }
 
-/// This node is the only voter, and leads.
+/// As this node sees it, which leads, or would have forwarded the request.
 fn quorum(cx: &Context) -> DescribeQuorumResponse {
     let (broker, followed, now_ms) = (&cx.broker, cx.broker.quorum(), wall_ms());
-    let (id, high_watermark) = (broker.node_id, followed.high_watermark());
-    let voter = broker.voters.iter().flat_map(|record| &record.voters).find(|voter| voter.voter_id == id);
-    let mut leader = ReplicaState { replica_id: id, log_end_offset: high_watermark, ..Default::default() };
-    if cx.version >= 1 {
-        (leader.last_fetch_timestamp, leader.last_caught_up_timestamp) = (now_ms, now_ms);
+    let (view, high_watermark) = (followed.view(), followed.high_watermark());
+    let known = |id: i32| broker.voters.iter().flat_map(|record| &record.voters).find(|voter| voter.voter_id == id);
+    let mut current_voters: Vec<_> = view.voters.iter().map(|voter| voter_state(cx, voter)).collect();
+    if current_voters.is_empty() {
+        // The only voter, which leads.
+        let directory_id = known(broker.node_id).map_or(Uuid::ZERO, |voter| voter.voter_directory_id);
+        let (id, end_offset) = (broker.node_id, high_watermark);
+        let own = VoterState { id, directory_id, end_offset, last_fetch_ms: now_ms, last_caught_up_ms: now_ms };
+        current_voters.push(voter_state(cx, &own));
     }
-    // Where voters do not come and go they have no directories.
-    if cx.version >= 2 && broker.kraft_version > 0 {
-        leader.replica_directory_id = voter.map_or(Uuid::ZERO, |voter| voter.voter_directory_id);
-    }
+    let observers = followed.observers(now_ms).into_iter();
+    let observers = observers.filter(|(key, _)| !view.voters.iter().any(|voter| voter.id == key.id));
     let partition = PartitionData {
-        leader_id: id,
-        leader_epoch: followed.epoch,
+        leader_id: view.leader.unwrap_or(-1),
+        leader_epoch: view.epoch,
         high_watermark,
-        current_voters: vec![leader],
-        observers: followed.observers(now_ms).into_iter().map(|(key, seen)| observer(cx.version, key, seen)).collect(),
+        observers: observers.map(|(key, seen)| observer(cx.version, key, seen)).collect(),
+        current_voters,
         ..Default::default()
     };
-    let node = Node { node_id: id, listeners: voter.map(listeners).unwrap_or_default(), ..Default::default() };
+    let node = |voter: &ReplicaState| Node {
+        node_id: voter.replica_id,
+        listeners: known(voter.replica_id).map(listeners).unwrap_or_default(),
+        ..Default::default()
+    };
+    let nodes = partition.current_voters.iter().map(node).collect();
     DescribeQuorumResponse {
         topics: vec![TopicData {
             topic_name: Str::from_static(CLUSTER_METADATA_TOPIC_NAME),
             partitions: vec![partition],
             ..Default::default()
         }],
-        nodes: if cx.version >= 2 { vec![node] } else { Vec::new() },
+        nodes: if cx.version >= 2 { nodes } else { Vec::new() },
         ..Default::default()
     }
+}
+
+/// What a version has no place for is left out; where voters do not come and go they have no directories.
+fn voter_state(cx: &Context, voter: &VoterState) -> ReplicaState {
+    let mut state = ReplicaState { replica_id: voter.id, log_end_offset: voter.end_offset, ..Default::default() };
+    if cx.version >= 1 {
+        (state.last_fetch_timestamp, state.last_caught_up_timestamp) = (voter.last_fetch_ms, voter.last_caught_up_ms);
+    }
+    if cx.version >= 2 && cx.broker.kraft_version > 0 {
+        state.replica_directory_id = voter.directory_id;
+    }
+    state
 }
 
 /// One that follows without a vote; what a version has no place for is left out.

@@ -146,21 +146,24 @@ fn look(cx: &Context, quorum: &MetadataQuorum, wanted: &Wanted) -> Look {
 
 /// Why a follower that takes this node for the leader of an epoch is not served.
 pub(super) fn leader_error(cx: &Context, quorum: &MetadataQuorum, epoch: i32) -> Option<ErrorCode> {
-    match epoch.cmp(&quorum.epoch) {
+    let view = quorum.view();
+    match epoch.cmp(&view.epoch) {
         std::cmp::Ordering::Less => Some(ErrorCode::FencedLeaderEpoch),
         std::cmp::Ordering::Greater => Some(ErrorCode::UnknownLeaderEpoch),
+        std::cmp::Ordering::Equal if !view.serves => Some(ErrorCode::NotLeaderOrFollower),
         std::cmp::Ordering::Equal => cx.broker.stopping.is_cancelled().then_some(ErrorCode::BrokerNotAvailable),
     }
 }
 
 fn answer(cx: &Context, quorum: &MetadataQuorum, looked: Look) -> Answered {
+    let view = quorum.view();
     let mut data = PartitionData {
         error_code: looked.error.code(),
         high_watermark: looked.high_watermark,
         log_start_offset: quorum.log_start_offset(),
         current_leader: LeaderIdAndEpoch {
-            leader_id: quorum.node_id,
-            leader_epoch: quorum.epoch,
+            leader_id: view.leader.unwrap_or(-1),
+            leader_epoch: view.epoch,
             ..Default::default()
         },
         records: Some(Records::default()),
@@ -197,10 +200,10 @@ fn answer(cx: &Context, quorum: &MetadataQuorum, looked: Look) -> Answered {
 }
 
 fn endpoints(cx: &Context, quorum: &MetadataQuorum) -> Vec<NodeEndpoint> {
-    let endpoint = quorum.endpoint(&cx.peer.listener).map(|endpoint| NodeEndpoint {
-        node_id: quorum.node_id,
-        host: endpoint.host.clone(),
-        port: i32::from(endpoint.port),
+    let endpoint = quorum.leader_endpoint(&cx.peer.listener).map(|(node_id, address)| NodeEndpoint {
+        node_id,
+        host: address.host,
+        port: i32::from(address.port),
         ..Default::default()
     });
     endpoint.into_iter().collect()

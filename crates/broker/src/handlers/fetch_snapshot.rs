@@ -48,10 +48,11 @@ async fn handle(cx: Context, request: FetchSnapshotRequest) -> Answered {
         };
         return answer(&cx, &quorum, topic.name.clone(), unknown, None);
     };
+    let view = quorum.view();
     let mut data = PartitionSnapshot {
         current_leader: LeaderIdAndEpoch {
-            leader_id: quorum.node_id,
-            leader_epoch: quorum.epoch,
+            leader_id: view.leader.unwrap_or(-1),
+            leader_epoch: view.epoch,
             ..Default::default()
         },
         ..Default::default()
@@ -126,10 +127,10 @@ fn answer(
 }
 
 fn endpoints(cx: &Context, quorum: &MetadataQuorum) -> Vec<NodeEndpoint> {
-    let endpoint = quorum.endpoint(&cx.peer.listener).map(|endpoint| NodeEndpoint {
-        node_id: quorum.node_id,
-        host: endpoint.host.clone(),
-        port: endpoint.port,
+    let endpoint = quorum.leader_endpoint(&cx.peer.listener).map(|(node_id, address)| NodeEndpoint {
+        node_id,
+        host: address.host,
+        port: address.port,
         ..Default::default()
     });
     endpoint.into_iter().collect()

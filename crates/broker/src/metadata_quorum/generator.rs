@@ -65,6 +65,8 @@ pub(crate) struct Generator {
     bytes_then: u64,
     /// When that was.
     then: Duration,
+    /// Somebody needs one, due or not.
+    wanted: bool,
     /// One is being written; another one waits for the next commit after it.
     busy: Arc<AtomicBool>,
 }
@@ -73,12 +75,17 @@ impl Generator {
     /// `now` counts as the time of the last snapshot, as in Kafka.
     pub(crate) fn new(snapshots: Arc<Snapshots>, quorum: QuorumState, config: &ServerConfig, now: Duration) -> Self {
         let limits = Limits::new(config);
-        Self { snapshots, quorum, limits, bytes_then: 0, then: now, busy: Arc::default() }
+        Self { snapshots, quorum, limits, bytes_then: 0, then: now, wanted: false, busy: Arc::default() }
     }
 
     /// When to look again, though nothing is committed.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         self.limits.interval.map(|interval| self.then.saturating_add(interval))
+    }
+
+    /// Has the next look find one due.
+    pub(crate) fn want(&mut self) {
+        self.wanted = true;
     }
 
     /// Has a snapshot written if one is due. `bytes` are all that the log has taken in, at last at `last_append_ms`.
@@ -87,6 +94,7 @@ impl Generator {
             return;
         }
         let reason = self.limits.reason(bytes.saturating_sub(self.bytes_then), now.saturating_sub(self.then));
+        let reason = reason.or_else(|| self.wanted.then(|| "a new controller needs it".to_owned()));
         let Some(reason) = reason else {
             if self.next_look().is_some_and(|at| at <= now) {
                 // Nothing changed, so there is nothing to write.
@@ -94,7 +102,7 @@ impl Generator {
             }
             return;
         };
-        (self.bytes_then, self.then) = (bytes, now);
+        (self.bytes_then, self.then, self.wanted) = (bytes, now, false);
         let id = SnapshotId { end_offset: image.offset(), epoch: image.epoch() };
         if self.snapshots.size(id).is_some() {
             return;

@@ -1,7 +1,9 @@
 //! What the controller's thread does for the metadata log between two commits: snapshots when due, and deletion of old ones.
 
-use super::{Generator, Snapshots, generator::QuorumState};
-use crate::{clock::Clock, metadata_log::MetadataLog};
+use super::{Generator, SnapshotId, Snapshots, generator::QuorumState};
+use crate::{checkpoint_file, clock::Clock, metadata_log::MetadataLog};
+use anyhow::Context as _;
+use bytes::Bytes;
 use ottla_config::ServerConfig;
 use ottla_metadata::image::Image;
 use std::{sync::Arc, time::Duration};
@@ -26,6 +28,29 @@ impl Upkeep {
     /// When there is something to do, though nothing is committed.
     pub(crate) fn next(&self) -> Duration {
         self.generator.next_look().map_or(self.next_clean, |look| look.min(self.next_clean))
+    }
+
+    /// Has a snapshot made soon: somebody needs one of all there is now.
+    pub(crate) fn want_snapshot(&mut self) {
+        self.generator.want();
+    }
+
+    /// The latest snapshot.
+    pub(crate) fn latest(&self) -> Option<SnapshotId> {
+        self.snapshots.latest().filter(|id| *id != SnapshotId::BOOTSTRAP)
+    }
+
+    /// Keeps a snapshot that another controller made, and answers what it says.
+    pub(crate) fn take_snapshot(&self, bytes: &Bytes, id: SnapshotId) -> anyhow::Result<Image> {
+        let snapshot = checkpoint_file::read_bytes(bytes.clone()).context("the snapshot cannot be read")?;
+        let mut image = Image::default();
+        for record in &snapshot.records {
+            image.apply(record)?;
+        }
+        image.advance(id.end_offset, id.epoch);
+        checkpoint_file::keep(self.snapshots.fs(), &self.snapshots.path(id), bytes)?;
+        self.snapshots.add(id)?;
+        Ok(image)
     }
 
     /// Does what is due; `image` is of all that is committed.

@@ -14,13 +14,13 @@ pub(crate) struct Active {
 }
 
 /// What this node knows of the controllers.
-pub(crate) struct Quorum {
+pub(crate) struct Controllers {
     /// Where to begin: of a fixed quorum with the voters' ids.
     seeds: Vec<(Option<i32>, Address)>,
     active: watch::Sender<Option<Active>>,
 }
 
-impl Quorum {
+impl Controllers {
     /// As the config says.
     pub(crate) fn new(config: &ServerConfig) -> Self {
         let voters = parse_voters(config).into_iter().map(|(id, address)| (Some(id), address));

@@ -1,0 +1,132 @@
+//! A voter's time as the leader: from its election to the moment when it decides, and what it has decided since.
+
+use crate::metadata_log;
+use ottla_metadata::{
+    MetadataRecord,
+    controller::{Controller, Event, Reply},
+    image::Image,
+    snapshot,
+};
+use ottla_protocol::{Bytes, batch::CheckedBatch};
+use ottla_quorum::{Committed, Quorum, RocksStore};
+use ottla_state_machine::{Now, Shard, Ticket};
+use std::collections::VecDeque;
+
+/// How far a leader has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Entries of earlier epochs may be on their way.
+    Elected,
+    /// They are applied; the record that begins the epoch is on its way.
+    Opening,
+    /// It decides.
+    Serving,
+}
+
+pub(super) struct Leading {
+    pub(super) epoch: i32,
+    pub(super) stage: Stage,
+    /// The machine, once it serves: what it decided is applied to it at once, be it committed or not.
+    pub(super) shard: Option<Shard<Controller>>,
+    /// The offset that the next record gets.
+    next_offset: i64,
+    /// Bytes that are proposed and not committed.
+    pub(super) unconfirmed_bytes: usize,
+    /// The ends of the batches that are, and their bytes.
+    unconfirmed: VecDeque<(i64, usize)>,
+}
+
+impl Leading {
+    pub(super) fn new(epoch: i32) -> Self {
+        Self {
+            epoch,
+            stage: Stage::Elected,
+            shard: None,
+            next_offset: 0,
+            unconfirmed_bytes: 0,
+            unconfirmed: VecDeque::new(),
+        }
+    }
+
+    /// The stage that a committed entry brings: the first of this epoch is the quorum's own and empty, the next the record that
+    /// begins the epoch.
+    pub(super) fn passed(&mut self, entry: &Committed) -> Option<Stage> {
+        let next = match self.stage {
+            Stage::Elected if entry.epoch == self.epoch && entry.data.is_empty() => Stage::Opening,
+            Stage::Opening if entry.epoch == self.epoch && !entry.data.is_empty() => Stage::Serving,
+            _ => return None,
+        };
+        self.stage = next;
+        Some(next)
+    }
+
+    /// Begins to serve with the state of the cluster that ends at an offset.
+    pub(super) fn serve(
+        &mut self,
+        quorum: &mut Quorum<RocksStore>,
+        image: &Image,
+        end: i64,
+        now: Now,
+    ) -> anyhow::Result<()> {
+        let mut shard = Shard::new();
+        for record in snapshot::records(image) {
+            shard.replay(end - 1, &record);
+        }
+        self.next_offset = end;
+        let records = shard.activate(now, end, end);
+        self.shard = Some(shard);
+        self.propose(quorum, now, records)
+    }
+
+    pub(super) fn decide(&mut self, quorum: &mut Quorum<RocksStore>, now: Now, event: Event) -> anyhow::Result<()> {
+        let Some(shard) = self.shard.as_mut() else { return Ok(()) };
+        let records = shard.decide(now, event).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        self.propose(quorum, now, records)
+    }
+
+    fn propose(
+        &mut self,
+        quorum: &mut Quorum<RocksStore>,
+        now: Now,
+        records: Vec<MetadataRecord>,
+    ) -> anyhow::Result<()> {
+        let base_offset = self.next_offset;
+        let Some(shard) = self.shard.as_mut() else { return Ok(()) };
+        if !records.is_empty() {
+            let version = shard.hard().metadata_version();
+            let batch = metadata_log::batch(&records, version, (base_offset, self.epoch), now.wall_ms)?;
+            self.propose_batch(quorum, base_offset, batch)?;
+        }
+        if let Some(shard) = self.shard.as_mut() {
+            shard.appended(base_offset, &records);
+        }
+        Ok(())
+    }
+
+    /// Gives a batch to the quorum. One that it does not take ends this leadership, as its offsets were given out.
+    pub(super) fn propose_batch(
+        &mut self,
+        quorum: &mut Quorum<RocksStore>,
+        base_offset: i64,
+        batch: CheckedBatch,
+    ) -> anyhow::Result<()> {
+        let mut bytes = Vec::with_capacity(batch.size_in_bytes());
+        bytes.extend_from_slice(&batch.head());
+        bytes.extend_from_slice(&batch.tail());
+        let size = bytes.len();
+        anyhow::ensure!(batch.header().base_offset == base_offset, "a batch begins where the log does not end");
+        quorum.propose(Bytes::from(bytes))?;
+        self.next_offset = batch.header().next_offset();
+        self.unconfirmed_bytes += size;
+        self.unconfirmed.push_back((self.next_offset, size));
+        Ok(())
+    }
+
+    /// All below an offset is committed: answers what callers are told.
+    pub(super) fn committed(&mut self, end: i64) -> Vec<(Ticket, Reply)> {
+        while let Some((_, size)) = self.unconfirmed.pop_front_if(|(batch_end, _)| *batch_end <= end) {
+            self.unconfirmed_bytes = self.unconfirmed_bytes.saturating_sub(size);
+        }
+        self.shard.as_mut().map(|shard| shard.committed(end).replies).unwrap_or_default()
+    }
+}
