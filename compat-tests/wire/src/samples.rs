@@ -83,8 +83,11 @@ fn of_a_node(api: ApiKey) -> AnyRequest {
         ApiKey::FetchSnapshot => {
             let partition =
                 m::fetch_snapshot_request::PartitionSnapshot { current_leader_epoch: 1, ..Default::default() };
-            let topic =
-                m::fetch_snapshot_request::TopicSnapshot { name: name(), partitions: vec![partition], ..Default::default() };
+            let topic = m::fetch_snapshot_request::TopicSnapshot {
+                name: name(),
+                partitions: vec![partition],
+                ..Default::default()
+            };
             AnyRequest::FetchSnapshot(m::FetchSnapshotRequest { topics: vec![topic], ..Default::default() })
         }
         ApiKey::BrokerRegistration => AnyRequest::BrokerRegistration(m::BrokerRegistrationRequest {

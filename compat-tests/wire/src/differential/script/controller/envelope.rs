@@ -17,7 +17,9 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     };
     let cut = unregister.slice(..unregister.len() - 3);
     let nested = framed(&AnyRequest::Envelope(m::EnvelopeRequest::default()))?;
-    let cases: [(&str, Bytes, Option<&[u8]>, &[u8]); 12] = [
+    // The request in it, who asked for it, and from where.
+    type Case<'a> = (&'a str, Bytes, Option<&'a [u8]>, &'a [u8]);
+    let cases: [Case<'_>; 12] = [
         ("envelope", unregister.clone(), Some(ANONYMOUS), LOCALHOST),
         ("envelope-ipv6", unregister.clone(), Some(ANONYMOUS), &[0; 16]),
         ("envelope-no-address", unregister.clone(), Some(ANONYMOUS), b""),
