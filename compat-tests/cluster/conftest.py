@@ -1,10 +1,12 @@
-"""A cluster: Ottla is its controller and a broker of it, the others are Apache Kafka's brokers."""
+"""Clusters of Ottla's and Apache Kafka's nodes."""
 
+import itertools
 import re
 import time
 
 import pytest
 
+from harness import cluster as clusters
 from harness import nodes
 from harness.tools import Tools, describe_topic, run_tool, table
 
@@ -117,3 +119,19 @@ def cluster(make_cluster):
 @pytest.fixture
 def name(request):
     return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:80]
+
+
+@pytest.fixture
+def start_cluster(tmp_path):
+    """Starts clusters: start_cluster("kafka", ["ottla", "ottla", "kafka"]), the controller first."""
+    mine = []
+    numbers = itertools.count()
+
+    def start(controller, brokers, **overrides):
+        started = clusters.Cluster(tmp_path / f"cluster-{next(numbers)}", controller, brokers, **overrides)
+        mine.append(started)
+        return started.start()
+
+    yield start
+    for each in mine:
+        each.close()

@@ -10,21 +10,22 @@ _PARTITIONS = 20
 class Load:
     """Produces values that are never the same to many partitions, from a thread, until told to stop."""
 
-    def __init__(self, bootstrap, topic, largest=900):
+    def __init__(self, bootstrap, topic, largest=900, idempotent=False):
         self._bootstrap = bootstrap
         self._largest = largest
+        self._idempotent = idempotent
         self.topic = topic
         self.acknowledged = {}
         self.errors = []
         self._next = 0
 
-    def create_topic(self, **configs):
-        topics.create(self._bootstrap, self.topic, _PARTITIONS, **configs)
+    def create_topic(self, replicas=1, **configs):
+        topics.create(self._bootstrap, self.topic, _PARTITIONS, replicas, **configs)
 
     def run_until(self, stop):
         """Produces until `stop` is set; what is not acknowledged then may be there or not."""
         config = {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 1, "message.timeout.ms": 60000}
-        producer = Producer({**config, "log_level": 0})
+        producer = Producer({**config, "enable.idempotence": self._idempotent, "log_level": 0})
         while not stop.is_set():
             for _ in range(20):
                 self._produce(producer)
@@ -69,10 +70,14 @@ class Load:
         for (partition, offset), value in found.items():
             number, _, padding = value.decode().partition(" ")
             assert int(number) % _PARTITIONS == partition and len(padding) == int(number) * 37 % self._largest, value
-            by_partition.setdefault(partition, []).append(offset)
-        for partition, offsets in by_partition.items():
+            by_partition.setdefault(partition, {})[offset] = int(number)
+        for partition, numbers in by_partition.items():
+            offsets = sorted(numbers)
             holes = len(offsets) != max(offsets) - min(offsets) + 1
             assert not holes, f"offsets are missing in partition {partition}"
+            in_order = [numbers[offset] for offset in offsets]
+            is_right = not self._idempotent or all(a < b for a, b in zip(in_order, in_order[1:]))
+            assert is_right, f"records of partition {partition} are doubled, or in another order"
 
     def _read_all(self, bootstrap):
         config = {"bootstrap.servers": bootstrap, "group.id": "check", "enable.auto.commit": False}

@@ -27,6 +27,7 @@ class Broker:
     kind = ""
     stop_codes = (0,)
     start_timeout_s = 60
+    format_flags = ("--standalone",)
 
     def __init__(self, folder, **overrides):
         self.folder = Path(folder)
@@ -77,7 +78,7 @@ class Broker:
         raise NotImplementedError
 
     def format(self):
-        run([*self._format_command(), "-t", self.cluster_id, "-c", self.config_file, "--standalone"])
+        run([*self._format_command(), "-t", self.cluster_id, "-c", self.config_file, *self.format_flags])
 
     def start(self):
         assert self._process is None, "already running"
@@ -109,7 +110,7 @@ class Broker:
         raise AssertionError(f"{self.kind} did not answer in {self.start_timeout_s} s: {problem}\n{self.log_tail()}")
 
     def _is_ready(self):
-        return wire.broker_count(self.port, timeout_s=5) == 1
+        return wire.broker_count(self.port, timeout_s=5) >= 1
 
     @property
     def running(self):

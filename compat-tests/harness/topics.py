@@ -37,10 +37,10 @@ def serve(admin, topic, partitions):
                 raise
 
 
-def create(bootstrap, topic, partitions=1, **configs):
+def create(bootstrap, topic, partitions=1, replicas=1, **configs):
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     settings = {key.replace("_", "."): str(value) for key, value in configs.items()}
-    wait(admin.create_topics([NewTopic(topic, partitions, 1, config=settings)]))
+    wait(admin.create_topics([NewTopic(topic, partitions, replicas, config=settings)]))
     serve(admin, topic, partitions)
     return topic
 
@@ -83,6 +83,20 @@ def all_ends(bootstrap, topic, partitions):
             if waited > PATIENCE_S:
                 raise
             time.sleep(min(1, waited / 20))
+
+
+def out_of_sync(bootstrap, topic):
+    """The partitions of a topic, by number, whose replicas are not all in sync, and who is."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+    return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
+
+
+def leaders(bootstrap, topic):
+    """The leader of each partition; -1 where there is none."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+    return {number: p.leader for number, p in described.items()}
 
 
 def alter(bootstrap, topic, **configs):

@@ -10,14 +10,24 @@ build_target_dir() {
   esac
 }
 
-# Installs what a build needs beside Rust (C for zstd and the allocator) and fixes where cargo builds.
+# Whether bindgen, which reads RocksDB's header, finds its library.
+build_has_libclang() {
+  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang.so' >/dev/null
+}
+
+# Installs what a build needs beside Rust (C for zstd, C++ and libclang for RocksDB) and fixes where cargo builds.
 build_needs() {
   if ! command -v cargo >/dev/null && [ -r "$HOME/.cargo/env" ]; then
     . "$HOME/.cargo/env"
   fi
   command -v cargo >/dev/null || deps_die "needs Rust: see https://rustup.rs"
   deps_command cc gcc libc6-dev
+  deps_command c++ g++
   deps_command make make
+  # Without it RocksDB is compiled anew for each target folder, half an hour of a processor (scripts/lib/cxx).
+  deps_command ccache ccache
+  build_has_libclang || deps_apt_install libclang-dev
+  export OTTLA_CACHE
   CARGO_TARGET_DIR="$(build_target_dir)"
   export CARGO_TARGET_DIR
 }

@@ -61,7 +61,7 @@ impl Assignments {
 }
 
 /// Runs until the broker stops.
-pub(crate) async fn run(broker: Arc<Broker>, epoch: impl Fn() -> i64 + Send + 'static) {
+pub(crate) async fn run(broker: Arc<Broker>) {
     let assignments = broker.replicas.assignments();
     loop {
         tokio::select! {
@@ -71,7 +71,7 @@ pub(crate) async fn run(broker: Arc<Broker>, epoch: impl Fn() -> i64 + Send + 's
         }
         let partitions = assignments.pending.lock().clone();
         let wanted = assignments.take(&broker.image(), broker.node_id);
-        if wanted.is_empty() || tell(&broker, epoch(), wanted).await {
+        if wanted.is_empty() || tell(&broker, wanted).await {
             continue;
         }
         tokio::select! {
@@ -82,8 +82,8 @@ pub(crate) async fn run(broker: Arc<Broker>, epoch: impl Fn() -> i64 + Send + 's
     }
 }
 
-async fn tell(broker: &Broker, broker_epoch: i64, assignments: Vec<Assignment>) -> bool {
-    let event = AssignReplicas { broker_id: broker.node_id, broker_epoch, assignments };
+async fn tell(broker: &Broker, assignments: Vec<Assignment>) -> bool {
+    let event = AssignReplicas { broker_id: broker.node_id, broker_epoch: broker.epoch(), assignments };
     match broker.controller().submit(|ticket| Event::AssignReplicas(ticket, event)).await {
         Ok(Reply::AssignReplicas(Ok(codes))) => {
             // A topic that was deleted meanwhile needs no log dir.

@@ -2,8 +2,9 @@
 
 use crate::{
     clock::Clock,
-    controller,
+    controllers,
     fetch::sessions::Sessions,
+    fetchers::{Fetchers, ReplicaFetch},
     groups::Groups,
     logging::Levels,
     metadata_quorum::MetadataQuorum,
@@ -18,8 +19,11 @@ use ottla_config::{ServerConfig, keys};
 use ottla_metadata::image::Image;
 use ottla_protocol::{Str, stored::VotersRecord};
 use parking_lot::Mutex;
-use std::sync::{Arc, OnceLock};
-use tokio::sync::Notify;
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicI64, Ordering},
+};
+use tokio::{runtime::Handle, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The broker.
@@ -36,6 +40,13 @@ pub(crate) struct Broker {
     pub(crate) complaints: Complaints,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
+    pub(crate) fetchers: Fetchers,
+    /// How this broker follows others.
+    pub(crate) replica_fetch: ReplicaFetch,
+    /// The epoch of its registration; -1 before.
+    epoch: AtomicI64,
+    /// For threads that are none of the runtime's.
+    pub(crate) runtime: Handle,
     pub(crate) fetch_sessions: Mutex<Sessions>,
     pub(crate) producer_ids: crate::producer_ids::ProducerIds,
     pub(crate) metrics: Metrics,
@@ -48,7 +59,7 @@ pub(crate) struct Broker {
     config: ArcSwap<ServerConfig>,
     /// Told when the config changed.
     pub(crate) config_changed: Notify,
-    controller: OnceLock<controller::Handle>,
+    controller: OnceLock<controllers::Handle>,
     quorum: OnceLock<Arc<MetadataQuorum>>,
 }
 
@@ -72,6 +83,10 @@ impl Broker {
             limits,
             complaints: Complaints::default(),
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
+            fetchers: Fetchers::default(),
+            replica_fetch: ReplicaFetch::new(&config),
+            epoch: AtomicI64::new(-1),
+            runtime: Handle::current(),
             fetch_sessions: Mutex::new(Sessions::new(settings.fetch_session_slots)),
             producer_ids: crate::producer_ids::ProducerIds::default(),
             metrics: Metrics::new(rebalances),
@@ -106,12 +121,21 @@ impl Broker {
     }
 
     /// The controller; set before the first connection is accepted.
-    pub(crate) fn controller(&self) -> &controller::Handle {
+    pub(crate) fn controller(&self) -> &controllers::Handle {
         self.controller.get().expect("the controller is set before anything is served")
     }
 
-    pub(crate) fn set_controller(&self, handle: controller::Handle) {
+    pub(crate) fn set_controller(&self, handle: controllers::Handle) {
         assert!(self.controller.set(handle).is_ok(), "the controller is set once");
+    }
+
+    /// The epoch of this broker's registration.
+    pub(crate) fn epoch(&self) -> i64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_epoch(&self, epoch: i64) {
+        self.epoch.store(epoch, Ordering::Release);
     }
 
     /// The metadata log as its followers see it; set before the first connection is accepted.

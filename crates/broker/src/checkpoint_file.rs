@@ -15,7 +15,7 @@ use std::{
 };
 
 pub(crate) use self::{
-    read::{last_contained_ms, read, size},
+    read::{last_contained_ms, read, read_bytes, size},
     write::write,
 };
 

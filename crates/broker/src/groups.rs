@@ -72,12 +72,13 @@ impl Groups {
         }
     }
 
-    /// Begins and ends to coordinate as partitions come and go, and forgets the offsets of topics that are gone.
+    /// Begins and ends to coordinate as this broker leads partitions, and forgets the offsets of topics that are gone.
     pub(crate) fn follow(&self, changes: &Changes, delta: &Delta) {
-        let removed = changes.removed.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
+        let removed = changes.removed.iter().chain(&changes.resigned);
+        let removed = removed.filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
         removed.filter_map(|replica| replica.opened()).for_each(|partition| self.remove(partition));
-        let added = changes.added.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
-        added.filter_map(|replica| replica.opened()).for_each(|partition| self.add(partition.clone()));
+        let led = changes.led.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
+        led.filter_map(|replica| replica.opened()).for_each(|partition| self.add(partition.clone()));
         let deleted = delta.topics_deleted.values();
         let deleted = deleted.map(|topic| DeletedTopic { name: topic.name.clone(), topic_id: topic.id });
         self.topics_deleted(deleted.collect());

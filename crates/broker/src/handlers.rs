@@ -2,6 +2,7 @@
 
 use crate::{
     broker::Broker,
+    controllers::{self, Remote},
     network::{Outgoing, Peer, Scope},
 };
 use ottla_protocol::{
@@ -166,7 +167,18 @@ pub(crate) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pendin
         return Err(Refusal::NotServed { api: cx.api, version: cx.version });
     }
     cx.broker.metrics.request(cx.api);
-    dispatch(cx, request)
+    match cx.broker.controller().remote().filter(|_| controllers::is_forwarded(cx.api)) {
+        Some(remote) => Ok(Box::pin(forward(cx.clone(), remote.clone(), request))),
+        None => dispatch(cx, request),
+    }
+}
+
+/// Where no controller answers in time, the answer is that of a broker whose controller is not available.
+async fn forward(cx: Context, remote: Arc<Remote>, request: RequestFrame) -> Answered {
+    match controllers::forward(&remote, &cx, &request).await {
+        Some(answer) => Ok(Some(answer)),
+        None => dispatch(cx, request)?.await,
+    }
 }
 
 /// The answer to an ApiVersions request of a version that does not exist, at version 0 so that any client reads it.

@@ -8,7 +8,8 @@ use crate::{
     config_schema::Schema,
     controller,
     controller_registration::ControllerRegistration,
-    format, housekeeping, http,
+    controllers::{self, Channel, Follower, FollowerSettings, Quorum, Remote},
+    format, housekeeping, http, isr_changes,
     log_dirs::{self, OpenDirs},
     logging::Levels,
     metadata_log::{self, MetadataLog},
@@ -17,15 +18,16 @@ use crate::{
     publisher::{Published, Publisher},
     registration::{self, Registration},
     replicas::Replicas,
+    site::Site,
 };
 use anyhow::{Context as _, bail};
-use ottla_config::{Endpoint, ServerConfig, keys};
+use ottla_config::{Endpoint, ProcessRole, ServerConfig, keys};
 use ottla_metadata::{
     MetadataRecord,
     controller::{Activate, Event, Reply, Settings},
     image::Image,
 };
-use ottla_protocol::{Str, stored::VotersRecord};
+use ottla_protocol::{Str, Uuid, stored::VotersRecord};
 use ottla_state_machine::Shard;
 use ottla_storage::fs::{Fs, RealFs};
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
@@ -53,8 +55,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let http = options.http.clone();
     let clock = options.clock;
-    let Started { broker, bound, controller, registration, controller_registration } =
-        tokio::task::spawn_blocking(|| start(options)).await??;
+    let starting = tokio::task::spawn_blocking(|| start(options));
+    let Started { broker, bound, controller, registration, controller_registration } = tokio::select! {
+        started = starting => started??,
+        signal = signals.next() => {
+            info!("{signal}: stopped before it served");
+            return Ok(());
+        }
+    };
     let listeners: Vec<String> = bound.iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
     for listener in bound {
         network::serve(broker.clone(), listener)?;
@@ -66,12 +74,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
     let registration = Arc::new(registration);
     tokio::spawn(registration.clone().heartbeat());
-    tokio::spawn(controller_registration.run());
+    if let Some(controller_registration) = controller_registration {
+        tokio::spawn(controller_registration.run());
+    }
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
-    let epoch_of = registration.clone();
-    tokio::spawn(assignments::run(broker.clone(), move || epoch_of.epoch()));
+    tokio::spawn(assignments::run(broker.clone()));
+    tokio::spawn(isr_changes::run(broker.clone()));
+    broker.fetchers.start(&broker);
     for dir in broker.replicas.dirs() {
         tokio::spawn(dir.removals.clone().run(broker.stopping.clone()));
     }
@@ -88,15 +99,22 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     );
     let signal = signals.next().await;
     info!("{signal}: stopping");
+    registration.hand_over().await;
     stop(broker, controller, registration, &mut signals).await
 }
 
 struct Started {
     broker: Arc<Broker>,
     bound: Vec<Bound>,
-    controller: JoinHandle<MetadataLog>,
+    controller: Controller,
     registration: Registration,
-    controller_registration: ControllerRegistration,
+    controller_registration: Option<ControllerRegistration>,
+}
+
+/// What decides on the metadata, or follows who does.
+enum Controller {
+    Here(JoinHandle<MetadataLog>),
+    Elsewhere(JoinHandle<()>),
 }
 
 /// Everything up to serving. Blocks.
@@ -105,35 +123,36 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let config = Arc::new(config);
     let fs: Arc<dyn Fs> = Arc::new(RealFs::new(max_log_files()));
     let OpenDirs { dirs, dead, cluster_id } = log_dirs::open(&config, &fs, must_be_formatted)?;
-    let recovered = recover(&config, &fs)?;
-    let stopping = CancellationToken::new();
     let published = Published::new();
-    let replicas = Replicas::new(config.node_id(), dirs, dead, config.clone());
-    let (node_id, cluster_id) = (config.node_id(), Str::from(cluster_id.as_str()));
+    let max_lag = millis(config.get(keys::REPLICA_LAG_TIME_MAX_MS));
+    let site = Site::new(config.node_id(), clock, max_lag, published.clone());
+    let cluster_id = Str::from(cluster_id.as_str());
     let parts = Parts {
-        config: config.clone(),
+        replicas: Replicas::new(site, dirs, dead, config.clone()),
+        config,
         cluster_id,
         clock,
-        replicas,
         published,
         log_levels,
-        stopping,
-        kraft_version: recovered.kraft_version,
-        voters: recovered.voters.clone(),
+        stopping: CancellationToken::new(),
+        kraft_version: 0,
+        voters: None,
     };
-    let broker = Broker::new(parts);
+    match parts.config.roles().contains(&ProcessRole::Controller) {
+        true => start_combined(parts, &fs),
+        false => start_broker(parts),
+    }
+}
+
+/// Controller and broker in one.
+fn start_combined(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
+    let config = parts.config.clone();
+    let Recovered { shard, mut log, image, voters, bootstrap, kraft_version, snapshots } = recover(&config, fs)?;
+    let broker = Broker::new(Parts { kraft_version, voters: voters.clone(), ..parts });
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
-    let changes = broker.replicas.load(&recovered.image)?;
-    broker.replicas.start_making()?;
-    broker.replicas.start_commits()?;
-    broker.replicas.resume_moves(&recovered.image);
-    broker.replicas.start_restoring()?;
-    broker.replicas.assignments().add(broker.replicas.all());
-    broker.take_config(broker.replicas.config());
-    broker.groups.publish(Arc::new(recovered.image.clone()));
-    broker.groups.follow(&changes, &ottla_metadata::Delta::default());
-    let Recovered { shard, mut log, image, voters, kraft_version, bootstrap, snapshots } = recovered;
+    open_logs(&broker, &image)?;
+    let node_id = config.node_id();
     log.lead(node_id, voters.as_ref(), wall_ms())?;
     let endpoints = registration::endpoints(config.advertised_controller_listeners(), &bound);
     broker.set_quorum(MetadataQuorum::new(
@@ -143,16 +162,70 @@ fn start(options: Options) -> anyhow::Result<Started> {
         snapshots.clone(),
         endpoints.clone(),
     ));
-    let upkeep = Upkeep::new(snapshots, QuorumState { kraft_version, voters }, &config, clock);
+    let upkeep = Upkeep::new(snapshots, QuorumState { kraft_version, voters }, &config, broker.clock);
     let publisher = Publisher::new(broker.clone(), image);
-    let (handle, controller) = controller::Driver::new(shard, log, publisher, upkeep, clock).start()?;
-    broker.set_controller(handle);
+    let (handle, controller) = controller::Driver::new(shard, log, publisher, upkeep, broker.clock).start()?;
+    broker.set_controller(controllers::Handle::Local(handle));
     activate(&broker, &config, bootstrap)?;
     let controller_registration = ControllerRegistration::new(&broker, endpoints);
     controller_registration.register()?;
     let registration = Registration::new(&broker, &config, &bound);
-    registration.register()?;
-    Ok(Started { broker, bound, controller, registration, controller_registration })
+    broker.runtime.block_on(registration.register())?;
+    let controller_registration = Some(controller_registration);
+    Ok(Started { broker, bound, controller: Controller::Here(controller), registration, controller_registration })
+}
+
+/// A broker whose controllers are other nodes.
+fn start_broker(parts: Parts) -> anyhow::Result<Started> {
+    let config = parts.config.clone();
+    let quorum = Arc::new(Quorum::new(&config));
+    let timeout = millis(config.get(keys::CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS).into());
+    let metadata_dir =
+        parts.replicas.dirs().iter().find(|dir| dir.log_dir.path() == Path::new(config.metadata_log_dir()));
+    let settings = FollowerSettings {
+        node_id: config.node_id(),
+        cluster_id: parts.cluster_id.clone(),
+        directory_id: metadata_dir.map_or(Uuid::ZERO, |dir| dir.id),
+        timeout,
+        max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),
+        snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
+    };
+    let mut follower = Follower::new(settings, quorum.clone());
+    let mut image = Image::default();
+    let runtime = tokio::runtime::Handle::current();
+    info!("looks for the active controller");
+    while !follower.is_caught_up() {
+        runtime.block_on(follower.next())?.apply(&mut image)?;
+    }
+    let broker = Broker::new(Parts { kraft_version: follower.kraft_version(), ..parts });
+    let bound = bind(&config)?;
+    open_logs(&broker, &image)?;
+    let channel = Arc::new(Channel::new(quorum, config.node_id(), timeout));
+    broker.set_controller(controllers::Handle::Remote(Remote::new(channel)));
+    let publisher = Publisher::new(broker.clone(), image);
+    let (stopping, run) = (broker.stopping.clone(), runtime.clone());
+    let following = move || run.block_on(controllers::follow(follower, publisher, stopping));
+    let following = std::thread::Builder::new().name("metadata".into()).spawn(following)?;
+    let registration = Registration::new(&broker, &config, &bound);
+    runtime.block_on(registration.register())?;
+    let controller = Controller::Elsewhere(following);
+    Ok(Started { broker, bound, controller, registration, controller_registration: None })
+}
+
+/// Finds the logs of what the metadata has, and begins to make appends durable.
+fn open_logs(broker: &Arc<Broker>, image: &Image) -> anyhow::Result<()> {
+    let changes = broker.replicas.load(image)?;
+    broker.replicas.start_making()?;
+    broker.replicas.start_commits()?;
+    broker.replicas.resume_moves(image);
+    broker.replicas.start_restoring()?;
+    broker.replicas.assignments().add(broker.replicas.all());
+    broker.take_config(broker.replicas.config());
+    broker.published.set(Arc::new(image.clone()));
+    broker.groups.publish(Arc::new(image.clone()));
+    broker.groups.follow(&changes, &ottla_metadata::Delta::default());
+    broker.fetchers.follow(&changes);
+    Ok(())
 }
 
 /// Files of logs that are kept open: half of what the system allows, as connections need descriptors too.
@@ -255,7 +328,7 @@ fn millis(ms: i64) -> Duration {
 /// Answers what was taken in, gives up leadership, closes every log, and leaves the disks as a clean stop must.
 async fn stop(
     broker: Arc<Broker>,
-    controller: JoinHandle<MetadataLog>,
+    controller: Controller,
     registration: Arc<Registration>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
@@ -268,12 +341,15 @@ async fn stop(
         signal = signals.next() => bail!("{signal} again: stopped without waiting; the next start recovers"),
     }
     let closing = tokio::task::spawn_blocking(move || {
+        broker.fetchers.stopped();
         registration.leave();
-        let epoch = registration.epoch();
         broker.controller().stop();
-        let log = controller.join().map_err(|_| anyhow::anyhow!("the controller's thread panicked"))?;
-        log.close()?;
-        broker.replicas.close(epoch)
+        let panicked = |_| anyhow::anyhow!("the controller's thread panicked");
+        match controller {
+            Controller::Here(thread) => thread.join().map_err(panicked)?.close()?,
+            Controller::Elsewhere(thread) => thread.join().map_err(panicked)?,
+        }
+        broker.replicas.close(broker.epoch())
     });
     closing.await??;
     info!("stopped");

@@ -1,18 +1,22 @@
-//! One partition that this broker leads: its log behind its owner's lock, its readers, and who waits for it.
+//! One partition that this broker has: its log behind its owner's lock, what the broker is to it, its readers, and who waits.
 
 mod append_error;
 mod durable;
 mod flushing;
+mod mirror;
 mod place;
+mod role;
 
 pub(crate) use self::{
     append_error::AppendError,
-    durable::{Durable, NotDurable},
+    durable::{Durable, NotDurable, Until},
+    mirror::{LeaderOffsets, MirrorError},
     place::{NotReplaced, Place},
 };
 
 use crate::{
     clock::wall_ms, dir::Dir, entropy, error_code, fetch::session::Wanted, fetch::waiters::Waiters, future::Moving,
+    site::Site,
 };
 use arc_swap::ArcSwap;
 use durable::Durability;
@@ -25,10 +29,11 @@ use ottla_protocol::{
 };
 use ottla_storage::{AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names};
 use parking_lot::Mutex;
+use role::Role;
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, Weak,
         atomic::{AtomicI32, AtomicI64, Ordering},
     },
     time::Duration,
@@ -61,18 +66,26 @@ pub(crate) trait CommitListener: Send + Sync {
     fn failed(&self);
 }
 
-/// A led partition.
+/// A partition that this broker has.
 pub(crate) struct Partition {
     pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
+    /// Consumers, who wait for the high watermark.
     pub(crate) waiters: Waiters,
+    /// Followers, who wait for the end of the log.
+    pub(crate) appends: Waiters,
     /// Whether its log is being copied to another log dir.
     pub(crate) moving: Moving,
     durability: Durability,
     /// Who else hears of commits: the coordinator that has its records here.
-    listener: OnceLock<Weak<dyn CommitListener>>,
+    listener: Mutex<Option<Weak<dyn CommitListener>>>,
+    site: Arc<Site>,
+    /// Taken while the log is held or not, and never the other way round.
+    role: Mutex<Role>,
     leader_epoch: AtomicI32,
+    /// Everything below is durable here.
+    synced: AtomicI64,
     /// When the log was last synced, or opened.
     flushed_ms: AtomicI64,
     internal: bool,
@@ -96,40 +109,40 @@ impl fmt::Debug for Partition {
 }
 
 impl Partition {
+    /// A partition of which all below `durable` is durable; [`Partition::follow`] says what this broker is to it.
     pub(crate) fn new(
-        topic: Str,
-        topic_id: Uuid,
-        index: i32,
+        (topic, topic_id, index): (Str, Uuid, i32),
+        site: Arc<Site>,
         dir: Arc<Dir>,
-        leader_epoch: i32,
         config: TopicConfig,
         mut log: Log,
-    ) -> Result<Arc<Self>, AppendError> {
-        log.start_leader_epoch(leader_epoch);
-        // The only replica is the whole ISR: what it has is committed, or will be in a moment.
-        if dir.commits().is_none() {
-            log.set_high_watermark(log.log_end_offset());
-        }
-        Ok(Arc::new_cyclic(|this: &Weak<Self>| {
+        durable: i64,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this: &Weak<Self>| {
             if let Some(commits) = dir.commits() {
                 log.set_journal(commits.sink(this, PartitionKey { topic_id, partition: index }));
             }
+            let synced = if dir.commits().is_some() { durable } else { log.log_end_offset() };
             Self {
                 internal: topic_name::is_internal(&topic),
                 topic,
                 topic_id,
                 index,
                 waiters: Waiters::default(),
+                appends: Waiters::default(),
                 moving: Moving::default(),
                 durability: Durability::default(),
-                listener: OnceLock::new(),
-                leader_epoch: AtomicI32::new(leader_epoch),
+                listener: Mutex::default(),
+                site,
+                role: Mutex::new(Role::Waits),
+                leader_epoch: AtomicI32::new(-1),
+                synced: AtomicI64::new(synced),
                 flushed_ms: AtomicI64::new(wall_ms()),
                 config: ArcSwap::from_pointee(config),
                 place: ArcSwap::from_pointee(Place::new(dir, &log)),
                 log: Mutex::new(Some(log)),
             }
-        }))
+        })
     }
 
     pub(crate) fn is_internal(&self) -> bool {
@@ -150,15 +163,6 @@ impl Partition {
         let _ = self.with_log(|log| log.set_config(log_config));
     }
 
-    /// Notes a new epoch of our leadership.
-    pub(crate) fn set_leader_epoch(&self, epoch: i32) -> Result<(), AppendError> {
-        if epoch > self.leader_epoch() {
-            self.with_log(|log| log.start_leader_epoch(epoch))?;
-            self.leader_epoch.store(epoch, Ordering::Release);
-        }
-        Ok(())
-    }
-
     /// Appends what a client produced.
     pub(crate) fn append(
         self: &Arc<Self>,
@@ -167,13 +171,7 @@ impl Partition {
         acks: i16,
     ) -> Result<AppendInfo, AppendError> {
         let config = self.config.load();
-        if acks == -1 && config.min_insync_replicas > 1 {
-            let message = format!(
-                "The size of the current ISR : 1 is insufficient to satisfy the min.isr requirement of {} for partition {self}",
-                config.min_insync_replicas
-            );
-            return Err(AppendError::NotEnoughReplicas(message));
-        }
+        self.admit(acks)?;
         if batch.header().attributes.is_transactional() {
             return Err(AppendError::Transactional);
         }
@@ -190,7 +188,7 @@ impl Partition {
         if !dir.room.admits(&dir.log_dir, batch.size_in_bytes()) {
             return Err(AppendError::NoRoom);
         }
-        self.append_as(batch.into(), now_ms, Origin::Client)
+        self.append_as(batch.into(), now_ms, Origin::Client, acks)
     }
 
     /// Appends what this broker itself writes, for a coordinator.
@@ -199,7 +197,7 @@ impl Partition {
         batches: CheckedBatches,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
-        self.append_as(batches, now_ms, Origin::Coordinator)
+        self.append_as(batches, now_ms, Origin::Coordinator, -1)
     }
 
     fn append_as(
@@ -207,6 +205,7 @@ impl Partition {
         batches: CheckedBatches,
         now_ms: i64,
         origin: Origin,
+        acks: i16,
     ) -> Result<AppendInfo, AppendError> {
         if self.dir().is_offline() {
             return Err(AppendError::Offline);
@@ -214,17 +213,20 @@ impl Partition {
         let mut appended_to = None;
         let append = |log: &mut Log| {
             let dir = appended_to.insert(self.dir());
-            let info = log.append_as_leader(batches, self.leader_epoch(), now_ms, origin)?;
-            if dir.commits().is_none() {
-                log.set_high_watermark(log.log_end_offset());
-            }
-            Ok(info)
+            // Nobody else leads while the log is held.
+            let epoch = self.admit(acks)?;
+            let appended = log.append_as_leader(batches, epoch, now_ms, origin);
+            let info = appended.map_err(|error| append_failed(dir, error))?;
+            self.appended(log, dir.commits().is_none());
+            Ok::<_, AppendError>(info)
         };
-        let appended = self.dir().stalls.run(|| self.with_log(append))?;
+        let info = self.dir().stalls.run(|| self.with_log(append))??;
         let dir = appended_to.unwrap_or_else(|| self.dir());
-        let info = appended.map_err(|error| append_failed(&dir, error))?;
-        if !info.duplicate && dir.commits().is_none() {
-            self.waiters.wake();
+        if !info.duplicate {
+            self.appends.wake();
+            if dir.commits().is_none() {
+                self.tell(self.high_watermark());
+            }
         }
         if info.flush_due {
             // `flush.messages`: synced before the producer is answered, at the cost of this thread.
@@ -239,18 +241,16 @@ impl Partition {
         Ok(info)
     }
 
-    /// Has what a crash left behind committed, of which the journal knows only up to an offset, before anything is appended.
-    pub(crate) fn commit_from(&self, durable: i64) -> anyhow::Result<()> {
-        self.with_log(|log| {
-            log.journal_from(durable)?;
-            log.set_high_watermark(durable.max(log.recovery_point()));
-            Ok(())
-        })?
+    /// Has what a crash left behind made durable, of which the journal knows only up to an offset, before anything is appended.
+    pub(crate) fn sync_from(&self, durable: i64) -> anyhow::Result<()> {
+        let recovery_point = self.with_log(|log| log.journal_from(durable).map(|()| log.recovery_point()))??;
+        self.synced.fetch_max(recovery_point, Ordering::AcqRel);
+        Ok(())
     }
 
-    /// Lets somebody hear of commits.
+    /// Lets somebody hear of commits, in place of who did before.
     pub(crate) fn set_listener(&self, listener: Weak<dyn CommitListener>) {
-        assert!(self.listener.set(listener).is_ok(), "{self} has one coordinator");
+        *self.listener.lock() = Some(listener);
         // What was not told before is not told it.
         drop(self.log.lock());
         self.advance();
@@ -318,15 +318,20 @@ impl Partition {
         }
     }
 
-    /// Reads for a consumer.
+    /// Reads for a consumer or a follower; `of_follower` says whether what is read may be that of one (KIP-392).
     pub(crate) fn read(
         &self,
         wanted: &Wanted,
         max_bytes: usize,
         at_least_one: bool,
         isolation: Isolation,
+        of_follower: bool,
     ) -> Result<Read, ErrorCode> {
         self.check_epoch(wanted.current_leader_epoch)?;
+        let may_read = self.is_leader() || (of_follower && self.followed().is_some());
+        if !may_read {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
         let offsets = self.reader().offsets();
         let mut read = Read {
             high_watermark: offsets.high_watermark,

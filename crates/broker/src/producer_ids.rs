@@ -24,8 +24,7 @@ impl ProducerIds {
 
 async fn allocate(broker: &Broker) -> Result<std::ops::Range<i64>, ErrorCode> {
     let broker_id = broker.node_id;
-    let epoch = broker.image().cluster().broker(broker_id).map_or(-1, |registered| registered.epoch);
-    let ask = AllocateProducerIds { broker_id, broker_epoch: epoch };
+    let ask = AllocateProducerIds { broker_id, broker_epoch: broker.epoch() };
     match broker.controller().submit(|ticket| Event::AllocateProducerIds(ticket, ask)).await {
         Ok(Reply::AllocateProducerIds(Ok(block))) => {
             Ok(block.first_producer_id..block.first_producer_id + i64::from(block.size))

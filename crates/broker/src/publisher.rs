@@ -23,6 +23,10 @@ impl Published {
         self.image.load_full()
     }
 
+    pub(crate) fn set(&self, image: Arc<Image>) {
+        self.image.store(image);
+    }
+
     /// Why metadata can no longer change, if so.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
@@ -69,22 +73,37 @@ impl Publisher {
             self.image.apply_noting(&record, &mut delta).map_err(|e| e.to_string())?;
         }
         self.image.advance(end, epoch);
-        if self.image.in_transaction() {
-            return Ok(());
+        if !self.image.in_transaction() {
+            self.act(&delta);
         }
-        let changes = self.broker.replicas.apply(&self.image, &delta);
+        Ok(())
+    }
+
+    /// The metadata is that of a snapshot now.
+    pub(crate) fn replace(&mut self, image: Image) {
+        let delta = Delta::between(&self.image, &image);
+        self.image = image;
+        self.act(&delta);
+    }
+
+    /// Lets everybody know.
+    fn act(&self, delta: &Delta) {
+        let changes = self.broker.replicas.apply(&self.image, delta);
         if !delta.configs_changed.is_empty() {
-            self.warn_of_no_effect(&delta);
+            self.warn_of_no_effect(delta);
             self.broker.take_config(self.broker.replicas.config());
         }
         let image = Arc::new(self.image.clone());
-        self.broker.published.image.store(image.clone());
+        self.broker.published.set(image.clone());
         self.broker.replicas.assignments().add(changes.added.iter().cloned());
-        if concerns_groups(&delta) {
+        if concerns_groups(delta) {
             self.broker.groups.publish(image);
         }
-        self.broker.groups.follow(&changes, &delta);
-        Ok(())
+        self.broker.groups.follow(&changes, delta);
+        self.broker.fetchers.follow(&changes);
+        if !delta.brokers_changed.is_empty() {
+            self.broker.replicas.move_high_watermarks();
+        }
     }
 
     /// Says which of the altered configs do nothing.

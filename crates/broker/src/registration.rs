@@ -4,7 +4,7 @@
 //! knows no difference.
 
 use crate::{broker::Broker, cordons, entropy, network::Bound};
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{
     MetadataVersion, controller,
@@ -12,22 +12,28 @@ use ottla_metadata::{
     features::FEATURES,
     image::{BrokerFeature, Endpoint},
 };
-use ottla_protocol::{Str, Uuid};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tracing::{error, warn};
+use tokio::time::{Instant, sleep};
+use tracing::{error, info, warn};
+
+/// How long to pause before the controller is asked again whether this broker may serve.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Where this node's registration stands.
 pub(crate) struct Registration {
     broker: Arc<Broker>,
     interval: Duration,
+    /// How long the controller may take to answer for the first time.
+    patience: Duration,
     request: RegisterBroker,
-    epoch: AtomicI64,
+    leaving: AtomicBool,
 }
 
 impl Registration {
@@ -52,45 +58,73 @@ impl Registration {
             cordoned_log_dirs: Vec::new(),
         };
         let interval_ms = u64::try_from(config.get(keys::BROKER_HEARTBEAT_INTERVAL_MS)).unwrap_or(0).max(1);
+        let patience_ms = config.get(keys::INITIAL_BROKER_REGISTRATION_TIMEOUT_MS);
         Self {
             broker: broker.clone(),
             interval: Duration::from_millis(interval_ms),
+            patience: Duration::from_millis(u64::try_from(patience_ms).unwrap_or(0)),
             request,
-            epoch: AtomicI64::new(-1),
+            leaving: AtomicBool::new(false),
         }
     }
 
-    /// The epoch of this registration.
-    pub(crate) fn epoch(&self) -> i64 {
-        self.epoch.load(Ordering::Acquire)
+    /// Registers and begins to serve.
+    pub(crate) async fn register(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + self.patience;
+        self.broker.replicas.set_registered();
+        let mut waits = false;
+        loop {
+            let request = self.request.clone();
+            let reply = self.broker.controller().submit(|ticket| Event::RegisterBroker(ticket, request)).await;
+            match reply {
+                Ok(Reply::RegisterBroker(Ok(epoch))) => {
+                    self.broker.set_epoch(epoch);
+                    break;
+                }
+                Ok(Reply::RegisterBroker(Err(error))) if error.code == ErrorCode::DuplicateBrokerRegistration => {
+                    if !std::mem::replace(&mut waits, true) {
+                        info!("waits until the session of a broker with id {} ends: {error}", self.broker.node_id);
+                    }
+                }
+                Ok(Reply::RegisterBroker(Err(error))) => bail!("the controller refuses this broker: {error}"),
+                Ok(other) => bail!("the controller answered {other:?}"),
+                Err(unavailable) if Instant::now() >= deadline => bail!("cannot register: {unavailable}"),
+                Err(_unavailable) => {}
+            }
+            self.pause().await?;
+        }
+        while self.beat_once().await?.is_fenced {
+            if Instant::now() >= deadline {
+                bail!("the controller keeps this broker fenced");
+            }
+            self.pause().await?;
+        }
+        Ok(())
     }
 
-    /// Registers and begins to serve. Blocks.
-    pub(crate) fn register(&self) -> anyhow::Result<()> {
-        let request = self.request.clone();
-        let reply = self.broker.controller().submit_blocking(|ticket| Event::RegisterBroker(ticket, request))?;
-        match reply {
-            Reply::RegisterBroker(Ok(epoch)) => self.epoch.store(epoch, Ordering::Release),
-            Reply::RegisterBroker(Err(error)) => bail!("the controller refuses this broker: {error}"),
-            other => bail!("the controller answered {other:?}"),
+    async fn pause(&self) -> anyhow::Result<()> {
+        tokio::select! {
+            biased;
+            () = self.broker.stopping.cancelled() => bail!("stopped before this broker was registered"),
+            () = sleep(RETRY) => Ok(()),
         }
+    }
+
+    async fn beat_once(&self) -> anyhow::Result<BrokerStatus> {
         let beat = self.beat(false);
-        let reply = self.broker.controller().submit_blocking(|ticket| Event::BrokerHeartbeat(ticket, beat))?;
-        match status(reply) {
-            Ok(status) if !status.is_fenced => Ok(()),
-            Ok(_) => bail!("the controller keeps this broker fenced"),
-            Err(error) => bail!("the controller does not take this broker's heartbeat: {error}"),
-        }
+        let reply = self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat)).await?;
+        let refused = |error| anyhow!("the controller does not take this broker's heartbeat: {error}");
+        status(reply).map_err(refused)
     }
 
-    fn beat(&self, want_shut_down: bool) -> BrokerHeartbeat {
+    fn beat(&self, want_fence: bool) -> BrokerHeartbeat {
         let dirs = self.broker.replicas.dirs().iter();
         BrokerHeartbeat {
             broker_id: self.broker.node_id,
-            broker_epoch: self.epoch(),
+            broker_epoch: self.broker.epoch(),
             current_metadata_offset: self.broker.image().offset() - 1,
-            want_fence: false,
-            want_shut_down,
+            want_fence,
+            want_shut_down: want_fence || self.leaving.load(Ordering::Acquire),
             offline_log_dirs: dirs.filter(|dir| dir.is_offline()).map(|dir| dir.id).collect(),
             cordoned_log_dirs: Some(cordons::ids(&self.broker.config(), self.broker.replicas.dirs())),
         }
@@ -109,7 +143,9 @@ impl Registration {
             }
             let beat = self.beat(false);
             match self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat)).await.map(status) {
-                Ok(Ok(status)) if status.is_fenced => warn!("this broker is fenced"),
+                Ok(Ok(status)) if status.is_fenced && !self.leaving.load(Ordering::Acquire) => {
+                    warn!("this broker is fenced")
+                }
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => error!(%error, "the controller does not take this broker's heartbeat"),
                 Err(unavailable) => error!("{unavailable}"),
@@ -117,9 +153,26 @@ impl Registration {
         }
     }
 
-    /// Asks to stop; a single node has nobody to hand its partitions to, so it does not wait for that. Blocks.
+    /// Has the partitions that this broker leads handed over while it still serves, if there is anybody to take them.
+    pub(crate) async fn hand_over(&self) {
+        let image = self.broker.image();
+        let others = image.cluster().brokers().values().filter(|broker| broker.id != self.broker.node_id);
+        if others.filter(|broker| broker.is_active()).count() == 0 {
+            return;
+        }
+        self.leaving.store(true, Ordering::Release);
+        loop {
+            match self.beat_once().await {
+                Ok(status) if status.should_shut_down => return,
+                Ok(_) => sleep(RETRY).await,
+                Err(error) => return warn!("stops without handing its partitions over: {error:#}"),
+            }
+        }
+    }
+
+    /// Says that this broker is gone. Blocks.
     pub(crate) fn leave(&self) {
-        let beat = BrokerHeartbeat { want_fence: true, ..self.beat(true) };
+        let beat = self.beat(true);
         if let Err(unavailable) =
             self.broker.controller().submit_blocking(|ticket| Event::BrokerHeartbeat(ticket, beat))
         {

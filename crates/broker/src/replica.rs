@@ -1,14 +1,8 @@
 //! A partition that this broker has. Its log is opened when somebody first asks for it; until then it costs this entry.
 
-use crate::{
-    clock::wall_ms,
-    dir::Dir,
-    entropy,
-    partition::{AppendError, Partition},
-    replicas::set_aside,
-};
+use crate::{clock::wall_ms, dir::Dir, entropy, partition::Partition, replicas::set_aside, site::Site};
 use ottla_config::TopicConfig;
-use ottla_metadata::image::Topic;
+use ottla_metadata::image::{self, NO_LEADER, Topic};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
     Log, LogConfig, OpenError,
@@ -33,8 +27,27 @@ pub(crate) struct LogSettings {
 /// What the metadata says of a replica.
 #[derive(Clone)]
 struct Wanted {
-    leader_epoch: i32,
+    state: Arc<image::Partition>,
     settings: Arc<LogSettings>,
+}
+
+/// A partition, what the metadata says of it, and the log dir where it is.
+pub(crate) struct Placed<'a> {
+    pub(crate) topic: &'a Topic,
+    pub(crate) index: i32,
+    pub(crate) state: Arc<image::Partition>,
+    pub(crate) dir: Arc<Dir>,
+}
+
+/// What a change of the metadata makes of this broker's part in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It leads, and did not before.
+    Leads,
+    /// It led, and does no more.
+    Resigns,
+    /// Neither.
+    Stays,
 }
 
 /// What stands in the way of opening the log.
@@ -53,6 +66,7 @@ pub(crate) struct Replica {
     pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
+    site: Arc<Site>,
     /// Where its log was found or made.
     home: Arc<Dir>,
     wanted: Mutex<Wanted>,
@@ -73,41 +87,23 @@ impl fmt::Display for Replica {
 
 impl Replica {
     /// One whose log was found.
-    pub(crate) fn new(
-        topic: &Topic,
-        index: i32,
-        dir: Arc<Dir>,
-        leader_epoch: i32,
-        settings: Arc<LogSettings>,
-    ) -> Arc<Self> {
-        Self::in_state(State::Free, topic, index, dir, leader_epoch, settings)
+    pub(crate) fn new(site: &Arc<Site>, placed: Placed<'_>, settings: Arc<LogSettings>) -> Arc<Self> {
+        Self::in_state(State::Free, site, placed, settings)
     }
 
     /// One that needs [`Replica::make`] and then [`Replica::set_made`].
-    pub(crate) fn unmade(
-        topic: &Topic,
-        index: i32,
-        dir: Arc<Dir>,
-        leader_epoch: i32,
-        settings: Arc<LogSettings>,
-    ) -> Arc<Self> {
-        Self::in_state(State::Unmade, topic, index, dir, leader_epoch, settings)
+    pub(crate) fn unmade(site: &Arc<Site>, placed: Placed<'_>, settings: Arc<LogSettings>) -> Arc<Self> {
+        Self::in_state(State::Unmade, site, placed, settings)
     }
 
-    fn in_state(
-        state: State,
-        topic: &Topic,
-        index: i32,
-        dir: Arc<Dir>,
-        leader_epoch: i32,
-        settings: Arc<LogSettings>,
-    ) -> Arc<Self> {
+    fn in_state(state: State, site: &Arc<Site>, placed: Placed<'_>, settings: Arc<LogSettings>) -> Arc<Self> {
         Arc::new(Self {
-            topic: topic.name.clone(),
-            topic_id: topic.id,
-            index,
-            home: dir,
-            wanted: Mutex::new(Wanted { leader_epoch, settings }),
+            topic: placed.topic.name.clone(),
+            topic_id: placed.topic.id,
+            index: placed.index,
+            site: site.clone(),
+            home: placed.dir,
+            wanted: Mutex::new(Wanted { state: placed.state, settings }),
             state: Mutex::new(state),
             made: Condvar::new(),
             partition: OnceLock::new(),
@@ -166,7 +162,7 @@ impl Replica {
                 // What was altered meanwhile found no partition to tell.
                 let now = self.wanted.lock().clone();
                 partition.set_config(now.settings.topic.clone(), now.settings.log.clone());
-                partition.set_leader_epoch(now.leader_epoch).map_err(|error| error.code())?;
+                partition.follow(&now.state).map_err(|_gone| ErrorCode::UnknownTopicOrPartition)?;
                 Ok(partition)
             }
             Err(error) => {
@@ -205,9 +201,10 @@ impl Replica {
         let (topic, dir) = (self.topic.clone(), self.home.clone());
         let config = settings.topic.clone();
         let durable = restored.end.max(log.recovery_point());
-        let partition = Partition::new(topic, self.topic_id, self.index, dir, wanted.leader_epoch, config, log)?;
+        let id = (topic, self.topic_id, self.index);
+        let partition = Partition::new(id, self.site.clone(), dir, config, log, durable);
         if let Some(commits) = self.home.commits() {
-            partition.commit_from(durable)?;
+            partition.sync_from(durable)?;
             commits.to_settle([partition.clone()].into_iter().filter(|_| restored.batches > 0));
         }
         Ok(partition)
@@ -270,10 +267,36 @@ impl Replica {
         }
     }
 
-    /// Notes a new epoch of our leadership.
-    pub(crate) fn set_leader_epoch(&self, epoch: i32) -> Result<(), AppendError> {
-        self.wanted.lock().leader_epoch = epoch;
-        self.opened().map_or(Ok(()), |partition| partition.set_leader_epoch(epoch))
+    /// Takes in what the metadata says now.
+    pub(crate) fn follow(&self, state: &Arc<image::Partition>) -> Turn {
+        let node_id = self.site.node_id;
+        let before = std::mem::replace(&mut self.wanted.lock().state, state.clone());
+        if let Some(partition) = self.opened()
+            && let Err(error) = partition.follow(state)
+        {
+            error!(partition = %self, %error, "cannot change its part in the partition");
+        }
+        match (before.leader == node_id, state.leader == node_id) {
+            (false, true) => Turn::Leads,
+            (true, false) => Turn::Resigns,
+            _ => Turn::Stays,
+        }
+    }
+
+    /// Whether this broker leads.
+    pub(crate) fn is_led(&self) -> bool {
+        self.wanted.lock().state.leader == self.site.node_id
+    }
+
+    /// Whether no other broker has the partition.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.wanted.lock().state.replicas.len() == 1
+    }
+
+    /// The broker that this one follows.
+    pub(crate) fn followed(&self) -> Option<i32> {
+        let leader = self.wanted.lock().state.leader;
+        (leader != NO_LEADER && leader != self.site.node_id).then_some(leader)
     }
 
     /// Takes the log out of service and lets its files be removed. Blocks.

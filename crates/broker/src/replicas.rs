@@ -11,14 +11,15 @@ use crate::{
     future::Futures,
     partition::Partition,
     placement::Assigned,
-    replica::{LogSettings, Replica},
+    replica::{LogSettings, Placed, Replica, Turn},
     settings,
+    site::Site,
 };
 use arc_swap::ArcSwap;
 use ottla_config::ServerConfig;
 use ottla_metadata::{
     ConfigResource, Delta,
-    image::{Image, Topic},
+    image::{self, Image, NO_LEADER, Topic},
     topic_name,
 };
 use ottla_protocol::{ErrorCode, Str};
@@ -31,7 +32,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
 };
 use tracing::{error, info, warn};
@@ -43,7 +47,9 @@ type ByIndex = HashMap<i32, Arc<Replica>>;
 
 /// All partitions of this broker.
 pub(crate) struct Replicas {
-    node_id: i32,
+    site: Arc<Site>,
+    /// Whether this broker has told the controller that it is there: what it led before it leads no more.
+    registered: AtomicBool,
     dirs: Vec<Arc<Dir>>,
     /// Log dirs that failed before they could be opened.
     dead_dirs: Vec<String>,
@@ -59,22 +65,38 @@ pub(crate) struct Replicas {
     maker: making::Maker,
 }
 
-/// What the coordinators must hear of.
+/// What others must hear of.
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(crate) added: Vec<Arc<Replica>>,
     pub(crate) removed: Vec<Arc<Replica>>,
+    /// Those of which the metadata says something new.
+    pub(crate) roles: Vec<Arc<Replica>>,
+    /// Those that this broker leads since now.
+    pub(crate) led: Vec<Arc<Replica>>,
+    /// Those that it has led until now.
+    pub(crate) resigned: Vec<Arc<Replica>>,
+}
+
+/// What becomes of a partition of this broker.
+enum Followed {
+    New(Arc<Replica>),
+    Known(Arc<Replica>, Turn),
+    /// It is another broker's now.
+    Left(Arc<Replica>),
+    None,
 }
 
 impl Replicas {
     pub(crate) fn new(
-        node_id: i32,
+        site: Arc<Site>,
         dirs: Vec<Arc<Dir>>,
         dead_dirs: Vec<String>,
         config: Arc<ServerConfig>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            node_id,
+            site,
+            registered: AtomicBool::new(false),
             dirs,
             dead_dirs,
             futures: Futures::default(),
@@ -88,9 +110,32 @@ impl Replicas {
         })
     }
 
+    /// What all partitions share.
+    pub(crate) fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// From now on this broker leads what the metadata says.
+    pub(crate) fn set_registered(&self) {
+        self.registered.store(true, Ordering::Release);
+    }
+
     /// A partition that this broker leads. Its log is opened if it is not yet, which may block.
+    pub(crate) fn led(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let partition = self.partition(topic, index)?;
+        match partition.is_leader() {
+            true => Ok(partition),
+            false => Err(ErrorCode::NotLeaderOrFollower),
+        }
+    }
+
+    /// A partition that this broker has. Its log is opened if it is not yet, which may block.
     pub(crate) fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
-        let replica = self.replica(topic, index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let elsewhere = || match self.site.image().topics().partition(topic, index) {
+            Some(_) => ErrorCode::NotLeaderOrFollower,
+            None => ErrorCode::UnknownTopicOrPartition,
+        };
+        let replica = self.replica(topic, index).ok_or_else(elsewhere)?;
         match replica.opened() {
             Some(partition) => Ok(partition.clone()),
             None => tokio::task::block_in_place(|| replica.open()),
@@ -177,27 +222,35 @@ impl Replicas {
         }
         // Folders first: a topic of the same name may come next.
         self.delete(&changes.removed);
-        let mut added = Vec::new();
+        let mut left = Vec::new();
         for (id, indexes) in &delta.partitions_changed {
             let Some(topic) = image.topics().by_id(id) else { continue };
             let partitions = Arc::make_mut(topics.entry(topic.name.clone()).or_default());
             let settings = self.log_settings(image, &topic.name);
             for index in indexes {
                 match self.follow(topic, *index, partitions, &settings) {
-                    Ok(new) => added.extend(new),
-                    Err(error) => error!(topic = %topic.name, partition = index, "cannot note its epoch: {error:#}"),
+                    Followed::New(replica) => changes.added.push(replica),
+                    Followed::Known(replica, turn) => changes.turn(replica, turn),
+                    Followed::Left(replica) => left.push(replica),
+                    Followed::None => {}
                 }
             }
         }
         self.topics.store(Arc::new(topics));
+        self.delete(&left);
+        changes.removed.extend(left);
         // A topic of the same name must not be taken for flushed up to where this one was.
         if !changes.removed.is_empty()
             && let Err(error) = self.write_checkpoints()
         {
             error!(%error, "cannot write checkpoints");
         }
-        self.make(&added);
-        changes.added = added;
+        self.make(&changes.added);
+        for replica in changes.added.clone() {
+            let turn = if replica.is_led() { Turn::Leads } else { Turn::Stays };
+            changes.turn(replica, turn);
+        }
+        open_internal(&changes.led);
         self.reconfigure(image, delta);
         changes
     }
@@ -212,38 +265,46 @@ impl Replicas {
         }
     }
 
-    /// Notes what the metadata says of a partition; answers it if it is new here.
-    fn follow(
-        &self,
-        topic: &Topic,
-        index: i32,
-        partitions: &mut ByIndex,
-        settings: &Arc<LogSettings>,
-    ) -> anyhow::Result<Option<Arc<Replica>>> {
-        let Some(wanted) = topic.partitions.get(&index).filter(|p| p.replicas.contains(&self.node_id)) else {
-            return Ok(None);
-        };
+    /// Notes what the metadata says of a partition.
+    fn follow(&self, topic: &Topic, index: i32, partitions: &mut ByIndex, settings: &Arc<LogSettings>) -> Followed {
+        let Some(state) = topic.partitions.get(&index) else { return Followed::None };
+        if !state.replicas.contains(&self.site.node_id) {
+            return partitions.remove(&index).map_or(Followed::None, Followed::Left);
+        }
+        let state = self.as_led(state);
         if let Some(replica) = partitions.get(&index) {
-            replica.set_leader_epoch(wanted.leader_epoch)?;
-            return Ok(None);
+            return Followed::Known(replica.clone(), replica.follow(&state));
         }
         let key = PartitionKey { topic_id: topic.id, partition: index };
         let dir = match self.dirs.iter().find(|dir| dir.has_recovered(&key)) {
             // A power cut took the folder, not what the journal has.
             Some(dir) => dir.clone(),
             None => {
-                let assigned = Assigned::of(wanted.directory(self.node_id));
+                let assigned = Assigned::of(state.directory(self.site.node_id));
                 let Some(dir) = self.choose_dir(assigned, &topic.name, index) else {
                     warn!(topic = %topic.name, partition = index, "the partition is in a log dir that is offline");
-                    return Ok(None);
+                    return Followed::None;
                 };
                 dir
             }
         };
-        let replica = Replica::unmade(topic, index, dir, wanted.leader_epoch, settings.clone());
+        let replica = Replica::unmade(&self.site, Placed { topic, index, state, dir }, settings.clone());
         replica.dir().add_log();
         partitions.insert(index, replica.clone());
-        Ok(Some(replica))
+        Followed::New(replica)
+    }
+
+    /// What the metadata says, but that a broker which has not registered again leads nothing.
+    fn as_led(&self, state: &Arc<image::Partition>) -> Arc<image::Partition> {
+        match state.leader == self.site.node_id && !self.registered.load(Ordering::Acquire) {
+            true => Arc::new(image::Partition { leader: NO_LEADER, ..image::Partition::clone(state) }),
+            false => state.clone(),
+        }
+    }
+
+    /// Who is alive has changed, and so may have who is waited for.
+    pub(crate) fn move_high_watermarks(&self) {
+        self.opened().iter().for_each(|partition| partition.move_high_watermark());
     }
 
     fn log_settings(&self, image: &Image, topic: &Str) -> Arc<LogSettings> {
@@ -253,7 +314,7 @@ impl Replicas {
     }
 
     fn reconfigure(&self, image: &Image, delta: &Delta) {
-        let broker = [ConfigResource::default_broker(), ConfigResource::broker(self.node_id)];
+        let broker = [ConfigResource::default_broker(), ConfigResource::broker(self.site.node_id)];
         let all = broker.iter().any(|resource| delta.configs_changed.contains(resource));
         if all {
             self.reconfigure_broker(image);
@@ -269,7 +330,7 @@ impl Replicas {
     /// Takes in what was altered of the broker's configs.
     fn reconfigure_broker(&self, image: &Image) {
         let default = configs(image, &ConfigResource::default_broker());
-        let own = configs(image, &ConfigResource::broker(self.node_id));
+        let own = configs(image, &ConfigResource::broker(self.site.node_id));
         let (config, warnings) = self.config.load().with_dynamic(&default, &own);
         for warning in warnings {
             warn!("{}", warning.message);
@@ -280,6 +341,17 @@ impl Replicas {
     /// The config with the dynamic changes of the last image applied.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.config.load_full()
+    }
+}
+
+impl Changes {
+    fn turn(&mut self, replica: Arc<Replica>, turn: Turn) {
+        match turn {
+            Turn::Leads => self.led.push(replica.clone()),
+            Turn::Resigns => self.resigned.push(replica.clone()),
+            Turn::Stays => {}
+        }
+        self.roles.push(replica);
     }
 }
 

@@ -36,6 +36,9 @@ keys! {
     CONTROLLER_LISTENER_NAMES: Vec<String> = "controller.listener.names";
     CONTROLLER_QUORUM_AUTO_JOIN_ENABLE: bool = "controller.quorum.auto.join.enable";
     CONTROLLER_QUORUM_BOOTSTRAP_SERVERS: Vec<String> = "controller.quorum.bootstrap.servers";
+    CONTROLLER_QUORUM_FETCH_MAX_BYTES: i32 = "controller.quorum.fetch.max.bytes";
+    CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES: i32 = "controller.quorum.fetch.snapshot.max.bytes";
+    CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS: i32 = "controller.quorum.request.timeout.ms";
     CONTROLLER_QUORUM_VOTERS: Vec<String> = "controller.quorum.voters";
     CORDONED_LOG_DIRS: Vec<String> = "cordoned.log.dirs";
     DEFAULT_REPLICATION_FACTOR: i32 = "default.replication.factor";
@@ -59,6 +62,7 @@ keys! {
     GROUP_MAX_SESSION_TIMEOUT_MS: i32 = "group.max.session.timeout.ms";
     GROUP_MAX_SIZE: i32 = "group.max.size";
     GROUP_MIN_SESSION_TIMEOUT_MS: i32 = "group.min.session.timeout.ms";
+    INITIAL_BROKER_REGISTRATION_TIMEOUT_MS: i32 = "initial.broker.registration.timeout.ms";
     INTER_BROKER_LISTENER_NAME: Option<String> = "inter.broker.listener.name";
     LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS: i64 = "leader.imbalance.check.interval.seconds";
     LISTENERS: Vec<String> = "listeners";
@@ -115,6 +119,7 @@ keys! {
     MIN_INSYNC_REPLICAS: i32 = "min.insync.replicas";
     NODE_ID: i32 = "node.id";
     NUM_PARTITIONS: i32 = "num.partitions";
+    NUM_REPLICA_FETCHERS: i32 = "num.replica.fetchers";
     OFFSETS_COMMIT_TIMEOUT_MS: i32 = "offsets.commit.timeout.ms";
     OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = "offsets.retention.check.interval.ms";
     OFFSETS_RETENTION_MINUTES: i32 = "offsets.retention.minutes";
@@ -131,6 +136,10 @@ keys! {
     QUEUED_MAX_REQUEST_BYTES: i64 = "queued.max.request.bytes";
     REMOTE_LOG_STORAGE_SYSTEM_ENABLE: bool = "remote.log.storage.system.enable";
     REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND: i64 = "replica.alter.log.dirs.io.max.bytes.per.second";
+    REPLICA_FETCH_BACKOFF_MS: i32 = "replica.fetch.backoff.ms";
+    REPLICA_FETCH_MAX_BYTES: i32 = "replica.fetch.max.bytes";
+    REPLICA_FETCH_MIN_BYTES: i32 = "replica.fetch.min.bytes";
+    REPLICA_FETCH_RESPONSE_MAX_BYTES: i32 = "replica.fetch.response.max.bytes";
     REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
     REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";

@@ -6,7 +6,7 @@ mod response;
 
 pub use self::decoder::FrameDecoder;
 pub use self::request::{RequestFrame, request};
-pub use self::response::{ResponseFrame, response};
+pub use self::response::{ResponseFrame, framed, response};
 
 use crate::{
     ApiKey,

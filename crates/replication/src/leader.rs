@@ -125,6 +125,16 @@ impl Leader {
         &self.isr.committed
     }
 
+    /// How many brokers have the partition.
+    pub fn replica_count(&self) -> usize {
+        self.followers.len() + 1
+    }
+
+    /// Whether there is something to ask of the controller.
+    pub fn has_wish(&self) -> bool {
+        self.isr.pending.as_ref().is_some_and(|pending| !pending.sent)
+    }
+
     /// The offset below which everything is committed.
     pub fn high_watermark(&self) -> i64 {
         self.high_watermark
@@ -156,7 +166,7 @@ impl Leader {
 
     /// No topic needs more replicas in sync than it has.
     fn effective_minimum(&self, limits: &Limits) -> usize {
-        limits.min_insync_replicas.min(self.followers.len() + 1)
+        limits.min_insync_replicas.min(self.replica_count())
     }
 
     /// A follower fetched. Who is unknown, or has registered anew since it sent the fetch, is refused.

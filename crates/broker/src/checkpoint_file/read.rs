@@ -42,6 +42,18 @@ pub(crate) fn read(fs: &dyn Fs, path: &Path) -> anyhow::Result<Option<Snapshot>>
     outcome.map(Some).with_context(|| format!("{} is damaged at position {position}", path.display()))
 }
 
+/// Reads a snapshot that was fetched.
+pub(crate) fn read_bytes(mut bytes: Bytes) -> anyhow::Result<Snapshot> {
+    let mut reader = Reader::default();
+    while !bytes.is_empty() {
+        ensure!(bytes.len() >= HEADER_LEN, "the last {} bytes are no batch", bytes.len());
+        let size = Header::parse(&bytes)?.size_in_bytes();
+        ensure!(size <= bytes.len(), "a batch of {size} bytes is cut off after {}", bytes.len());
+        reader.take_batch(&CheckedBatch::parse(bytes.split_to(size))?)?;
+    }
+    reader.finish()
+}
+
 /// The size of a snapshot file.
 pub(crate) fn size(fs: &dyn Fs, path: &Path) -> anyhow::Result<u64> {
     open(fs, path).and_then(|file| file.len()).with_context(|| format!("cannot read {}", path.display()))

@@ -9,6 +9,7 @@ use crate::{
     partition::{Partition, Read},
 };
 use ottla_protocol::ErrorCode;
+use ottla_replication::Fetched;
 use ottla_storage::{Isolation, Slice};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
@@ -20,6 +21,16 @@ pub(crate) struct Limits {
     pub(crate) min_bytes: usize,
     pub(crate) max_bytes: usize,
     pub(crate) isolation: Isolation,
+    pub(crate) reader: Reader,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A consumer, who may or may not read from followers (KIP-392).
+    Consumer { of_follower: bool },
+    /// A broker that follows, and the epoch of its registration.
+    Replica { id: i32, epoch: i64 },
 }
 
 /// What came of one partition.
@@ -63,19 +74,31 @@ impl PartitionRead {
     }
 }
 
-/// Reads `partitions` in order.
-pub(crate) async fn until_enough(broker: &Broker, partitions: &[(Key, Wanted)], limits: Limits) -> Vec<PartitionRead> {
+/// Reads `partitions` in order. `is_news` says whether a first look has something to tell besides records.
+pub(crate) async fn until_enough(
+    broker: &Broker,
+    partitions: &[(Key, Wanted)],
+    limits: Limits,
+    is_news: impl FnOnce(&[PartitionRead]) -> bool,
+) -> Vec<PartitionRead> {
     let found: Vec<_> = partitions.iter().map(|(key, _)| find(broker, key)).collect();
     let deadline = Instant::now() + limits.max_wait;
-    let reads = read_all(&found, partitions, limits);
-    if is_enough(&reads, limits) || partitions.is_empty() || limits.max_wait.is_zero() {
+    let mut reads = read_all(&found, partitions, limits);
+    let is_news = is_news(&reads);
+    if let Reader::Replica { id, epoch } = limits.reader {
+        note_fetched(&found, partitions, &mut reads, (id, epoch));
+    }
+    if is_news || is_enough(&reads, limits) || partitions.is_empty() || limits.max_wait.is_zero() {
         return reads;
     }
     let grown = Arc::new(Notify::new());
     loop {
         // Registered before reading, so that growth in between is not missed.
         for partition in found.iter().flatten() {
-            partition.waiters.add(&grown);
+            match limits.reader {
+                Reader::Consumer { .. } => partition.waiters.add(&grown),
+                Reader::Replica { .. } => partition.appends.add(&grown),
+            }
         }
         let reads = read_all(&found, partitions, limits);
         if is_enough(&reads, limits) || broker.stopping.is_cancelled() {
@@ -86,6 +109,27 @@ pub(crate) async fn until_enough(broker: &Broker, partitions: &[(Key, Wanted)], 
             () = grown.notified() => {}
             () = broker.stopping.cancelled() => {}
             () = tokio::time::sleep_until(deadline) => return read_all(&found, partitions, limits),
+        }
+    }
+}
+
+/// A follower has all below where it fetches, where there is something to fetch. It is told the high watermark that follows.
+fn note_fetched(
+    found: &[Result<Arc<Partition>, ErrorCode>],
+    partitions: &[(Key, Wanted)],
+    reads: &mut [PartitionRead],
+    (replica, broker_epoch): (i32, i64),
+) {
+    for ((found, (_, wanted)), read) in found.iter().zip(partitions).zip(reads) {
+        let (Ok(partition), PartitionRead::Read(data)) = (found, &mut *read) else { continue };
+        if data.diverging.is_some() {
+            continue;
+        }
+        let fetched =
+            Fetched { replica, broker_epoch, offset: wanted.fetch_offset, log_start_offset: wanted.log_start_offset };
+        match partition.fetched(&fetched) {
+            Ok(()) => data.high_watermark = partition.high_watermark(),
+            Err(error) => *read = PartitionRead::Failed(error),
         }
     }
 }
@@ -114,10 +158,11 @@ fn read_all(
 ) -> Vec<PartitionRead> {
     let mut left = limits.max_bytes;
     let mut none_yet = true;
+    let of_follower = limits.reader == Reader::Consumer { of_follower: true };
     let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {
         let read = match found {
             Err(error) => PartitionRead::Unknown(*error),
-            Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation) {
+            Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation, of_follower) {
                 Ok(read) => PartitionRead::Read(read),
                 Err(error) => PartitionRead::Failed(error),
             },

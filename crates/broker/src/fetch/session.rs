@@ -28,6 +28,8 @@ pub(crate) struct Wanted {
     pub(crate) max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,
+    /// Where a follower's log starts.
+    pub(crate) log_start_offset: i64,
 }
 
 /// Nothing was told yet, or an error: whatever comes next is news.
@@ -96,6 +98,15 @@ impl Session {
     /// Which of the partitions read have news; notes that they are told.
     pub(crate) fn changed(&mut self, read: &[(Key, Wanted)], outcomes: &[Outcome]) -> Vec<bool> {
         read.iter().zip(outcomes).map(|((key, _), outcome)| self.tell(key, outcome)).collect()
+    }
+
+    /// Whether a high watermark has risen since it was told.
+    pub(crate) fn is_behind(&self, read: &[(Key, Wanted)], outcomes: &[Outcome]) -> bool {
+        read.iter().zip(outcomes).any(|((key, _), outcome)| {
+            let followed = self.places.get(key).and_then(|place| self.order.get(place));
+            let told = followed.map(|followed| followed.high_watermark).filter(|told| *told != UNTOLD);
+            told.is_some_and(|told| outcome.high_watermark > told)
+        })
     }
 
     fn tell(&mut self, key: &Key, outcome: &Outcome) -> bool {

@@ -125,6 +125,11 @@ impl Sessions {
         id
     }
 
+    /// Whether a high watermark has risen since the session was told of it.
+    pub(crate) fn is_behind(&self, session_id: i32, read: &[(Key, Wanted)], outcomes: &[Outcome]) -> bool {
+        self.by_id.get(&session_id).is_some_and(|session| session.is_behind(read, outcomes))
+    }
+
     /// Notes what was read and answers which partitions to tell of, as flags beside `read`.
     pub(crate) fn changed(&mut self, session_id: i32, read: &[(Key, Wanted)], outcomes: &[Outcome]) -> Vec<bool> {
         match self.by_id.get_mut(&session_id) {
@@ -176,7 +181,7 @@ mod tests {
     }
 
     fn wanted(fetch_offset: i64) -> Wanted {
-        Wanted { fetch_offset, max_bytes: 100, current_leader_epoch: -1, last_fetched_epoch: -1 }
+        Wanted { fetch_offset, max_bytes: 100, current_leader_epoch: -1, last_fetched_epoch: -1, log_start_offset: -1 }
     }
 
     fn asked(session_id: i32, epoch: i32, topics: &[&str]) -> Asked {

@@ -101,8 +101,11 @@ fn catch_up(found: &Move, log: &mut Log, copy: &mut Log) -> Result<(), Error> {
     }
     while copy.copy_from(&log.reader(), CHUNK_BYTES, wall_ms())?.lag > 0 {}
     copy.set_config(log.config().clone());
-    copy.start_leader_epoch(found.partition.leader_epoch());
-    copy.set_high_watermark(copy.log_end_offset());
+    // A follower's log has only epochs that its leader told.
+    if found.partition.is_leader() {
+        copy.start_leader_epoch(found.partition.leader_epoch());
+    }
+    copy.set_high_watermark(log.high_watermark());
     copy.flush().map_err(Error::of_copy)
 }
 

@@ -1,7 +1,14 @@
 //! Moves between two disks in memory that fail, or lose their power, at each of their calls.
 
 use super::*;
-use crate::{clock::wall_ms, removals::Removals, replicas::Replicas, room::Room};
+use crate::{
+    clock::{Clock, wall_ms},
+    publisher::Published,
+    removals::Removals,
+    replicas::Replicas,
+    room::Room,
+    site::Site,
+};
 use ottla_config::Sources;
 use ottla_metadata::{MetadataRecord, image::Image};
 use ottla_protocol::{
@@ -17,7 +24,7 @@ use ottla_storage::{
     journal::{self, Journal},
     log_dir::LogDir,
 };
-use std::{io::ErrorKind, path::Path, sync::atomic::AtomicUsize};
+use std::{io::ErrorKind, path::Path, sync::atomic::AtomicUsize, time::Duration};
 use worker::Next;
 
 const TOPIC: Uuid = Uuid::from_bytes([7; 16]);
@@ -57,7 +64,9 @@ impl Disks {
                 Journal::open(fs, Path::new(path), journal::Limits::default(), 1).expect("a journal");
             Dir::new(log_dir, id, removals.clone(), Room::new(0), journal, recovered, false)
         });
-        let replicas = Replicas::new(1, dirs.collect(), Vec::new(), Arc::new(config));
+        let site = Site::new(1, Clock::starting_now(), Duration::from_secs(30), Published::new());
+        let replicas = Replicas::new(site, dirs.collect(), Vec::new(), Arc::new(config));
+        replicas.set_registered();
         replicas.futures().state.lock().working.extend([FROM.1, TO.1]);
         replicas.load(&image()).expect("the logs open");
         replicas.resume_moves(&image());

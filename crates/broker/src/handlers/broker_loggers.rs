@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 34] = [
+const MODULES: [&str; 37] = [
     "ottla",
     "ottla.assignments",
     "ottla.cleaner",
@@ -28,12 +28,15 @@ const MODULES: [&str; 34] = [
     "ottla.commit",
     "ottla.controller",
     "ottla.controller_registration",
+    "ottla.controllers",
     "ottla.dir",
+    "ottla.fetchers",
     "ottla.future",
     "ottla.groups",
     "ottla.handlers",
     "ottla.housekeeping",
     "ottla.http",
+    "ottla.isr_changes",
     "ottla.log_dirs",
     "ottla.logging",
     "ottla.metadata_log",

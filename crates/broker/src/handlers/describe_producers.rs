@@ -39,7 +39,7 @@ async fn handle(cx: Context, request: DescribeProducersRequest) -> DescribeProdu
 fn partitions(cx: &Context, image: &Image, topic: &TopicRequest, room: &mut usize) -> Vec<PartitionResponse> {
     let checked = check_topic(image, &topic.name);
     let describe = |index: &i32| {
-        let found = checked.clone().and_then(|()| producers(cx, image, &topic.name, *index).map_err(ApiError::bare));
+        let found = checked.clone().and_then(|()| producers(cx, &topic.name, *index).map_err(ApiError::bare));
         respond(*index, found.and_then(|producers| fit(producers, room)))
     };
     topic.partition_indexes.iter().map(describe).collect()
@@ -57,11 +57,8 @@ fn check_topic(image: &Image, name: &str) -> Result<(), ApiError> {
     }
 }
 
-fn producers(cx: &Context, image: &Image, topic: &str, index: i32) -> Result<Vec<ProducerState>, ErrorCode> {
-    let partition = cx.broker.replicas.partition(topic, index).map_err(|error| {
-        let elsewhere = error == ErrorCode::UnknownTopicOrPartition && image.topics().partition(topic, index).is_some();
-        if elsewhere { ErrorCode::NotLeaderOrFollower } else { error }
-    })?;
+fn producers(cx: &Context, topic: &str, index: i32) -> Result<Vec<ProducerState>, ErrorCode> {
+    let partition = cx.broker.replicas.led(topic, index)?;
     if partition.dir().is_offline() {
         return Err(ErrorCode::KafkaStorageError);
     }

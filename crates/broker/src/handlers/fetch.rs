@@ -5,7 +5,7 @@ use crate::{
     entropy,
     fetch::{
         self,
-        read::{self, Limits, PartitionRead},
+        read::{self, Limits, PartitionRead, Reader},
         session::{Key, TopicKey, Wanted},
         sessions::{Asked, Outcome, Plan},
     },
@@ -25,6 +25,8 @@ use std::{pin::Pin, time::Duration};
 
 /// Since this version topics are named by id (KIP-516).
 const BY_ID_SINCE: i16 = 13;
+/// Since this version consumers may read from followers (KIP-392).
+const FROM_FOLLOWERS_SINCE: i16 = 11;
 /// A client that asks to wait longer waits this long.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
 
@@ -45,17 +47,43 @@ async fn handle(cx: Context, request: FetchRequest) -> Answered {
     if let Plan::Error(error) = plan {
         return cx.respond(&FetchResponse { error_code: error.code(), ..Default::default() }).map(Some);
     }
-    let reads = read::until_enough(&cx.broker, plan.partitions(), limits).await;
+    let is_news = |reads: &[PartitionRead]| is_behind(&cx, &plan, limits.reader, reads);
+    let reads = read::until_enough(&cx.broker, plan.partitions(), limits, is_news).await;
     answer(&cx, &plan, reads)
 }
 
+/// Whether a follower is to hear at once of a high watermark: consumers may read from it.
+fn is_behind(cx: &Context, plan: &Plan, reader: Reader, reads: &[PartitionRead]) -> bool {
+    match (plan, reader) {
+        (Plan::Incremental { session_id, partitions }, Reader::Replica { .. }) => {
+            let outcomes: Vec<Outcome> = reads.iter().map(PartitionRead::outcome).collect();
+            cx.broker.fetch_sessions.lock().is_behind(*session_id, partitions, &outcomes)
+        }
+        _ => false,
+    }
+}
+
+/// Who reads: since version 15 replicas name themselves with their epochs (KIP-903).
+fn reader(version: i16, request: &FetchRequest) -> Reader {
+    let state = &request.replica_state;
+    let (id, epoch) = if version >= 15 { (state.replica_id, state.replica_epoch) } else { (request.replica_id, -1) };
+    match id >= 0 {
+        true => Reader::Replica { id, epoch },
+        false => Reader::Consumer { of_follower: version >= FROM_FOLLOWERS_SINCE },
+    }
+}
+
 fn limits(cx: &Context, request: &FetchRequest, isolation: Isolation) -> Limits {
+    let reader = reader(cx.version, request);
+    let most = cx.broker.settings.fetch_max_bytes;
+    let isolation = if let Reader::Replica { .. } = reader { Isolation::LogEnd } else { isolation };
     let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
     Limits {
         max_wait: Duration::from_millis(max_wait_ms).min(MAX_WAIT),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
-        max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(cx.broker.settings.fetch_max_bytes),
+        max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(most),
         isolation,
+        reader,
     }
 }
 
@@ -89,6 +117,7 @@ fn asked(version: i16, request: FetchRequest) -> Asked {
                 max_bytes: p.partition_max_bytes,
                 current_leader_epoch: p.current_leader_epoch,
                 last_fetched_epoch: p.last_fetched_epoch,
+                log_start_offset: p.log_start_offset,
             };
             (Key { topic: topic.clone(), partition: p.partition }, wanted)
         }));

@@ -86,7 +86,7 @@ fn find(
     if too_new.into_iter().any(since) || wanted.timestamp < EARLIEST_PENDING_UPLOAD.0 {
         return Err(ErrorCode::UnsupportedVersion);
     }
-    let partition = cx.broker.replicas.partition(topic, wanted.partition_index)?;
+    let partition = cx.broker.replicas.led(topic, wanted.partition_index)?;
     partition.check_epoch(wanted.current_leader_epoch)?;
     let isolation = fetch::isolation(request.isolation_level).ok_or(ErrorCode::UnknownServerError)?;
     lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, isolation)

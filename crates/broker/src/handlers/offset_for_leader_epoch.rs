@@ -31,7 +31,7 @@ async fn handle(cx: Context, request: OffsetForLeaderEpochRequest) -> OffsetForL
 }
 
 fn find(cx: &Context, topic: &str, wanted: &OffsetForLeaderPartition) -> Result<EpochEndOffset, ErrorCode> {
-    let partition = cx.broker.replicas.partition(topic, wanted.partition)?;
+    let partition = cx.broker.replicas.led(topic, wanted.partition)?;
     partition.check_epoch(wanted.current_leader_epoch)?;
     let end = partition.reader().end_offset_for_epoch(wanted.leader_epoch);
     Ok(EpochEndOffset {

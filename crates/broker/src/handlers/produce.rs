@@ -6,7 +6,7 @@ use crate::{
     dir::Dir,
     error_code,
     network::Peer,
-    partition::{AppendError, Durable, NotDurable, Partition},
+    partition::{AppendError, Durable, NotDurable, Partition, Until},
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
@@ -137,6 +137,9 @@ async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<
         match timeout_at(deadline, commit.wait()).await {
             Ok(Ok(())) => {}
             Ok(Err(NotDurable::Offline)) => *partition = refused(partition.index, ErrorCode::KafkaStorageError),
+            Ok(Err(NotDurable::TooFewInSync)) => {
+                *partition = refused(partition.index, ErrorCode::NotEnoughReplicasAfterAppend);
+            }
             Ok(Err(NotDurable::Gone)) => *partition = refused(partition.index, ErrorCode::NotLeaderOrFollower),
             Err(_elapsed) => *partition = refused(partition.index, ErrorCode::RequestTimedOut),
         }
@@ -279,11 +282,12 @@ fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> R
         log_start_offset: appended.log_start_offset,
         ..Default::default()
     };
-    Ok((response, (acks != 0).then(|| partition.durable(appended.last_offset + 1))))
+    let until = if acks == -1 { Until::Committed } else { Until::Synced };
+    Ok((response, (acks != 0).then(|| partition.durable(appended.last_offset + 1, until))))
 }
 
 fn find(cx: &Context, topic: &Str, index: i32) -> Result<Arc<Partition>, Failure> {
-    let partition = cx.broker.replicas.partition(topic, index)?;
+    let partition = cx.broker.replicas.led(topic, index)?;
     if partition.is_internal() && cx.client_id.as_ref().is_none_or(|id| id != ADMIN_CLIENT_ID) {
         return Err(Failure::new(ErrorCode::InvalidTopicException, format!("Cannot append to internal topic {topic}")));
     }

@@ -11,6 +11,8 @@ pub(crate) enum AppendError {
     Rejected(#[from] Rejected),
     #[error("{0}")]
     NotEnoughReplicas(String),
+    #[error("another broker leads the partition")]
+    NotLeader,
     #[error("transactions are not served yet")]
     Transactional,
     #[error(transparent)]
@@ -29,7 +31,7 @@ impl AppendError {
             Self::Rejected(rejected) => error_code::of_kind(rejected.kind()),
             Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
             Self::Transactional => ErrorCode::InvalidTxnState,
-            Self::Gone(_) => ErrorCode::NotLeaderOrFollower,
+            Self::NotLeader | Self::Gone(_) => ErrorCode::NotLeaderOrFollower,
             // Kafka's code for a full disk. Of all clients each tries again after it, with fresh metadata and without
             // counting that for a failure of the producer; so they go on by themselves when there is room.
             Self::Offline | Self::NoRoom => ErrorCode::KafkaStorageError,

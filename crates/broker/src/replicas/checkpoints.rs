@@ -1,7 +1,7 @@
 //! What is kept of the logs of a dir beside them, and closing all of them.
 
 use super::{Replicas, THREADS, in_parallel};
-use crate::{dir::Dir, future::Futures, replica::Replica};
+use crate::{dir::Dir, future::Futures, partition::Partition, replica::Replica};
 use ottla_storage::log_dir::{Checkpoint, Error, PartitionOffsets};
 use std::sync::Arc;
 use tracing::error;
@@ -57,11 +57,29 @@ impl Offsets {
 impl Replicas {
     /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
     pub(crate) fn write_checkpoints(&self) -> Result<(), Error> {
+        self.write_checkpoints_but(|_, _| {})
+    }
+
+    /// Writes down that a log is not flushed as far as it is, for what is above is about to be cut off. Blocks.
+    pub(crate) fn lower_recovery_point(&self, partition: &Partition, offset: i64) -> Result<(), Error> {
+        let id = partition.dir().id;
+        self.write_checkpoints_but(|dir, offsets| {
+            if dir.id == id {
+                let point =
+                    offsets.recovery_points.entry((partition.topic.to_string(), partition.index)).or_insert(offset);
+                *point = offset.min(*point);
+            }
+        })
+    }
+
+    fn write_checkpoints_but(&self, change: impl Fn(&Dir, &mut Offsets)) -> Result<(), Error> {
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         let mut outcome = Ok(());
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let written = Offsets::of(dir, &all, self.futures()).write(dir);
+            let mut offsets = Offsets::of(dir, &all, self.futures());
+            change(dir, &mut offsets);
+            let written = offsets.write(dir);
             match &written {
                 // The old ones stand; a start after a crash has more to do.
                 Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),
@@ -95,17 +113,21 @@ fn close_dir(dir: &Dir, all: &[Arc<Replica>], futures: &Futures, broker_epoch: i
     let mut offsets = Offsets::of(dir, all, futures);
     let opened = all.iter().filter(|replica| replica.dir().id == dir.id && replica.opened().is_some());
     let closed = in_parallel(opened.cloned().collect(), THREADS, |replica: &Arc<Replica>| {
-        let end = replica.opened().map_or_else(|| Err("it is not open".to_owned()), |partition| partition.close());
-        (replica.clone(), end)
+        let partition = replica.opened();
+        let high_watermark = partition.map_or(0, |partition| partition.high_watermark());
+        let end = partition.map_or_else(|| Err("it is not open".to_owned()), |partition| partition.close());
+        (replica.clone(), end.map(|end| (end, high_watermark)))
     });
     dir.log_dir.sync_all()?;
     let mut failed = false;
     for (replica, end) in closed {
         match end {
-            Ok(end) => {
+            Ok((end, high_watermark)) => {
                 let key = (replica.topic.to_string(), replica.index);
+                // The only replica's end is committed once it is durable.
+                let committed = if replica.is_alone() { end } else { high_watermark };
                 offsets.recovery_points.insert(key.clone(), end);
-                offsets.high_watermarks.insert(key, end);
+                offsets.high_watermarks.insert(key, committed);
             }
             Err(reason) => {
                 failed = true;

@@ -1,14 +1,14 @@
 //! Finding the logs at the start, and putting back into them what only the journals have.
 
-use super::{ByIndex, Changes, Replicas, THREADS, in_parallel, open_internal, set_aside};
+use super::{ByIndex, Changes, Replicas, THREADS, in_parallel, set_aside};
 use crate::{
     dir::Dir,
     moves,
-    replica::{LogSettings, Replica},
+    replica::{LogSettings, Placed, Replica},
 };
 use ottla_metadata::{
     Delta,
-    image::{Image, Topic},
+    image::{self, Image, Topic},
 };
 use ottla_protocol::Str;
 use ottla_storage::{journal::PartitionKey, log_dir::PartitionDir};
@@ -20,11 +20,14 @@ use std::{
 };
 use tracing::{error, info};
 
+/// A folder's topic, and what the metadata says of its partition.
+type Claimed = (Arc<Topic>, Arc<image::Partition>);
+
 impl Replicas {
     /// Finds what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
     pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
         self.reconfigure_broker(image);
-        moves::end(&self.dirs, self.node_id, image)?;
+        moves::end(&self.dirs, self.site.node_id, image)?;
         let mut topics: HashMap<Str, ByIndex> = HashMap::new();
         let mut settings: HashMap<Str, Arc<LogSettings>> = HashMap::new();
         let mut left_behind = Vec::new();
@@ -34,34 +37,35 @@ impl Replicas {
                 removal.run()?;
             }
             for found in contents.partitions {
-                if moves::is_left_behind(&self.dirs, self.node_id, image, dir, &found)? {
+                if moves::is_left_behind(&self.dirs, self.site.node_id, image, dir, &found)? {
                     left_behind.push((dir, found));
-                } else if let Some((topic, leader_epoch)) = self.claim(dir, image, &found)? {
+                } else if let Some((topic, state)) = self.claim(dir, image, &found)? {
                     let settings =
                         settings.entry(topic.name.clone()).or_insert_with(|| self.log_settings(image, &topic.name));
-                    let replica = Replica::new(&topic, found.partition, dir.clone(), leader_epoch, settings.clone());
+                    let placed = Placed { topic: &topic, index: found.partition, state, dir: dir.clone() };
+                    let replica = Replica::new(&self.site, placed, settings.clone());
                     dir.add_log();
                     topics.entry(topic.name.clone()).or_default().insert(found.partition, replica);
                 }
             }
         }
         self.topics.store(Arc::new(topics.into_iter().map(|(name, p)| (name, Arc::new(p))).collect()));
-        let mut added = self.all();
-        open_internal(&added);
+        let found = self.all();
         // What the image has and the disks have not is made: it was decided, and the process died before it was done.
         let mut everything = Delta::default();
         for topic in image.topics().iter() {
             everything.partitions_changed.insert(topic.id, topic.partitions.keys().copied().collect());
         }
-        added.extend(self.apply(image, &everything).added);
+        let mut changes = self.apply(image, &everything);
+        changes.added.extend(found);
         for (dir, found) in left_behind {
             self.end_left_behind(dir, &found)?;
         }
-        Ok(Changes { added, removed: Vec::new() })
+        Ok(changes)
     }
 
     /// The topic of a folder if this broker has the partition there; otherwise the folder is set aside.
-    fn claim(&self, dir: &Arc<Dir>, image: &Image, found: &PartitionDir) -> anyhow::Result<Option<(Arc<Topic>, i32)>> {
+    fn claim(&self, dir: &Arc<Dir>, image: &Image, found: &PartitionDir) -> anyhow::Result<Option<Claimed>> {
         if found.path.ends_with(crate::metadata_log::FOLDER) {
             return Ok(None);
         }
@@ -73,10 +77,10 @@ impl Replicas {
     }
 
     /// The topic of a folder if the image says that this broker has the partition.
-    fn assigned(&self, image: &Image, found: &PartitionDir) -> Option<(Arc<Topic>, i32)> {
+    fn assigned(&self, image: &Image, found: &PartitionDir) -> Option<Claimed> {
         let topic = image.topics().by_name(&found.topic)?;
         let partition = topic.partitions.get(&found.partition)?;
-        partition.replicas.contains(&self.node_id).then(|| (topic.clone(), partition.leader_epoch))
+        partition.replicas.contains(&self.site.node_id).then(|| (topic.clone(), self.as_led(partition)))
     }
 
     /// Begins to open the logs of which the journals hold something, beside those that clients ask for. The journals are not

@@ -8,8 +8,6 @@ use crate::{ConfigError, Key, keys};
 
 type Check = Result<(), ConfigError>;
 
-const BOTH: [ProcessRole; 2] = [ProcessRole::Broker, ProcessRole::Controller];
-
 fn require(holds: bool, message: impl FnOnce() -> String) -> Check {
     if holds { Ok(()) } else { Err(ConfigError::Requirement(message())) }
 }
@@ -256,16 +254,16 @@ fn scala_set(ids: &BTreeSet<i32>) -> String {
 /// What Kafka would start with and Ottla cannot yet, so that nothing starts less safe or less wide than it was asked to.
 pub(super) fn not_yet(config: &ServerConfig) -> Result<(), (Option<&'static str>, ConfigError)> {
     let refuse = |name: &'static str, message: String| Err((Some(name), ConfigError::Rule(message)));
-    if !BOTH.iter().all(|role| config.roles.contains(role)) {
-        let message = "process.roles must be broker,controller for now: Ottla runs as a single node until the cluster \
-                       work, which brings nodes with one role";
+    if !config.roles.contains(&ProcessRole::Broker) {
+        let message = "process.roles must contain broker for now: a node that is a controller alone comes with the quorum of \
+                       several";
         return refuse("process.roles", message.to_owned());
     }
     for (name, count) in [
         ("controller.quorum.voters", config.get(keys::CONTROLLER_QUORUM_VOTERS).len()),
         ("controller.quorum.bootstrap.servers", config.get(keys::CONTROLLER_QUORUM_BOOTSTRAP_SERVERS).len()),
     ] {
-        if count > 1 {
+        if count > 1 && config.roles.contains(&ProcessRole::Controller) {
             let message =
                 format!("{name} must name this node alone for now: a quorum of several comes with the cluster work");
             return refuse(name, message);

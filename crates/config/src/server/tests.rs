@@ -229,9 +229,9 @@ fn what_ottla_cannot_do_yet_is_refused_rather_than_done_unsafely() {
              with the cluster work",
         ),
         (
-            "process.roles=broker\nlisteners=PLAINTEXT://:9092",
-            "server.properties:6: process.roles must be broker,controller for now: Ottla runs as a single node until the \
-             cluster work, which brings nodes with one role",
+            "process.roles=controller\nlisteners=CONTROLLER://:9093",
+            "server.properties:6: process.roles must contain broker for now: a node that is a controller alone comes with the \
+             quorum of several",
         ),
     ] {
         assert_eq!(refusal(&with(more)), words, "{more}");

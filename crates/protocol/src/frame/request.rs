@@ -42,6 +42,21 @@ impl RequestFrame {
             body: d.rest(),
         })
     }
+
+    /// The frame again, without its length, to be handed on.
+    pub fn to_bytes(&self) -> Result<Bytes, EncodeError> {
+        let header = RequestHeader {
+            request_api_key: self.api_key.key(),
+            request_api_version: self.version,
+            correlation_id: self.correlation_id,
+            client_id: self.client_id.clone(),
+            ..Default::default()
+        };
+        let mut e = Encoder::new();
+        header.encode(&mut e, self.api_key.request_header_version(self.version))?;
+        e.raw(&self.body);
+        Ok(e.finish().into_bytes())
+    }
 }
 
 /// The version of the header depends on these first two fields of it.

@@ -18,6 +18,14 @@ pub fn response(api_key: ApiKey, version: i16, correlation_id: i32, body: &impl 
     with_length(e.finish())
 }
 
+/// A response that another node framed but for the length, with its length.
+pub fn framed(response: &[u8]) -> Result<Encoded, EncodeError> {
+    let mut e = Encoder::new();
+    e.raw(&[0; LENGTH_SIZE]);
+    e.raw(response);
+    with_length(e.finish())
+}
+
 /// A response whose header was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseFrame {

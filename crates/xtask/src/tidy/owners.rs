@@ -41,6 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("twox-hash", &["coordinator"]),
     ("raft", &["quorum"]),
     ("rocksdb", &["quorum"]),
+    ("slog", &["quorum"]),
     ("rand", &["broker", "simulation"]),
     ("getrandom", &["broker", "simulation"]),
     ("uuid", &["broker"]),

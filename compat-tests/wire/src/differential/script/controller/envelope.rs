@@ -7,6 +7,9 @@ use ottla_protocol::{ApiKey, Bytes, any::AnyRequest, messages as m};
 const ANONYMOUS: &[u8] = b"\0\0\x05User\x0aANONYMOUS\0\0";
 const LOCALHOST: &[u8] = &[127, 0, 0, 1];
 
+/// A step's name, the request inside, and who it says asks from where.
+type Case<'a> = (&'a str, Bytes, Option<&'a [u8]>, &'a [u8]);
+
 pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     let unregister = m::UnregisterBrokerRequest { broker_id: 99, ..Default::default() };
     let unregister = framed(&AnyRequest::UnregisterBroker(unregister))?;
@@ -17,8 +20,6 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     };
     let cut = unregister.slice(..unregister.len() - 3);
     let nested = framed(&AnyRequest::Envelope(m::EnvelopeRequest::default()))?;
-    // The request in it, who asked for it, and from where.
-    type Case<'a> = (&'a str, Bytes, Option<&'a [u8]>, &'a [u8]);
     let cases: [Case<'_>; 12] = [
         ("envelope", unregister.clone(), Some(ANONYMOUS), LOCALHOST),
         ("envelope-ipv6", unregister.clone(), Some(ANONYMOUS), &[0; 16]),

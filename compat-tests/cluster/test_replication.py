@@ -1,0 +1,147 @@
+"""Partitions on three brokers, of Ottla and of Apache Kafka side by side, which are killed, stopped and moved under load."""
+
+import hashlib
+import random
+import time
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from faults.load import Load
+from harness import topics
+from harness.tools import Tools
+from harness.waiting import eventually
+
+OTTLA = ["ottla", "ottla", "ottla"]
+MIXED = ["ottla", "kafka", "ottla"]
+KILLS = 4
+PARTITIONS = 20
+
+
+def _more(load, count=500):
+    """Waits until so many more records are acknowledged."""
+    wanted = len(load.acknowledged) + count
+    eventually(lambda: len(load.acknowledged) >= wanted or load.errors, "nothing more is acknowledged")
+    assert not load.errors, load.errors[:3]
+
+
+def _segments(node, topic, partition):
+    folder = node.partition_folder(topic, partition)
+    return [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in sorted(folder.glob("*.log"))]
+
+
+def _check_same(cluster, topic):
+    """All replicas have the same bytes; the brokers are stopped, so that none has more than is committed."""
+    for node in cluster.nodes.values():
+        node.stop()
+    for partition in range(PARTITIONS):
+        found = {number: _segments(node, topic, partition) for number, node in cluster.nodes.items()}
+        assert len(set(map(tuple, found.values()))) == 1, f"{topic}-{partition}: {found}"
+
+
+@pytest.mark.limit(300)
+@pytest.mark.parametrize("kinds", [OTTLA, MIXED], ids=["ottla", "mixed"])
+def test_what_was_acknowledged_outlives_brokers_that_are_killed(start_cluster, kinds):
+    cluster = start_cluster("kafka", kinds)
+    chance = random.Random(7)
+    load = Load(cluster.bootstrap, "kept", idempotent=True)
+    load.create_topic(replicas=3)
+    with load.running():
+        for _ in range(KILLS):
+            _more(load)
+            number = chance.choice([*cluster.nodes])
+            cluster.nodes[number].kill()
+            _more(load)
+            time.sleep(chance.uniform(0, 1))
+            cluster.nodes[number].start()
+            cluster.in_sync("kept")
+        _more(load)
+    load.check()
+    _check_same(cluster, "kept")
+
+
+@pytest.mark.limit(240)
+def test_brokers_stop_and_start_in_turn_and_no_producer_hears_of_it(start_cluster):
+    cluster = start_cluster("kafka", OTTLA)
+    load = Load(cluster.bootstrap, "rolled", idempotent=True)
+    load.create_topic(replicas=3)
+    with load.running():
+        for node in cluster.nodes.values():
+            _more(load)
+            node.stop()
+            _more(load)
+            node.start()
+            cluster.in_sync("rolled")
+        _more(load)
+    load.check()
+    assert not load.errors
+    _check_same(cluster, "rolled")
+
+
+def test_a_group_goes_on_when_its_coordinator_is_killed(start_cluster):
+    cluster = start_cluster("kafka", OTTLA)
+    tools = Tools(cluster)
+    topics.create(cluster.bootstrap, "read", 1, replicas=3)
+    tools.produce("read", range(100))
+    settings = {
+        "bootstrap.servers": cluster.bootstrap, "group.id": "readers", "auto.offset.reset": "earliest",
+        "enable.auto.commit": False, "session.timeout.ms": 6000,
+    }  # fmt: skip
+    consumer = Consumer(settings)
+    consumer.subscribe(["read"])
+    seen = []
+
+    def read(count):
+        while len(seen) < count:
+            for message in consumer.consume(count - len(seen), timeout=1):
+                assert not message.error(), message.error()
+                seen.append(int(message.value()))
+                consumer.commit(message, asynchronous=False)
+
+    read(50)
+    described = tools("kafka-consumer-groups", "--describe", "--group", "readers", "--state").text
+    coordinator = int(described.split(f"127.0.0.1:")[1].split("(")[1].split(")")[0])
+    cluster.nodes[coordinator].kill()
+    read(100)
+    assert seen == [*range(100)]
+    [committed] = consumer.committed([TopicPartition("read", 0)], timeout=30)
+    assert committed.offset == 100
+    consumer.close()
+
+
+def test_partitions_move_from_kafka_to_ottla_and_lose_nothing(start_cluster, tmp_path):
+    cluster = start_cluster("kafka", ["kafka", "ottla", "ottla"], min_insync_replicas=1)
+    tools = Tools(cluster)
+    assignment = ",".join(["1"] * PARTITIONS)
+    tools.topics("--create", "--topic", "moved", "--replica-assignment", assignment)
+    load = Load(cluster.bootstrap, "moved", idempotent=True)
+    partitions = [{"topic": "moved", "partition": n, "replicas": [2, 3]} for n in range(PARTITIONS)]
+    plan = tmp_path / "plan.json"
+    plan.write_text(f'{{"version": 1, "partitions": {partitions}}}'.replace("'", '"'))
+    with load.running():
+        _more(load)
+        tools("kafka-reassign-partitions", "--execute", "--reassignment-json-file", plan)
+        verify = ("kafka-reassign-partitions", "--verify", "--reassignment-json-file", plan)
+        eventually(lambda: "still in progress" not in tools(*verify).text, "the partitions do not arrive")
+        _more(load)
+    assert set(topics.leaders(cluster.bootstrap, "moved").values()) <= {2, 3}
+    # Nothing is left on the broker of Kafka, which can go.
+    cluster.nodes[1].stop()
+    load.check()
+
+
+def test_records_that_are_deleted_go_from_all_replicas(start_cluster, tmp_path):
+    cluster = start_cluster("kafka", OTTLA)
+    tools = Tools(cluster)
+    topics.create(cluster.bootstrap, "cut", 1, replicas=3)
+    tools.produce("cut", range(100))
+    wish = tmp_path / "offsets.json"
+    wish.write_text('{"version": 1, "partitions": [{"topic": "cut", "partition": 0, "offset": 40}]}')
+    done = tools("kafka-delete-records", "--offset-json-file", wish)
+    assert "low_watermark: 40" in done.text, done
+    # Whoever leads next has none of them either.
+    leader = topics.leaders(cluster.bootstrap, "cut")[0]
+    cluster.nodes[leader].kill()
+    eventually(lambda: topics.leaders(tools.broker.bootstrap, "cut")[0] not in (leader, -1), "nobody leads")
+    assert tools.offsets("cut", "--time", "earliest") == {0: 40}
+    assert tools.consume("cut", 60) == [str(n) for n in range(40, 100)]

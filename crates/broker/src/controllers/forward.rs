@@ -1,0 +1,90 @@
+//! Clients' requests that only the active controller can decide go there as they are, in an envelope (KIP-590).
+
+use super::remote::{ANOTHER, Remote};
+use crate::{
+    handlers::Context,
+    network::{Outgoing, Peer},
+};
+use ottla_protocol::{
+    ApiKey, Bytes, ErrorCode, Str,
+    codec::{EncodeError, Encoder},
+    frame::{self, RequestFrame},
+    messages::{EnvelopeRequest, EnvelopeResponse},
+};
+use std::{net::IpAddr, time::Duration};
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+/// How long an active controller is looked for.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The APIs that are forwarded. Changes of configs are not among them: brokers have their own part in these.
+const FORWARDED: &[ApiKey] = &[
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::CreatePartitions,
+    ApiKey::ElectLeaders,
+    ApiKey::AlterPartitionReassignments,
+    ApiKey::ListPartitionReassignments,
+    ApiKey::UpdateFeatures,
+    ApiKey::UnregisterBroker,
+    ApiKey::DescribeQuorum,
+];
+
+/// Whether a broker forwards requests of this API.
+pub(crate) fn is_forwarded(api: ApiKey) -> bool {
+    FORWARDED.contains(&api)
+}
+
+/// The active controller's answer to a client's request; none if there was none in time.
+pub(crate) async fn forward(remote: &Remote, cx: &Context, request: &RequestFrame) -> Option<Outgoing> {
+    let envelope = EnvelopeRequest {
+        request_data: request.to_bytes().ok()?,
+        request_principal: Some(principal().ok()?),
+        client_host_address: address(&cx.peer),
+        ..Default::default()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer: Result<EnvelopeResponse, _> = remote.channel().call(ApiKey::Envelope, &envelope).await;
+        match answer {
+            Ok(answer) => match ErrorCode::from_code(answer.error_code) {
+                Some(ErrorCode::None) => return outgoing(answer.response_data?),
+                Some(code) if code == ANOTHER => debug!("the controller asked is not active any more"),
+                code => {
+                    debug!(api = %cx.api, ?code, "the controller does not take a client's request");
+                    return None;
+                }
+            },
+            Err(error) => debug!(api = %cx.api, %error, "the controller does not answer"),
+        }
+        if Instant::now() + RETRY >= deadline {
+            return None;
+        }
+        sleep(RETRY).await;
+    }
+}
+
+fn outgoing(response: Bytes) -> Option<Outgoing> {
+    let encoded = frame::framed(&response).ok()?;
+    Some(Outgoing { encoded, records: Vec::new() })
+}
+
+/// Who asks, as Kafka writes it: without authentication everybody is `User:ANONYMOUS`.
+fn principal() -> Result<Bytes, EncodeError> {
+    let mut e = Encoder::new();
+    e.int16(0);
+    e.string(true, &Str::from_static("User"))?;
+    e.string(true, &Str::from_static("ANONYMOUS"))?;
+    e.bool(false);
+    e.unsigned_varint(0);
+    Ok(e.finish().into_bytes())
+}
+
+fn address(peer: &Peer) -> Bytes {
+    match peer.address.ip().to_canonical() {
+        IpAddr::V4(v4) => Bytes::copy_from_slice(&v4.octets()),
+        IpAddr::V6(v6) => Bytes::copy_from_slice(&v6.octets()),
+    }
+}

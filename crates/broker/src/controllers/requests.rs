@@ -1,0 +1,352 @@
+//! What brokers ask of a controller in another node, as Kafka's requests.
+
+use super::{channel::Channel, remote::ANOTHER};
+use crate::client::Error;
+use ottla_metadata::{
+    ApiError,
+    controller::{
+        AllocateProducerIds, AlterConfigs, AlterPartition, AlterableResource, AlteredPartitions, AlteredResource,
+        AssignReplicas, BrokerHeartbeat, BrokerStatus, ConfigChange, CreateTopics, CreatedTopic, Event,
+        IncrementalAlterConfigs, IsrChange, ProducerIdBlock, RegisterBroker, Reply, TopicResult,
+    },
+    image::{Endpoint, Partition},
+};
+use ottla_protocol::{ApiKey, ErrorCode, Str, Uuid, messages::*};
+use std::collections::BTreeMap;
+
+/// Why there is no reply.
+pub(super) enum Unasked {
+    NoAnswer(Error),
+    /// Brokers do not ask this; requests of clients are forwarded as they are.
+    NotForBrokers,
+}
+
+impl From<Error> for Unasked {
+    fn from(error: Error) -> Self {
+        Self::NoAnswer(error)
+    }
+}
+
+/// How long the controller may take to make a topic that a broker asks for.
+const CREATE_TIMEOUT_MS: i32 = 10_000;
+
+/// Asks once.
+pub(super) async fn ask(channel: &Channel, event: &Event) -> Result<Reply, Unasked> {
+    Ok(match event {
+        Event::RegisterBroker(_, event) => register(channel, event).await?,
+        Event::BrokerHeartbeat(_, event) => heartbeat(channel, event).await?,
+        Event::AlterPartition(_, event) => alter_partition(channel, event).await?,
+        Event::AssignReplicas(_, event) => assign_replicas(channel, event).await?,
+        Event::AllocateProducerIds(_, event) => allocate_producer_ids(channel, event).await?,
+        Event::CreateTopics(_, event) => create_topics(channel, event).await?,
+        Event::IncrementalAlterConfigs(_, event) => incremental_alter_configs(channel, event).await?,
+        Event::AlterConfigs(_, event) => alter_configs(channel, event).await?,
+        _ => return Err(Unasked::NotForBrokers),
+    })
+}
+
+/// Whether a reply says that another controller is active.
+pub(super) fn is_from_another(reply: &Reply) -> bool {
+    let code = match reply {
+        Reply::RegisterBroker(Err(error))
+        | Reply::BrokerHeartbeat(Err(error))
+        | Reply::AlterPartition(Err(error))
+        | Reply::AssignReplicas(Err(error))
+        | Reply::AllocateProducerIds(Err(error))
+        | Reply::CreateTopics(Err(error))
+        | Reply::IncrementalAlterConfigs(Err(error))
+        | Reply::AlterConfigs(Err(error)) => error.code,
+        _ => ErrorCode::None,
+    };
+    code == ANOTHER
+}
+
+fn code(code: i16) -> ErrorCode {
+    ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError)
+}
+
+fn checked(error_code: i16) -> Result<(), ApiError> {
+    with_message(error_code, None)
+}
+
+fn with_message(error_code: i16, message: Option<&Str>) -> Result<(), ApiError> {
+    match code(error_code) {
+        ErrorCode::None => Ok(()),
+        code => Err(ApiError { code, message: message.map(|message| message.to_string()) }),
+    }
+}
+
+async fn register(channel: &Channel, event: &RegisterBroker) -> Result<Reply, Error> {
+    let listener = |endpoint: &Endpoint| broker_registration_request::Listener {
+        name: endpoint.name.clone(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        security_protocol: endpoint.security_protocol,
+        ..Default::default()
+    };
+    let feature = |feature: &ottla_metadata::image::BrokerFeature| broker_registration_request::Feature {
+        name: feature.name.clone(),
+        min_supported_version: feature.min_supported_version,
+        max_supported_version: feature.max_supported_version,
+        ..Default::default()
+    };
+    let request = BrokerRegistrationRequest {
+        broker_id: event.broker_id,
+        cluster_id: event.cluster_id.clone(),
+        incarnation_id: event.incarnation_id,
+        listeners: event.listeners.iter().map(listener).collect(),
+        features: event.features.iter().map(feature).collect(),
+        rack: event.rack.clone(),
+        log_dirs: event.log_dirs.clone(),
+        previous_broker_epoch: event.previous_broker_epoch,
+        ..Default::default()
+    };
+    let answer: BrokerRegistrationResponse = channel.call(ApiKey::BrokerRegistration, &request).await?;
+    Ok(Reply::RegisterBroker(checked(answer.error_code).map(|()| answer.broker_epoch)))
+}
+
+async fn heartbeat(channel: &Channel, event: &BrokerHeartbeat) -> Result<Reply, Error> {
+    let request = BrokerHeartbeatRequest {
+        broker_id: event.broker_id,
+        broker_epoch: event.broker_epoch,
+        current_metadata_offset: event.current_metadata_offset,
+        want_fence: event.want_fence,
+        want_shut_down: event.want_shut_down,
+        offline_log_dirs: event.offline_log_dirs.clone(),
+        cordoned_log_dirs: event.cordoned_log_dirs.clone(),
+        ..Default::default()
+    };
+    let answer: BrokerHeartbeatResponse = channel.call(ApiKey::BrokerHeartbeat, &request).await?;
+    Ok(Reply::BrokerHeartbeat(checked(answer.error_code).map(|()| BrokerStatus {
+        is_caught_up: answer.is_caught_up,
+        is_fenced: answer.is_fenced,
+        should_shut_down: answer.should_shut_down,
+    })))
+}
+
+async fn alter_partition(channel: &Channel, event: &AlterPartition) -> Result<Reply, Error> {
+    use alter_partition_request::{BrokerState, PartitionData, TopicData};
+    let partition = |change: &IsrChange| PartitionData {
+        partition_index: change.partition,
+        leader_epoch: change.leader_epoch,
+        new_isr_with_epochs: change
+            .isr
+            .iter()
+            .map(|member| BrokerState {
+                broker_id: member.broker_id,
+                broker_epoch: member.broker_epoch,
+                ..Default::default()
+            })
+            .collect(),
+        leader_recovery_state: change.leader_recovery_state,
+        partition_epoch: change.partition_epoch,
+        ..Default::default()
+    };
+    let mut topics: BTreeMap<Uuid, TopicData> = BTreeMap::new();
+    for change in &event.partitions {
+        let topic = topics.entry(change.topic_id).or_default();
+        topic.topic_id = change.topic_id;
+        topic.partitions.push(partition(change));
+    }
+    let request = AlterPartitionRequest {
+        broker_id: event.broker_id,
+        broker_epoch: event.broker_epoch,
+        topics: topics.into_values().collect(),
+        ..Default::default()
+    };
+    let answer: AlterPartitionResponse = channel.call(ApiKey::AlterPartition, &request).await?;
+    let altered = checked(answer.error_code).map(|()| altered_partitions(event, &answer));
+    Ok(Reply::AlterPartition(altered))
+}
+
+/// In the order of the event.
+fn altered_partitions(event: &AlterPartition, answer: &AlterPartitionResponse) -> AlteredPartitions {
+    let one = |p: &alter_partition_response::PartitionData| match code(p.error_code) {
+        ErrorCode::None => Ok(Partition {
+            leader: p.leader_id,
+            leader_epoch: p.leader_epoch,
+            isr: p.isr.clone(),
+            leader_recovery_state: p.leader_recovery_state,
+            partition_epoch: p.partition_epoch,
+            ..Partition::default()
+        }),
+        code => Err(code),
+    };
+    let topics = answer.topics.iter();
+    let by_key: BTreeMap<(Uuid, i32), _> = topics
+        .flat_map(|topic| topic.partitions.iter().map(|p| ((topic.topic_id, p.partition_index), one(p))))
+        .collect();
+    let answered = |change: &IsrChange| {
+        let found = by_key.get(&(change.topic_id, change.partition)).cloned();
+        found.unwrap_or(Err(ErrorCode::UnknownServerError))
+    };
+    event.partitions.iter().map(answered).collect()
+}
+
+async fn assign_replicas(channel: &Channel, event: &AssignReplicas) -> Result<Reply, Error> {
+    use assign_replicas_to_dirs_request::{DirectoryData, PartitionData, TopicData};
+    let mut directories: BTreeMap<Uuid, BTreeMap<Uuid, Vec<PartitionData>>> = BTreeMap::new();
+    for assignment in &event.assignments {
+        let topics = directories.entry(assignment.directory).or_default();
+        let partition = PartitionData { partition_index: assignment.partition, ..Default::default() };
+        topics.entry(assignment.topic_id).or_default().push(partition);
+    }
+    let topic = |(topic_id, partitions)| TopicData { topic_id, partitions, ..Default::default() };
+    let directory = |(id, topics): (Uuid, BTreeMap<Uuid, Vec<PartitionData>>)| DirectoryData {
+        id,
+        topics: topics.into_iter().map(topic).collect(),
+        ..Default::default()
+    };
+    let request = AssignReplicasToDirsRequest {
+        broker_id: event.broker_id,
+        broker_epoch: event.broker_epoch,
+        directories: directories.into_iter().map(directory).collect(),
+        ..Default::default()
+    };
+    let answer: AssignReplicasToDirsResponse = channel.call(ApiKey::AssignReplicasToDirs, &request).await?;
+    let mut by_key = BTreeMap::new();
+    for directory in &answer.directories {
+        for topic in &directory.topics {
+            let codes = topic.partitions.iter().map(|p| ((topic.topic_id, p.partition_index), code(p.error_code)));
+            by_key.extend(codes);
+        }
+    }
+    let of = |topic_id, partition| by_key.get(&(topic_id, partition)).copied().unwrap_or(ErrorCode::UnknownServerError);
+    let codes = || event.assignments.iter().map(|a| of(a.topic_id, a.partition)).collect();
+    Ok(Reply::AssignReplicas(checked(answer.error_code).map(|()| codes())))
+}
+
+async fn allocate_producer_ids(channel: &Channel, event: &AllocateProducerIds) -> Result<Reply, Error> {
+    let request = AllocateProducerIdsRequest {
+        broker_id: event.broker_id,
+        broker_epoch: event.broker_epoch,
+        ..Default::default()
+    };
+    let answer: AllocateProducerIdsResponse = channel.call(ApiKey::AllocateProducerIds, &request).await?;
+    let block = ProducerIdBlock { first_producer_id: answer.producer_id_start, size: answer.producer_id_len };
+    Ok(Reply::AllocateProducerIds(checked(answer.error_code).map(|()| block)))
+}
+
+async fn create_topics(channel: &Channel, event: &CreateTopics) -> Result<Reply, Error> {
+    use create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+    let topic = |topic: &ottla_metadata::controller::CreatableTopic| CreatableTopic {
+        name: topic.name.clone(),
+        num_partitions: topic.num_partitions,
+        replication_factor: topic.replication_factor,
+        assignments: topic
+            .assignments
+            .iter()
+            .map(|a| CreatableReplicaAssignment {
+                partition_index: a.partition_index,
+                broker_ids: a.broker_ids.clone(),
+                ..Default::default()
+            })
+            .collect(),
+        configs: topic
+            .configs
+            .iter()
+            .map(|(name, value)| CreatableTopicConfig {
+                name: name.clone(),
+                value: value.clone(),
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: event.topics.iter().map(topic).collect(),
+        timeout_ms: CREATE_TIMEOUT_MS,
+        validate_only: event.validate_only,
+        ..Default::default()
+    };
+    let answer: CreateTopicsResponse = channel.call(ApiKey::CreateTopics, &request).await?;
+    let result = |topic: &create_topics_response::CreatableTopicResult| TopicResult {
+        name: topic.name.clone(),
+        result: with_message(topic.error_code, topic.error_message.as_ref()).map(|()| CreatedTopic {
+            topic_id: topic.topic_id,
+            num_partitions: topic.num_partitions,
+            replication_factor: topic.replication_factor,
+        }),
+    };
+    let results: Vec<_> = answer.topics.iter().map(result).collect();
+    Ok(Reply::CreateTopics(whole(results, |topic| &topic.result)))
+}
+
+/// A controller that is not active says so of each item.
+fn whole<T, R>(items: Vec<T>, result: impl Fn(&T) -> &Result<R, ApiError>) -> Result<Vec<T>, ApiError> {
+    let refused = items.iter().find_map(|item| result(item).as_ref().err().filter(|error| error.code == ANOTHER));
+    match refused {
+        Some(error) => Err(error.clone()),
+        None => Ok(items),
+    }
+}
+
+async fn incremental_alter_configs(channel: &Channel, event: &IncrementalAlterConfigs) -> Result<Reply, Error> {
+    use incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let config = |change: &ConfigChange| AlterableConfig {
+        name: change.name.clone(),
+        config_operation: change.operation,
+        value: change.value.clone(),
+        ..Default::default()
+    };
+    let resource = |resource: &AlterableResource<ConfigChange>| AlterConfigsResource {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        configs: resource.configs.iter().map(config).collect(),
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest {
+        resources: event.resources.iter().map(resource).collect(),
+        validate_only: event.validate_only,
+        ..Default::default()
+    };
+    let answer: IncrementalAlterConfigsResponse = channel.call(ApiKey::IncrementalAlterConfigs, &request).await?;
+    let altered = answer.responses.iter().map(|r| AlteredResource {
+        resource_type: r.resource_type,
+        resource_name: r.resource_name.clone(),
+        result: with_message(r.error_code, r.error_message.as_ref()),
+    });
+    let altered = in_order(event.resources.iter().map(|r| (r.resource_type, &r.resource_name)), altered.collect());
+    Ok(Reply::IncrementalAlterConfigs(whole(altered, |resource| &resource.result)))
+}
+
+async fn alter_configs(channel: &Channel, event: &AlterConfigs) -> Result<Reply, Error> {
+    use alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let config = |(name, value): &(Str, Option<Str>)| AlterableConfig {
+        name: name.clone(),
+        value: value.clone(),
+        ..Default::default()
+    };
+    let resource = |resource: &AlterableResource<(Str, Option<Str>)>| AlterConfigsResource {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        configs: resource.configs.iter().map(config).collect(),
+        ..Default::default()
+    };
+    let request = AlterConfigsRequest {
+        resources: event.resources.iter().map(resource).collect(),
+        validate_only: event.validate_only,
+        ..Default::default()
+    };
+    let answer: AlterConfigsResponse = channel.call(ApiKey::AlterConfigs, &request).await?;
+    let altered = answer.responses.iter().map(|r| AlteredResource {
+        resource_type: r.resource_type,
+        resource_name: r.resource_name.clone(),
+        result: with_message(r.error_code, r.error_message.as_ref()),
+    });
+    let altered = in_order(event.resources.iter().map(|r| (r.resource_type, &r.resource_name)), altered.collect());
+    Ok(Reply::AlterConfigs(whole(altered, |resource| &resource.result)))
+}
+
+/// Kafka's controller answers in an order of its own.
+fn in_order<'a>(asked: impl Iterator<Item = (i8, &'a Str)>, mut altered: Vec<AlteredResource>) -> Vec<AlteredResource> {
+    let mut take = |(resource_type, name): (i8, &Str)| {
+        let at = altered.iter().position(|r| r.resource_type == resource_type && r.resource_name == *name);
+        at.map(|at| altered.swap_remove(at)).unwrap_or_else(|| AlteredResource {
+            resource_type,
+            resource_name: name.clone(),
+            result: Err(ApiError::bare(ErrorCode::UnknownServerError)),
+        })
+    };
+    asked.map(&mut take).collect()
+}

@@ -1,0 +1,392 @@
+//! One fetcher: what it follows of a broker, round by round.
+
+use super::{Change, Inbox, requests};
+use crate::{
+    broker::Broker,
+    client::{Address, Client, Error},
+    controllers::client_id,
+    partition::{LeaderOffsets, MirrorError, Partition},
+    replica::Replica,
+};
+use ottla_protocol::{
+    ApiKey, ErrorCode, Records,
+    batch::CheckedBatches,
+    messages::{FetchResponse, fetch_response::PartitionData},
+};
+use ottla_replication::follower::{FetchAt, Mend};
+use ottla_storage::journal::PartitionKey;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, info, warn};
+
+/// How long to pause when the leader cannot be reached.
+const RECONNECT: Duration = Duration::from_millis(100);
+/// A fetch that waits is given up for the sake of new partitions so often at most.
+const INTERRUPT_EVERY: Duration = Duration::from_secs(1);
+
+/// A partition that is fetched.
+pub(super) struct Followed {
+    pub(super) partition: Arc<Partition>,
+    /// The leader and the epoch in which it leads.
+    followed: (i32, i32),
+    /// Where it was fetched last.
+    at: FetchAt,
+    /// Whether the session at the leader has it.
+    in_session: bool,
+    /// Not before then.
+    retry_at: Option<Instant>,
+}
+
+/// The fetch session at the leader (KIP-227).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Session {
+    pub(super) id: i32,
+    pub(super) epoch: i32,
+}
+
+pub(super) struct Fetcher {
+    broker: Arc<Broker>,
+    leader: i32,
+    inbox: Arc<Inbox>,
+    followed: HashMap<PartitionKey, Followed>,
+    client: Option<(Address, Client)>,
+    session: Session,
+    /// Those that the leader is to be told of anew.
+    changed: Vec<PartitionKey>,
+    /// Those that the leader is to forget.
+    forgotten: Vec<PartitionKey>,
+    interrupted: Instant,
+}
+
+/// What came of waiting for an answer.
+enum Heard {
+    Answer(Box<FetchResponse>),
+    /// There are new partitions, or the broker stops.
+    Interrupted,
+}
+
+impl Fetcher {
+    pub(super) fn new(broker: Arc<Broker>, leader: i32, inbox: Arc<Inbox>) -> Self {
+        Self {
+            broker,
+            leader,
+            inbox,
+            followed: HashMap::new(),
+            client: None,
+            session: Session::default(),
+            changed: Vec::new(),
+            forgotten: Vec::new(),
+            interrupted: Instant::now(),
+        }
+    }
+
+    /// Fetches until the broker stops.
+    pub(super) async fn run(mut self) {
+        while !self.broker.stopping.is_cancelled() {
+            self.take_changes();
+            self.take_retries();
+            if !self.followed.values().any(|followed| followed.retry_at.is_none()) {
+                self.rest().await;
+                continue;
+            }
+            if let Err(error) = self.round().await {
+                debug!(leader = self.leader, %error, "cannot fetch");
+                self.disconnect();
+                self.pause(RECONNECT).await;
+            }
+        }
+    }
+
+    fn take_changes(&mut self) {
+        for change in self.inbox.take() {
+            match change {
+                Change::Leave(key) => self.leave(key),
+                Change::Follow(replica) => self.follow(&replica),
+            }
+        }
+    }
+
+    fn leave(&mut self, key: PartitionKey) {
+        if self.followed.remove(&key).is_some_and(|followed| followed.in_session) {
+            self.forgotten.push(key);
+        }
+    }
+
+    fn follow(&mut self, replica: &Arc<Replica>) {
+        let key = replica.key();
+        self.leave(key);
+        // Why one cannot be opened was logged.
+        let Ok(partition) = replica.open() else { return };
+        let Some(followed) = partition.followed().filter(|(leader, _)| *leader == self.leader) else { return };
+        let Ok(at) = partition.fetch_at(followed) else { return };
+        debug!(%partition, leader = followed.0, epoch = followed.1, offset = at.offset, "follows");
+        self.followed.insert(key, Followed { partition, followed, at, in_session: false, retry_at: None });
+        self.changed.push(key);
+    }
+
+    fn take_retries(&mut self) {
+        let now = Instant::now();
+        for (key, followed) in &mut self.followed {
+            if followed.retry_at.is_some_and(|at| at <= now) {
+                followed.retry_at = None;
+                self.changed.push(*key);
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    async fn rest(&mut self) {
+        self.disconnect();
+        let until = self.followed.values().filter_map(|followed| followed.retry_at).min();
+        let wait = until.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
+        self.pause(wait).await;
+    }
+
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            biased;
+            () = self.broker.stopping.cancelled() => {}
+            () = self.inbox.added.notified() => {}
+            () = sleep(wait) => {}
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.client = None;
+        self.forget_session();
+    }
+
+    /// All is to be told anew; the old session is named, so that the leader can drop it.
+    fn forget_session(&mut self) {
+        self.session.epoch = 0;
+        self.forgotten.clear();
+        self.changed.clear();
+        for (key, followed) in &mut self.followed {
+            followed.in_session = false;
+            if followed.retry_at.is_none() {
+                self.changed.push(*key);
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), Error> {
+        self.connect().await?;
+        let settings = self.broker.replica_fetch.clone();
+        let keys = self.take_changed();
+        let wanted = keys.iter().filter_map(|key| self.followed.get(key).map(|followed| (*key, followed.at)));
+        let site = (self.broker.node_id, self.broker.epoch());
+        let request = requests::fetch(site, &settings, self.session, wanted, &std::mem::take(&mut self.forgotten));
+        for key in &keys {
+            if let Some(followed) = self.followed.get_mut(key) {
+                followed.in_session = true;
+            }
+        }
+        match self.ask(&request, settings.timeout).await? {
+            Heard::Answer(answer) => self.take_answer(*answer).await,
+            Heard::Interrupted => {
+                self.interrupted = Instant::now();
+                self.disconnect();
+                Ok(())
+            }
+        }
+    }
+
+    /// Each once, and none that rests.
+    fn take_changed(&mut self) -> Vec<PartitionKey> {
+        let mut keys = std::mem::take(&mut self.changed);
+        keys.sort_unstable();
+        keys.dedup();
+        keys.retain(|key| self.followed.get(key).is_some_and(|followed| followed.retry_at.is_none()));
+        keys
+    }
+
+    async fn connect(&mut self) -> Result<(), Error> {
+        let image = self.broker.image();
+        let listener = self.broker.config().inter_broker_listener_name().as_str().to_owned();
+        let broker = image.cluster().broker(self.leader);
+        let endpoint = broker.and_then(|broker| broker.listener(&listener)).ok_or(Error::Closed)?;
+        let address = Address { host: endpoint.host.clone(), port: endpoint.port };
+        if self.client.as_ref().is_some_and(|(known, _)| *known == address) {
+            return Ok(());
+        }
+        self.disconnect();
+        let id = client_id(self.broker.node_id, "fetcher");
+        let connected = timeout(self.broker.replica_fetch.timeout, Client::connect(&address, id)).await;
+        self.client = Some((address, connected.map_err(|_elapsed| Error::TimedOut)??));
+        Ok(())
+    }
+
+    async fn ask(
+        &mut self,
+        request: &ottla_protocol::messages::FetchRequest,
+        patience: Duration,
+    ) -> Result<Heard, Error> {
+        let Some((_, client)) = self.client.as_mut() else { return Err(Error::Closed) };
+        let version = client.version(ApiKey::Fetch)?.min(requests::FETCH_VERSION);
+        let may_interrupt = self.interrupted.elapsed() >= INTERRUPT_EVERY;
+        let answer = client.call_at(ApiKey::Fetch, version, request);
+        tokio::select! {
+            biased;
+            () = self.broker.stopping.cancelled() => Ok(Heard::Interrupted),
+            answer = timeout(patience, answer) => {
+                Ok(Heard::Answer(Box::new(answer.map_err(|_elapsed| Error::TimedOut)??)))
+            }
+            () = self.inbox.added.notified(), if may_interrupt => Ok(Heard::Interrupted),
+        }
+    }
+
+    async fn take_answer(&mut self, answer: FetchResponse) -> Result<(), Error> {
+        match ErrorCode::from_code(answer.error_code) {
+            Some(ErrorCode::None) => {}
+            Some(
+                ErrorCode::FetchSessionIdNotFound
+                | ErrorCode::InvalidFetchSessionEpoch
+                | ErrorCode::FetchSessionTopicIdError
+                | ErrorCode::InconsistentTopicId,
+            ) => {
+                self.forget_session();
+                self.session = Session::default();
+                return Ok(());
+            }
+            code => {
+                debug!(leader = self.leader, ?code, "a fetch is refused");
+                return Err(Error::Closed);
+            }
+        }
+        self.session = requests::next_session(answer.session_id, self.session);
+        let mut appended = Vec::new();
+        for topic in answer.responses {
+            for partition in topic.partitions {
+                let key = PartitionKey { topic_id: topic.topic_id, partition: partition.partition_index };
+                appended.extend(self.take_partition(key, partition).await);
+            }
+        }
+        // What is fetched next says that all before is durable here.
+        for partition in &appended {
+            // A disk that failed is found by the next append.
+            let _ = partition.all_durable().wait().await;
+        }
+        if self.session.id == 0 {
+            self.changed = self.followed.keys().copied().collect();
+        }
+        Ok(())
+    }
+
+    /// Answers the partition if something was appended to it.
+    async fn take_partition(&mut self, key: PartitionKey, data: PartitionData) -> Option<Arc<Partition>> {
+        // It may have been left meanwhile.
+        let known = self.followed.get(&key)?;
+        let (partition, followed, at) = (known.partition.clone(), known.followed, known.at.offset);
+        let mended = match ErrorCode::from_code(data.error_code) {
+            Some(ErrorCode::None) if data.diverging_epoch.end_offset < 0 => {
+                let appended = append(&partition, followed, at, &data);
+                let grown = matches!(appended, Ok(true));
+                self.go_on(key, appended.map(drop));
+                return grown.then_some(partition);
+            }
+            Some(ErrorCode::None) => {
+                let diverging = (data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
+                self.mend(&partition, followed, partition.mend_diverged(followed, diverging)).await
+            }
+            Some(ErrorCode::OffsetOutOfRange) => match self.leader_range(&partition, followed.1).await {
+                Ok((start, end)) => {
+                    self.mend(&partition, followed, partition.mend_out_of_range(followed, start, end)).await
+                }
+                Err(error) => {
+                    debug!(%partition, %error, "cannot learn what the leader has");
+                    self.retry(key);
+                    return None;
+                }
+            },
+            code => {
+                // The metadata of one of the two is behind, mostly.
+                debug!(%partition, leader = self.leader, ?code, "cannot follow now");
+                self.retry(key);
+                return None;
+            }
+        };
+        self.go_on(key, mended);
+        None
+    }
+
+    /// Fetches from where the log ends now.
+    fn go_on(&mut self, key: PartitionKey, done: Result<(), MirrorError>) {
+        let Some(known) = self.followed.get_mut(&key) else { return };
+        let at = done.and_then(|()| known.partition.fetch_at(known.followed));
+        match at {
+            Ok(at) if at == known.at => {}
+            Ok(at) => {
+                known.at = at;
+                self.changed.push(key);
+            }
+            // The metadata says whom to follow next.
+            Err(MirrorError::NotFollowed | MirrorError::Gone(_)) => self.leave(key),
+            Err(error) => {
+                warn!(partition = %known.partition, leader = self.leader, %error, "cannot follow");
+                self.retry(key);
+            }
+        }
+    }
+
+    /// Leaves a partition alone for `replica.fetch.backoff.ms`.
+    fn retry(&mut self, key: PartitionKey) {
+        let Some(known) = self.followed.get_mut(&key) else { return };
+        known.retry_at = Some(Instant::now() + self.broker.replica_fetch.backoff);
+        if std::mem::take(&mut known.in_session) {
+            self.forgotten.push(key);
+        }
+        // Its log may not be as it was.
+        match known.partition.fetch_at(known.followed) {
+            Ok(at) => known.at = at,
+            Err(_) => self.leave(key),
+        }
+    }
+
+    async fn mend(
+        &self,
+        partition: &Arc<Partition>,
+        followed: (i32, i32),
+        mend: Result<Mend, MirrorError>,
+    ) -> Result<(), MirrorError> {
+        let mend = mend?;
+        let (offset, end) = match mend {
+            Mend::Nothing => return Ok(()),
+            Mend::TruncateTo(offset) | Mend::StartAt(offset) => (offset, partition.log_end_offset()),
+        };
+        if offset != end {
+            info!(%partition, leader = self.leader, epoch = followed.1, from = end, to = offset, "cuts its log as the leader has another");
+        }
+        partition.all_durable().wait().await.map_err(|_| MirrorError::Offline)?;
+        if partition.is_flushed_above(offset)
+            && let Err(error) = self.broker.replicas.lower_recovery_point(partition, offset)
+        {
+            warn!(%partition, %error, "cannot write a checkpoint");
+            return Err(MirrorError::Offline);
+        }
+        partition.mend(followed, mend)
+    }
+
+    /// Where the leader's log starts and ends.
+    async fn leader_range(&mut self, partition: &Partition, leader_epoch: i32) -> Result<(i64, i64), Error> {
+        let patience = self.broker.replica_fetch.timeout;
+        let node_id = self.broker.node_id;
+        let Some((_, client)) = self.client.as_mut() else { return Err(Error::Closed) };
+        let topic = (partition.topic.clone(), partition.index);
+        let asked = timeout(patience, requests::leader_range(client, node_id, &topic, leader_epoch)).await;
+        asked.map_err(|_elapsed| Error::TimedOut)?
+    }
+}
+
+fn append(partition: &Partition, followed: (i32, i32), at: i64, data: &PartitionData) -> Result<bool, MirrorError> {
+    let bytes = data.records.as_ref().and_then(Records::bytes).filter(|bytes| !bytes.is_empty());
+    let batches = match bytes {
+        // A batch that is cut off comes whole next time.
+        Some(bytes) => {
+            let (batches, _cut) = CheckedBatches::parse_whole(bytes.clone())?;
+            Some(batches).filter(|batches| batches.count() > 0)
+        }
+        None => None,
+    };
+    let leader = LeaderOffsets { high_watermark: data.high_watermark, log_start_offset: data.log_start_offset };
+    partition.mirror(followed, at, batches, leader)
+}

@@ -1,0 +1,161 @@
+//! What a follower does to its log: it appends what its leader has, and cuts off what its leader has not.
+
+use super::{Durable, Gone, Partition, Until, append_failed};
+use crate::clock::wall_ms;
+use ottla_protocol::batch::CheckedBatches;
+use ottla_replication::follower::{self, FetchAt, LogView, Mend};
+use ottla_storage::{Log, OpenError};
+use std::sync::{Arc, atomic::Ordering};
+
+/// Why a follower's log was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MirrorError {
+    /// The leader is another one now, or leads in another epoch: what it sent is of no use.
+    #[error("another leader is followed now")]
+    NotFollowed,
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    #[error("the log dir is offline")]
+    Offline,
+    #[error("the leader sent what is no batch: {0}")]
+    Malformed(#[from] ottla_protocol::batch::Error),
+    #[error(transparent)]
+    Append(#[from] super::AppendError),
+    #[error(transparent)]
+    Log(#[from] OpenError),
+}
+
+/// A log as the rules of following see it.
+struct View<'a>(&'a Log);
+
+impl LogView for View<'_> {
+    fn log_start_offset(&self) -> i64 {
+        self.0.log_start_offset()
+    }
+
+    fn log_end_offset(&self) -> i64 {
+        self.0.log_end_offset()
+    }
+
+    fn last_epoch(&self) -> Option<i32> {
+        self.0.latest_epoch()
+    }
+
+    fn end_offset_for_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        self.0.end_offset_for_epoch(epoch).map(|end| (end.epoch, end.end_offset))
+    }
+}
+
+/// Whom a follower follows, and in which epoch.
+pub(crate) type Followed = (i32, i32);
+
+/// What a leader sent of a partition, besides records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeaderOffsets {
+    pub(crate) high_watermark: i64,
+    pub(crate) log_start_offset: i64,
+}
+
+impl Partition {
+    /// Where to fetch next.
+    pub(crate) fn fetch_at(&self, followed: Followed) -> Result<FetchAt, MirrorError> {
+        self.with_log(|log| {
+            self.check_followed(followed)?;
+            Ok(follower::fetch_at(followed.1, &View(log)))
+        })?
+    }
+
+    /// The log is held, so that does not change meanwhile.
+    fn check_followed(&self, followed: Followed) -> Result<(), MirrorError> {
+        match self.followed() == Some(followed) {
+            true => Ok(()),
+            false => Err(MirrorError::NotFollowed),
+        }
+    }
+
+    /// Appends what the leader sent for a fetch at an offset, and takes in how far it says that all is committed. Answers
+    /// whether anything was appended.
+    pub(crate) fn mirror(
+        &self,
+        followed: Followed,
+        at: i64,
+        batches: Option<CheckedBatches>,
+        leader: LeaderOffsets,
+    ) -> Result<bool, MirrorError> {
+        let dir = self.dir();
+        if dir.is_offline() {
+            return Err(MirrorError::Offline);
+        }
+        let (appended, grown) = self.with_log(|log| {
+            self.check_followed(followed)?;
+            if log.log_end_offset() != at {
+                return Err(MirrorError::NotFollowed);
+            }
+            let appended = match batches {
+                Some(batches) => {
+                    let appended = log.append_as_follower(batches, followed.1, wall_ms());
+                    let appended = appended.map_err(|error| append_failed(&dir, error))?.is_some();
+                    self.appended(log, dir.commits().is_none());
+                    appended
+                }
+                None => false,
+            };
+            let before = log.high_watermark();
+            let high_watermark = log.set_high_watermark(leader.high_watermark.min(log.log_end_offset()).max(before));
+            let start = leader.log_start_offset.min(high_watermark);
+            if start > log.log_start_offset()
+                && let Err(error) = log.advance_log_start_offset(start)
+            {
+                dir.fail(&error);
+                return Err(MirrorError::Offline);
+            }
+            Ok((appended, high_watermark > before))
+        })??;
+        if grown {
+            self.waiters.wake();
+        }
+        Ok(appended)
+    }
+
+    /// What to do to the log before the next fetch, if the leader's history parts from its own.
+    pub(crate) fn mend_diverged(&self, followed: Followed, leader_end: (i32, i64)) -> Result<Mend, MirrorError> {
+        self.with_log(|log| {
+            self.check_followed(followed)?;
+            Ok(follower::diverged(leader_end, &View(log)))
+        })?
+    }
+
+    /// The same if the leader has nothing where it was asked.
+    pub(crate) fn mend_out_of_range(&self, followed: Followed, start: i64, end: i64) -> Result<Mend, MirrorError> {
+        self.with_log(|log| {
+            self.check_followed(followed)?;
+            Ok(follower::out_of_range(start, end, &View(log)))
+        })?
+    }
+
+    /// Stands for all that is in the log being durable.
+    pub(crate) fn all_durable(self: &Arc<Self>) -> Durable {
+        self.durable(self.log_end_offset(), Until::Synced)
+    }
+
+    /// Whether a cut at an offset takes away what a checkpoint says is flushed.
+    pub(crate) fn is_flushed_above(&self, offset: i64) -> bool {
+        self.with_log(|log| log.recovery_point() > offset).unwrap_or(false)
+    }
+
+    /// Does it. All that is in the log must be durable: what becomes so later would be taken for what comes in its place.
+    pub(crate) fn mend(&self, followed: Followed, mend: Mend) -> Result<(), MirrorError> {
+        let dir = self.dir();
+        self.with_log(|log| {
+            self.check_followed(followed)?;
+            let mended = match mend {
+                Mend::TruncateTo(offset) => log.truncate_to(offset, wall_ms()).map(drop),
+                Mend::StartAt(offset) => log.truncate_fully_and_start_at(offset, None, wall_ms()),
+                Mend::Nothing => Ok(()),
+            };
+            self.synced.store(log.log_end_offset(), Ordering::Release);
+            // The log takes nothing more then.
+            Ok(mended.inspect_err(|error| dir.fail(error))?)
+        })?
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the quorum: one node, a cluster under faults, changes of members, hostile messages.
+
+mod cluster;
+mod faults;
+mod hostile;
+mod membership;
+mod network;
+mod single;
