@@ -16,8 +16,8 @@ SETTINGS = {"broker_session_timeout_ms": 4_000, "broker_heartbeat_interval_ms": 
 class Cluster:
     """Node 1 is Ottla, broker and controller; the others are Kafka's brokers."""
 
-    def __init__(self, folder, kafkas, **overrides):
-        self.controller = nodes.Combined(folder / "node-1", **{**SETTINGS, **overrides})
+    def __init__(self, folder, kafkas, static_voters=False, **overrides):
+        self.controller = nodes.Combined(folder / "node-1", static_voters, **{**SETTINGS, **overrides})
         self.controller.format()
         self.folder = folder
         self.kafkas = {}

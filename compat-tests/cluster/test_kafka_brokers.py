@@ -172,6 +172,20 @@ def test_the_controller_comes_back(cluster, name, how):
     assert sorted(cluster.tools(3).consume(topic, len(_LINES))) == sorted(_LINES)
 
 
+def test_voters_that_are_listed_in_the_config(make_cluster):
+    """controller.quorum.voters, as clusters of old have it: brokers join, serve, and are shown as observers."""
+    cluster = make_cluster([2], static_voters=True)
+    assert cluster.endpoints(2) == {1: "unfenced", 2: "unfenced"}
+    topic = cluster.create("listed", "2")
+    cluster.tools(2).produce(topic, _LINES)
+    assert cluster.tools(2).consume(topic, len(_LINES)) == _LINES
+    rows = table(cluster.quorum("--replication").out)
+    assert [(row["NodeId"], row["Status"]) for row in rows] == [("1", "Leader"), ("2", "Observer")]
+    began = time.monotonic()
+    cluster[2].stop()
+    assert time.monotonic() - began < 20
+
+
 def test_a_broker_is_unregistered(make_cluster):
     """kafka-cluster unregister takes a stopped broker out; one that runs under its id registers anew."""
     cluster = make_cluster([2])

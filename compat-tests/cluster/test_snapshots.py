@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 from conftest import eventually
@@ -145,3 +146,13 @@ def test_storage_tool_finds_the_folder_in_order(cluster):
     """kafka-storage has nothing to say of a folder with snapshots in it."""
     done = run_tool("kafka-storage", "info", "-c", cluster.controller.config_file, code=None)
     assert "Found problem" not in done.text, done
+
+
+def test_time_alone_makes_a_snapshot_due(make_cluster):
+    """With metadata.log.max.snapshot.interval.ms: once something changed, and not again while nothing does."""
+    alone = make_cluster([], metadata_log_max_snapshot_interval_ms=700)
+    alone.tools(1).create("changed")
+    eventually(lambda: decoded(snapshots(alone[1])[-1]).count('"changed"') if snapshots(alone[1]) else 0, "no snapshot")
+    count = len(snapshots(alone[1]))
+    time.sleep(2)
+    assert len(snapshots(alone[1])) == count

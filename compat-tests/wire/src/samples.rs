@@ -1,7 +1,7 @@
 //! Frames of honest requests at every version, as seeds for mutations.
 
 use ottla_protocol::{
-    ApiKey, Records, Str,
+    ApiKey, Bytes, Records, Str, Uuid,
     any::AnyRequest,
     batch::{Builder, NewRecord},
     compression::{Compression, Level},
@@ -12,9 +12,9 @@ use ottla_protocol::{
 /// One frame a served API and version, length first.
 pub fn frames() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
-    for api in ApiKey::ALL.iter().copied().filter(|api| api.is_on_broker()) {
+    for api in ApiKey::ALL.iter().copied().filter(|api| api.is_on_broker() || api.is_on_controller()) {
         for version in api.versions() {
-            for body in [AnyRequest::default_of(api), filled(api)] {
+            for body in [AnyRequest::default_of(api), filled(api), of_a_node(api)] {
                 if let Some(frame) = frame(&body, version) {
                     frames.push(frame);
                 }
@@ -52,6 +52,65 @@ fn records(compression: Compression) -> Records {
         builder.push(NewRecord { timestamp: 1, key: Some(&[n]), value: Some(&[n; 40]), ..NewRecord::default() });
     }
     Records::Bytes(builder.build_bytes().unwrap_or_default())
+}
+
+/// What other nodes ask of a controller.
+fn of_a_node(api: ApiKey) -> AnyRequest {
+    let name = || Str::from_static("__cluster_metadata");
+    match api {
+        ApiKey::Envelope => {
+            let inner = frame(&filled(ApiKey::CreateTopics), *ApiKey::CreateTopics.versions().end());
+            AnyRequest::Envelope(m::EnvelopeRequest {
+                request_data: Bytes::from(inner.unwrap_or_default()).split_off(4),
+                request_principal: Some(Bytes::from_static(b"\0\0\x05User\x0aANONYMOUS\0\0")),
+                client_host_address: Bytes::from_static(&[127, 0, 0, 1]),
+                ..Default::default()
+            })
+        }
+        ApiKey::Fetch => AnyRequest::Fetch(m::FetchRequest {
+            max_bytes: 1000,
+            topics: vec![m::fetch_request::FetchTopic {
+                topic_id: Uuid::ONE,
+                partitions: vec![m::fetch_request::FetchPartition {
+                    current_leader_epoch: 1,
+                    last_fetched_epoch: 1,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ApiKey::FetchSnapshot => {
+            let partition =
+                m::fetch_snapshot_request::PartitionSnapshot { current_leader_epoch: 1, ..Default::default() };
+            let topic = m::fetch_snapshot_request::TopicSnapshot {
+                name: name(),
+                partitions: vec![partition],
+                ..Default::default()
+            };
+            AnyRequest::FetchSnapshot(m::FetchSnapshotRequest { topics: vec![topic], ..Default::default() })
+        }
+        ApiKey::BrokerRegistration => AnyRequest::BrokerRegistration(m::BrokerRegistrationRequest {
+            broker_id: 9,
+            listeners: vec![Default::default()],
+            features: vec![Default::default()],
+            log_dirs: vec![Uuid::from_bytes([9; 16])],
+            ..Default::default()
+        }),
+        ApiKey::AlterPartition => {
+            let partition = m::alter_partition_request::PartitionData { new_isr: vec![1], ..Default::default() };
+            let topic = m::alter_partition_request::TopicData { partitions: vec![partition], ..Default::default() };
+            AnyRequest::AlterPartition(m::AlterPartitionRequest { topics: vec![topic], ..Default::default() })
+        }
+        ApiKey::AssignReplicasToDirs => {
+            use m::assign_replicas_to_dirs_request::{DirectoryData, TopicData};
+            let topic = TopicData { partitions: vec![Default::default()], ..Default::default() };
+            let directory = DirectoryData { topics: vec![topic], ..Default::default() };
+            let directories = vec![directory];
+            AnyRequest::AssignReplicasToDirs(m::AssignReplicasToDirsRequest { directories, ..Default::default() })
+        }
+        api => AnyRequest::default_of(api),
+    }
 }
 
 /// The same with something in the arrays of the requests that matter most.

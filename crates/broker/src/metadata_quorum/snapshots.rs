@@ -13,6 +13,9 @@ use std::{
     sync::Arc,
 };
 
+/// What is read of a file that cannot be sent as it is.
+const MOST_IN_MEMORY: usize = 1 << 20;
+
 /// A snapshot stands for all records before its end offset, the last of which is of its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SnapshotId {
@@ -82,7 +85,7 @@ impl Snapshots {
         self.found.lock().get(&id).copied()
     }
 
-    /// Bytes of a snapshot's file, to be sent.
+    /// Bytes of a snapshot's file, to be sent; fewer than asked for where they must be read into memory.
     pub(crate) fn slice(&self, id: SnapshotId, position: u64, len: usize) -> io::Result<Slice> {
         let path = self.path(id);
         match self.fs.open(&path, Open::Existing) {
@@ -90,7 +93,7 @@ impl Snapshots {
             // Apache Kafka takes the right to write away from its snapshots, and the seam opens files for both.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 use std::os::unix::fs::FileExt as _;
-                let mut bytes = vec![0; len];
+                let mut bytes = vec![0; len.min(MOST_IN_MEMORY)];
                 std::fs::File::open(&path)?.read_exact_at(&mut bytes, position)?;
                 Ok(Slice::Memory(bytes.into()))
             }

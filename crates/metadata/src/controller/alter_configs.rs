@@ -242,7 +242,8 @@ fn check_node(c: &Context<'_>, node_id: Option<i32>, name: &Str) -> Result<(), A
 }
 
 fn check_registered(c: &Context<'_>, name: &Str) -> Result<(), ApiError> {
-    let id: i32 = name.parse().map_err(|_| ApiError::invalid_request(format!("Invalid broker name {name}")))?;
+    let unreadable = |_| ApiError::invalid_request("Unable to parse broker name as a base 10 number.");
+    let id: i32 = name.parse().map_err(unreadable)?;
     let known = c.cluster().broker(id).is_some()
         || c.cluster().controllers().contains_key(&id)
         || c.settings.controller_ids.contains(&id);

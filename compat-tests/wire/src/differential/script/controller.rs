@@ -4,7 +4,7 @@ mod brokers;
 mod envelope;
 mod raft;
 
-use super::cluster;
+use super::{acls, cluster, configs, features, partitions, topics};
 use crate::differential::run::Run;
 use anyhow::{Context, bail};
 use ottla_protocol::{
@@ -31,8 +31,15 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     not_served(run)?;
     describe_cluster(run)?;
     raft::play(run, &known)?;
+    features::play(run)?;
+    acls::play(run)?;
+    topics::play(run)?;
+    partitions::play(run)?;
+    configs::play(run)?;
+    alter(run)?;
     brokers::play(run, &known)?;
-    envelope::play(run)
+    envelope::play(run)?;
+    topics::delete(run)
 }
 
 impl Known {
@@ -76,6 +83,40 @@ fn not_served(run: &mut Run) -> anyhow::Result<()> {
     {
         let version = *api.stable_versions().end();
         run.one(&format!("not-served-{api}"), version, &AnyRequest::default_of(api))?;
+    }
+    Ok(())
+}
+
+/// Configs of nodes, which a controller takes of any that there is.
+fn alter(run: &mut Run) -> anyhow::Result<()> {
+    use m::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let cases = [
+        ("alter-broker", 4, "1", "background.threads", "9"),
+        ("alter-unknown-broker", 4, "77", "background.threads", "9"),
+        ("alter-bad-broker", 4, "one", "background.threads", "9"),
+        ("alter-default-broker", 4, "", "background.threads", "8"),
+        ("alter-topic", 2, "d-base", "retention.ms", "90000"),
+        ("alter-topic-badly", 2, "d-base", "retention.ms", "abc"),
+        ("alter-unknown-topic", 2, "d-unknown", "retention.ms", "90000"),
+        ("alter-group", 32, "d-group", "consumer.session.timeout.ms", "46000"),
+        ("alter-logger", 8, "1", "root", "WARN"),
+        ("alter-unknown-type", 99, "1", "background.threads", "9"),
+    ];
+    for (step, resource_type, name, config, value) in cases {
+        let config = AlterableConfig {
+            name: Str::from_static(config),
+            config_operation: 0,
+            value: Some(Str::from_static(value)),
+            ..Default::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type,
+            resource_name: Str::from_static(name),
+            configs: vec![config],
+            ..Default::default()
+        };
+        let request = m::IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        run.each(step, ApiKey::IncrementalAlterConfigs, |_| AnyRequest::IncrementalAlterConfigs(request.clone()))?;
     }
     Ok(())
 }
