@@ -181,6 +181,26 @@ fn each_lie_has_its_answer() {
     assert_eq!(refused, Err(Refused::Guard(GuardError::AnswerBeyondLog(last + 1, last))));
 }
 
+/// Raft panics when a node is elected whose log is not all on disk: a lone voter elects itself within a tick.
+#[test]
+fn what_was_received_is_on_disk_before_an_election() {
+    let voters = vec![Voter { id: 0, directory_id: directory(0, 1) }];
+    let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default() };
+    let store = MemoryStore::new();
+    let mut quorum = Quorum::open(settings(0, directory(0, 1), 1), store.clone(), Some(&founding)).unwrap();
+    while quorum.advance(&mut |_, _| {}).unwrap().committed.is_empty() {}
+    let (last, term) = (quorum.status().last_index, quorum.node.raft.term);
+    // As from the last leader before the other members were removed.
+    let mut append = message(MessageType::MsgAppend, 1, 0, term + 1);
+    (append.index, append.log_term) = (last, term);
+    let data = Bytes::from_static(b"late");
+    append.set_entries(vec![Entry { index: last + 1, term: term + 1, data, ..Entry::default() }].into());
+    quorum.receive(message::encode(&envelope(1, 0), &append).unwrap()).unwrap();
+    (0..40).for_each(|_| quorum.tick());
+    assert!(matches!(quorum.role(), crate::Role::Leader { .. }));
+    assert_eq!(quorum.advance(&mut |_, _| {}).unwrap().committed.len(), 2);
+}
+
 #[test]
 fn a_message_of_another_cluster_or_for_another_node_is_refused() {
     let (mut cluster, follower, leader) = leader();
