@@ -55,6 +55,7 @@ impl Node {
 }
 
 /// The seeds of a test: as many as it says, or as `OTTLA_QUORUM_SEEDS` does for a longer run.
+#[allow(clippy::disallowed_methods)] // A longer run is asked for from outside.
 pub(super) fn seeds(many: u64) -> std::ops::Range<u64> {
     let asked = std::env::var("OTTLA_QUORUM_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
     0..asked.unwrap_or(many)
