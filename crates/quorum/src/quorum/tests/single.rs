@@ -176,3 +176,9 @@ fn a_change_that_does_not_fit_is_refused() {
     assert!(taken[0].members.as_ref().unwrap().get(1).unwrap().learner);
     assert_eq!(quorum.change(Change::Promote(1), &Bytes::new()), Err(ChangeRefused::Behind(1, 3)));
 }
+
+#[test]
+fn a_node_can_be_given_to_its_thread() {
+    fn given<T: Send>() {}
+    given::<Quorum<RocksStore>>();
+}
