@@ -96,13 +96,16 @@ impl<S: Store> Quorum<S> {
         self.node.raft.leader_id == message.from && self.node.raft.term == message.term
     }
 
-    /// While a snapshot is fetched nothing is appended or committed, and the leader is alive all the same.
+    /// While a snapshot is fetched nothing is committed, and the leader is alive all the same. It may find that it has the
+    /// entries after all: then these are taken, and no snapshot is wanted.
     fn receive_installing(&mut self, mut message: Message) -> raft::Result<()> {
-        if message.get_msg_type() == MessageType::MsgAppend {
-            return self.heed(&message);
+        let append = message.get_msg_type() == MessageType::MsgAppend;
+        if append && self.node.raft.raft_log.match_term(message.index, message.log_term) {
+            self.installing = None;
+        } else {
+            message.commit = 0;
+            message.commit_term = 0;
         }
-        message.commit = 0;
-        message.commit_term = 0;
         self.node.step(message)
     }
 

@@ -3,7 +3,7 @@
 use super::{Quorum, Role};
 use crate::{
     codec::epoch,
-    members::{Member, node_id, raft_id},
+    members::{Member, SnapshotId, node_id, raft_id},
     store::Store,
 };
 use raft::StateRole;
@@ -27,6 +27,8 @@ pub struct Status {
     pub commit_index: u64,
     /// The last entry that was dropped.
     pub compacted_index: u64,
+    /// What stands for the entries up to there: the file that other nodes may ask this one for.
+    pub snapshot: SnapshotId,
     pub peers: Vec<Peer>,
     /// A change of members is on its way, so another one is refused.
     pub changing: bool,
@@ -59,6 +61,7 @@ impl<S: Store> Quorum<S> {
             last_index: raft.raft_log.last_index(),
             commit_index: raft.raft_log.committed,
             compacted_index: self.node.store().base().index,
+            snapshot: self.node.store().base().id,
             peers: self.members().iter().map(peer).collect(),
             changing: self.is_leader() && raft.has_pending_conf(),
         }

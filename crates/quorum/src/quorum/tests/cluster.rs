@@ -16,7 +16,7 @@ pub(super) struct Driver {
     /// The epoch of the last entry that was handed out.
     epoch: i32,
     applied: u64,
-    /// The snapshot files that this node keeps: the present one alone.
+    /// The snapshot files that this node keeps: the one before its log, and later ones.
     files: BTreeMap<i64, Vec<Bytes>>,
 }
 
@@ -52,6 +52,13 @@ impl Node {
     pub(super) fn driver_epoch(&self) -> i32 {
         self.driver.epoch
     }
+}
+
+/// The seeds of a test: as many as it says, or as `OTTLA_QUORUM_SEEDS` does for a longer run.
+#[allow(clippy::disallowed_methods)] // A longer run is asked for from outside.
+pub(super) fn seeds(many: u64) -> std::ops::Range<u64> {
+    let asked = std::env::var("OTTLA_QUORUM_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    0..asked.unwrap_or(many)
 }
 
 pub(super) fn directory(id: i32, turn: u8) -> Uuid {
@@ -195,7 +202,8 @@ impl Cluster {
             let peers = status.peers.iter().map(|peer| (peer.member.voter.id, peer.member.learner, peer.matched));
             let peers: Vec<_> = peers.collect();
             let (batches, refused) = (node.driver.batches.len(), node.refused.last());
-            format!("\n{} {:?} {log:?} {batches} {peers:?} {refused:?}", node.id, status.role)
+            let fetching = node.fetching.as_ref().map(|(snapshot, due)| (snapshot.index, snapshot.leader, *due));
+            format!("\n{} {:?} {log:?} {batches} {fetching:?} {peers:?} {refused:?}", node.id, status.role)
         };
         self.nodes.iter().map(status).collect()
     }
@@ -235,6 +243,8 @@ impl Cluster {
         }
         if self.is_up(at) {
             self.fetch(at);
+            let needed = self.quorum(at).status().snapshot.end_offset;
+            self.nodes[at].driver.files.retain(|end_offset, _| *end_offset >= needed);
         }
     }
 
@@ -277,11 +287,11 @@ impl Cluster {
             node.driver.batches = file.clone();
         }
         node.driver.synced = node.driver.batches.len();
+        node.driver.files.insert(snapshot.id.end_offset, file);
         if self.quorum(at).installed(snapshot.id) {
             let node = &mut self.nodes[at];
             node.installed += 1;
             node.driver.applied = 0;
-            node.driver.files = BTreeMap::from([(snapshot.id.end_offset, file)]);
         }
     }
 
@@ -322,11 +332,10 @@ impl Cluster {
         }
         driver.synced = driver.batches.len();
         let end_offset = i64::try_from(driver.batches.len()).unwrap();
-        let file = BTreeMap::from([(end_offset, driver.batches.clone())]);
+        driver.files.insert(end_offset, driver.batches.clone());
         let (applied, epoch) = (driver.applied, driver.epoch);
         match self.quorum(at).compact(applied, SnapshotId { end_offset, epoch }) {
-            Ok(true) => self.nodes[at].driver.files = file,
-            Ok(false) => {}
+            Ok(_) => {}
             Err(_) => self.crash(at),
         }
     }

@@ -3,7 +3,7 @@
 use super::cluster::{directory, settings};
 use crate::{
     Change, ChangeError, ChangeRefused, Committed, Error, Founding, MAX_DATA_BYTES, MemoryStore, ProposeRefused,
-    Quorum, Role, SnapshotId, Voter,
+    Quorum, RocksStore, Role, SnapshotId, Voter,
 };
 use bytes::Bytes;
 use ottla_protocol::{Str, Uuid};
@@ -70,6 +70,25 @@ fn what_is_committed_is_handed_out_again_after_a_restart() {
     assert_eq!(committed(&mut quorum)[..6], again[5..]);
     assert_eq!(quorum.status().compacted_index, again[4].index);
     assert!(matches!(quorum.compact(1000, SnapshotId::default()), Err(Error::CompactBeyond { index: 1000, .. })));
+}
+
+#[test]
+fn a_node_over_rocksdb_comes_back_with_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let founding = founding(&[(0, directory(0, 1))], 0);
+    let mut known: Vec<Committed> = Vec::new();
+    for turn in 0..3u8 {
+        let store = RocksStore::open(folder.path()).unwrap();
+        let mut quorum = Quorum::open(settings(0, directory(0, 1), 1), store, Some(&founding)).unwrap();
+        assert_eq!(quorum.role(), Role::Leader { epoch: i32::from(turn) + 2 });
+        quorum.propose(Bytes::from(vec![turn; 100])).unwrap();
+        let mut committed = Vec::new();
+        while committed.len() < known.len() + 2 {
+            committed.extend(quorum.advance(&mut |_, _| {}).unwrap().committed);
+        }
+        assert_eq!(committed[..known.len()], known[..]);
+        known = committed;
+    }
 }
 
 #[test]
@@ -156,4 +175,10 @@ fn a_change_that_does_not_fit_is_refused() {
     assert_eq!(taken[0].data, Bytes::from_static(b"voters"));
     assert!(taken[0].members.as_ref().unwrap().get(1).unwrap().learner);
     assert_eq!(quorum.change(Change::Promote(1), &Bytes::new()), Err(ChangeRefused::Behind(1, 3)));
+}
+
+#[test]
+fn a_node_can_be_given_to_its_thread() {
+    fn given<T: Send>() {}
+    given::<Quorum<RocksStore>>();
 }
