@@ -123,12 +123,15 @@ def name(request):
 
 @pytest.fixture
 def start_cluster(tmp_path):
-    """Starts clusters: start_cluster("kafka", ["ottla", "ottla", "kafka"]), the controller first."""
+    """Starts clusters: start_cluster("kafka", ["ottla", "ottla", "kafka"]), the controller first; with "quorum" in its place each
+    broker is a controller too."""
     mine = []
     numbers = itertools.count()
 
     def start(controller, brokers, **overrides):
-        started = clusters.Cluster(tmp_path / f"cluster-{next(numbers)}", controller, brokers, **overrides)
+        folder = tmp_path / f"cluster-{next(numbers)}"
+        folder.mkdir()
+        started = clusters.make(folder, controller, brokers, **overrides)
         mine.append(started)
         return started.start()
 

@@ -32,17 +32,18 @@ def _segments(node, topic, partition):
 
 def _check_same(cluster, topic):
     """All replicas have the same bytes; the brokers are stopped, so that none has more than is committed."""
-    for node in cluster.nodes.values():
-        node.stop()
+    cluster.close()
     for partition in range(PARTITIONS):
         found = {number: _segments(node, topic, partition) for number, node in cluster.nodes.items()}
         assert len(set(map(tuple, found.values()))) == 1, f"{topic}-{partition}: {found}"
 
 
 @pytest.mark.limit(300)
-@pytest.mark.parametrize("kinds", [OTTLA, MIXED], ids=["ottla", "mixed"])
-def test_what_was_acknowledged_outlives_brokers_that_are_killed(start_cluster, kinds):
-    cluster = start_cluster("kafka", kinds)
+@pytest.mark.parametrize(
+    "controller, kinds", [("quorum", OTTLA), ("kafka", OTTLA), ("kafka", MIXED)], ids=["quorum", "ottla", "mixed"]
+)
+def test_what_was_acknowledged_outlives_brokers_that_are_killed(start_cluster, controller, kinds):
+    cluster = start_cluster(controller, kinds)
     chance = random.Random(7)
     load = Load(cluster.bootstrap, "kept", idempotent=True)
     load.create_topic(replicas=3)
@@ -61,8 +62,9 @@ def test_what_was_acknowledged_outlives_brokers_that_are_killed(start_cluster, k
 
 
 @pytest.mark.limit(240)
-def test_brokers_stop_and_start_in_turn_and_no_producer_hears_of_it(start_cluster):
-    cluster = start_cluster("kafka", OTTLA)
+@pytest.mark.parametrize("controller", ["quorum", "kafka"])
+def test_brokers_stop_and_start_in_turn_and_no_producer_hears_of_it(start_cluster, controller):
+    cluster = start_cluster(controller, OTTLA)
     load = Load(cluster.bootstrap, "rolled", idempotent=True)
     load.create_topic(replicas=3)
     with load.running():
@@ -78,8 +80,9 @@ def test_brokers_stop_and_start_in_turn_and_no_producer_hears_of_it(start_cluste
     _check_same(cluster, "rolled")
 
 
-def test_a_group_goes_on_when_its_coordinator_is_killed(start_cluster):
-    cluster = start_cluster("kafka", OTTLA)
+@pytest.mark.parametrize("controller", ["quorum", "kafka"])
+def test_a_group_goes_on_when_its_coordinator_is_killed(start_cluster, controller):
+    cluster = start_cluster(controller, OTTLA)
     tools = Tools(cluster)
     topics.create(cluster.bootstrap, "read", 1, replicas=3)
     tools.produce("read", range(100))
@@ -131,7 +134,7 @@ def test_partitions_move_from_kafka_to_ottla_and_lose_nothing(start_cluster, tmp
 
 
 def test_records_that_are_deleted_go_from_all_replicas(start_cluster, tmp_path):
-    cluster = start_cluster("kafka", OTTLA)
+    cluster = start_cluster("quorum", OTTLA)
     tools = Tools(cluster)
     topics.create(cluster.bootstrap, "cut", 1, replicas=3)
     tools.produce("cut", range(100))

@@ -81,6 +81,11 @@ class Broker:
         run([*self._format_command(), "-t", self.cluster_id, "-c", self.config_file, *self.format_flags])
 
     def start(self):
+        self.launch()
+        self.wait()
+        return self
+
+    def launch(self):
         assert self._process is None, "already running"
         # A broker must not outlive the tests, however these end.
         command = ["setpriv", "--pdeathsig", "KILL", *map(str, self._start_command())]
@@ -88,10 +93,9 @@ class Broker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
             )
-        self._wait_until_answering()
-        return self
 
-    def _wait_until_answering(self):
+    def wait(self):
+        """Waits until it answers as one that serves."""
         deadline = time.monotonic() + self.start_timeout_s
         problem = None
         while time.monotonic() < deadline:

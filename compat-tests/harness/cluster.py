@@ -18,63 +18,31 @@ def _controller(kind):
     return Controller
 
 
-class Cluster:
-    """One controller node, and brokers that join it: nodes[id], running or not."""
+SETTINGS = {
+    "offsets_topic_replication_factor": 3,
+    "offsets_topic_num_partitions": 5,
+    "broker_session_timeout_ms": 3000,
+    "broker_heartbeat_interval_ms": 500,
+    "replica_lag_time_max_ms": 4000,
+    "replica_fetch_backoff_ms": 100,
+    "min_insync_replicas": 2,
+}
 
-    def __init__(self, folder, controller, kinds, **overrides):
-        """`controller` and each of `kinds` is "ottla" or "kafka"; brokers have the ids from 1 on, the controller 100."""
+
+class _Nodes:
+    """Nodes by their ids, running or not."""
+
+    def __init__(self, folder):
         self.folder = folder
         self.cluster_id = brokers.random_cluster_id()
-        self.controller = self._make(_controller(brokers.KINDS[controller]), 100, overrides, role="controller")
-        address = f"127.0.0.1:{self.controller.controller_port}"
-        self.nodes = {
-            number: self._make(brokers.KINDS[kind], number, overrides, role="broker", quorum=address)
-            for number, kind in enumerate(kinds, 1)
-        }
-
-    def _make(self, kind, number, overrides, role, quorum=None):
-        name = f"{role}-{number}"
-        common = {
-            "process_roles": role,
-            "node_id": number,
-            "offsets_topic_replication_factor": 3,
-            "offsets_topic_num_partitions": 5,
-            "broker_session_timeout_ms": 3000,
-            "broker_heartbeat_interval_ms": 500,
-            "replica_lag_time_max_ms": 4000,
-            "replica_fetch_backoff_ms": 100,
-            "min_insync_replicas": 2,
-        }
-        node = kind(self.folder / name, **{**common, **overrides})
-        text = node.config_file.read_text()
-        drop = {
-            "broker": (f",CONTROLLER://127.0.0.1:{node.controller_port}",),
-            "controller": (f"PLAINTEXT://{node.bootstrap},", f"advertised.listeners=PLAINTEXT://{node.bootstrap}\n",
-                           "inter.broker.listener.name=PLAINTEXT\n"),
-        }
-        for part in drop[role]:
-            text = text.replace(part, "")
-        if quorum:
-            own = f"controller.quorum.bootstrap.servers=127.0.0.1:{node.controller_port}"
-            text = text.replace(own, f"controller.quorum.bootstrap.servers={quorum}")
-            node.format_flags = ()
-        node.config_file.write_text(text)
-        node.cluster_id = self.cluster_id
-        node.format()
-        return node
+        self.nodes = {}
 
     @property
     def bootstrap(self):
         return ",".join(node.bootstrap for node in self.nodes.values())
 
-    def start(self):
-        self.controller.start()
-        for node in self.nodes.values():
-            node.start()
-        return self
-
     def all(self):
-        return [*self.nodes.values(), self.controller]
+        return [*self.nodes.values()]
 
     def close(self):
         """Stops what runs, brokers first, and says what a log tells that no broker may write."""
@@ -87,3 +55,91 @@ class Cluster:
     def in_sync(self, topic):
         """Waits until all replicas of a topic are in sync."""
         eventually(lambda: not topics.out_of_sync(self.bootstrap, topic), f"{topic} is not in sync")
+
+
+class Quorum(_Nodes):
+    """Combined nodes of Ottla, each a controller and a broker; all vote."""
+
+    def __init__(self, folder, count=3, **overrides):
+        super().__init__(folder)
+        for number in range(1, count + 1):
+            settings = {**SETTINGS, "node_id": number, **overrides}
+            self.nodes[number] = brokers.Ottla(folder / f"node-{number}", **settings)
+        voters = ",".join(f"{number}@127.0.0.1:{node.controller_port}" for number, node in self.nodes.items())
+        for node in self.nodes.values():
+            lines = node.config_file.read_text().splitlines()
+            kept = [line for line in lines if not line.startswith("controller.quorum.bootstrap.servers")]
+            node.config_file.write_text("\n".join([*kept, f"controller.quorum.voters={voters}", ""]))
+            node.format_flags = ()
+            node.cluster_id = self.cluster_id
+            node.format()
+
+    def start(self):
+        for node in self.nodes.values():
+            node.launch()
+        for node in self.nodes.values():
+            node.wait()
+        return self
+
+    def close(self):
+        # Alone a node cannot take its leave: who is stopped last is killed.
+        running = [node for node in self.all() if node.running]
+        for node in running[: len(running) - 1]:
+            node.stop()
+        for node in running[-1:]:
+            node.kill()
+        super().close()
+
+
+class Cluster(_Nodes):
+    """One controller node, and brokers that join it."""
+
+    def __init__(self, folder, controller, kinds, **overrides):
+        """`controller` and each of `kinds` is "ottla" or "kafka"; brokers have the ids from 1 on, the controller 100."""
+        super().__init__(folder)
+        self.controller = self._make(_controller(brokers.KINDS[controller]), 100, overrides, role="controller")
+        address = f"127.0.0.1:{self.controller.controller_port}"
+        self.nodes = {
+            number: self._make(brokers.KINDS[kind], number, overrides, role="broker", quorum=address)
+            for number, kind in enumerate(kinds, 1)
+        }
+
+    def _make(self, kind, number, overrides, role, quorum=None):
+        own = {**SETTINGS, "process_roles": role, "node_id": number}
+        node = kind(self.folder / f"{role}-{number}", **{**own, **overrides})
+        text = node.config_file.read_text()
+        drop = {
+            "broker": (f",CONTROLLER://127.0.0.1:{node.controller_port}",),
+            "controller": (
+                f"PLAINTEXT://{node.bootstrap},",
+                f"advertised.listeners=PLAINTEXT://{node.bootstrap}\n",
+                "inter.broker.listener.name=PLAINTEXT\n",
+            ),
+        }
+        for part in drop[role]:
+            text = text.replace(part, "")
+        if quorum:
+            own = f"controller.quorum.bootstrap.servers=127.0.0.1:{node.controller_port}"
+            text = text.replace(own, f"controller.quorum.bootstrap.servers={quorum}")
+            node.format_flags = ()
+        node.config_file.write_text(text)
+        node.cluster_id = self.cluster_id
+        node.format()
+        return node
+
+    def start(self):
+        self.controller.start()
+        for node in self.nodes.values():
+            node.start()
+        return self
+
+    def all(self):
+        return [*self.nodes.values(), self.controller]
+
+
+def make(folder, controller, kinds, **overrides):
+    """Brokers with a controller apart, or as a quorum of their own."""
+    if controller == "quorum":
+        assert set(kinds) == {"ottla"}, "others cannot vote with Ottla"
+        return Quorum(folder, len(kinds), **overrides)
+    return Cluster(folder, controller, kinds, **overrides)

@@ -5,7 +5,7 @@ mod connection;
 mod limits;
 mod listener;
 mod outgoing;
-mod raft;
+mod voters;
 
 pub(crate) use self::complaints::Complaints;
 pub(crate) use self::connection::Peer;

@@ -1,6 +1,6 @@
 //! One client's connection: frames in, requests started in order, responses out in the same order.
 
-use super::{Outgoing, Scope, limits::Place, raft};
+use super::{Outgoing, Scope, limits::Place, voters};
 use crate::{
     broker::Broker,
     handlers::{self, Context, Pending},
@@ -135,12 +135,12 @@ impl Connection {
     async fn serve(&mut self) -> Result<(), Ended> {
         if let Some(controller) = self.broker.clone().controller().voter()
             && self.peer.scope == Scope::Controller
-            && raft::is_voter(&self.stream).await?
+            && voters::is_voter(&self.stream).await?
         {
             return tokio::select! {
                 biased;
                 () = self.broker.stopping.cancelled() => Err(Ended::Stopping),
-                ended = raft::serve(&mut self.stream, controller) => Ok(ended?),
+                ended = voters::serve(&mut self.stream, controller) => Ok(ended?),
             };
         }
         loop {
