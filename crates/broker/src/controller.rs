@@ -41,6 +41,9 @@ use tracing::{error, info, warn};
 const QUEUE: usize = 1024;
 /// Events decided between two syncs.
 const GROUP: usize = 256;
+/// How long a leader that is about to stop waits for another to take over.
+const RESIGN: Duration = Duration::from_secs(1);
+
 /// How long a full disk is given before the same is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(500);
 
@@ -48,8 +51,16 @@ type MakeEvent = Box<dyn FnOnce(Ticket) -> Event + Send>;
 
 enum Command {
     Submit(MakeEvent, oneshot::Sender<Reply>),
+    /// Another voter is to lead, as this node is about to stop.
+    Resign,
+    /// Something that nobody waits for an answer to.
+    Notify(Event),
     /// A message of another voter.
     Raft(Bytes),
+    /// The connection of another voter ended.
+    Lost(i32),
+    /// So did its process.
+    Gone(i32),
     /// A snapshot that was fetched.
     Installed {
         id: ottla_quorum::SnapshotId,
@@ -82,6 +93,25 @@ impl Handle {
     /// Whether this controller decides now.
     pub(crate) fn is_active(&self) -> bool {
         self.active.load(Ordering::Acquire)
+    }
+
+    /// Has an event decided, unless too many wait or this controller does not decide.
+    pub(crate) fn notify(&self, event: Event) {
+        let _ = self.commands.try_send(Command::Notify(event));
+    }
+
+    /// Has another voter lead, and waits until one does, but not for long.
+    pub(crate) async fn resign(&self) {
+        let _ = self.commands.try_send(Command::Resign);
+        let until = tokio::time::Instant::now() + RESIGN;
+        while self.is_active() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Hears that the connection of another voter ended.
+    pub(crate) fn lost(&self, id: i32) {
+        let _ = self.commands.try_send(Command::Lost(id));
     }
 
     /// Takes a message of another voter, or loses it where too many wait.
@@ -197,12 +227,18 @@ impl Driver {
     fn decide(&mut self, command: Command, stop: &mut bool) -> Result<(), String> {
         let (make, caller) = match command {
             Command::Submit(make, caller) => (make, caller),
+            Command::Notify(event) => {
+                let records = self.shard.decide(self.clock.now(), event).map_err(|e| format!("{e:?}"))?;
+                return self.append(records);
+            }
             Command::Stop => {
                 *stop = true;
                 return Ok(());
             }
             // The only voter has nobody to hear from.
-            Command::Raft(_) | Command::Installed { .. } => return Ok(()),
+            Command::Resign | Command::Raft(_) | Command::Lost(_) | Command::Gone(_) | Command::Installed { .. } => {
+                return Ok(());
+            }
         };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;

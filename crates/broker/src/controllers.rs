@@ -55,6 +55,17 @@ impl Handle {
         }
     }
 
+    /// The same of the controller in this process alone, which may not be the one that decides.
+    pub(crate) async fn submit_here(
+        &self,
+        event: impl FnOnce(Ticket) -> Event + Send + 'static,
+    ) -> Result<Reply, Unavailable> {
+        match self {
+            Self::Local(local) | Self::Voter(local, _) => local.submit(event).await,
+            Self::Remote(_) => Err(Unavailable),
+        }
+    }
+
     /// The same from a thread that may block.
     pub(crate) fn submit_blocking(
         &self,

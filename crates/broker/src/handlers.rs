@@ -167,7 +167,8 @@ pub(crate) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pendin
         return Err(Refusal::NotServed { api: cx.api, version: cx.version });
     }
     cx.broker.metrics.request(cx.api);
-    match cx.broker.controller().remote().filter(|_| controllers::is_forwarded(cx.api)) {
+    let is_forwarded = cx.peer.scope == Scope::Broker && controllers::is_forwarded(cx.api);
+    match cx.broker.controller().remote().filter(|_| is_forwarded) {
         Some(remote) => Ok(Box::pin(forward(cx.clone(), remote.clone(), request))),
         None => dispatch(cx, request),
     }

@@ -50,6 +50,7 @@ mod settings;
 mod shards;
 mod site;
 mod stall;
+mod suspicion;
 
 use std::process::ExitCode;
 

@@ -106,6 +106,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(registration) = &registration {
         registration.hand_over().await;
     }
+    if let Some(voter) = broker.controller().voter() {
+        voter.resign().await;
+    }
     stop(broker, controller, registration, &mut signals).await
 }
 

@@ -56,6 +56,10 @@ impl Publisher {
         Self { broker, pending: Vec::new(), image }
     }
 
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
     /// The metadata as it is committed.
     pub(crate) fn image(&self) -> &Image {
         &self.image

@@ -171,6 +171,13 @@ pub enum Event {
     RegisterBroker(Ticket, RegisterBroker),
     /// A broker lives.
     BrokerHeartbeat(Ticket, BrokerHeartbeat),
+    /// A broker's process has ended, which nobody had to wait for its session to tell.
+    BrokerGone {
+        /// The broker.
+        broker_id: i32,
+        /// The epoch it registered with.
+        broker_epoch: i64,
+    },
     /// A broker tells where its replicas are.
     AssignReplicas(Ticket, AssignReplicas),
     /// A leader wants another in-sync set.

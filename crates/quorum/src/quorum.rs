@@ -153,6 +153,24 @@ impl<S: Store> Quorum<S> {
         }
     }
 
+    /// The leader's process has ended: nobody's vote waits for signs of its life any more. With `campaign` this node seeks votes
+    /// at once, and not when its election timeout is over.
+    pub fn leader_gone(&mut self, campaign: bool) -> Result<(), Error> {
+        self.alive()?;
+        if self.is_leader() {
+            return Ok(());
+        }
+        // Whoever becomes a leader has its whole log on disk: raft counts on it.
+        self.settle_inside()?;
+        let term = self.node.raft.term;
+        self.node.raft.become_follower(term, raft::INVALID_ID);
+        if campaign && term < max_term() && self.members().is_voter(self.settings.node_id) {
+            self.node.campaign().map_err(|error| Error::Raft(error.to_string()))?;
+        }
+        self.observe();
+        Ok(())
+    }
+
     /// A connection to a node was lost: what was sent last may not have come.
     pub fn unreachable(&mut self, id: i32) {
         if let Some(id) = raft_id(id).filter(|_| !self.failed) {

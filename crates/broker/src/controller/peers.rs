@@ -1,6 +1,6 @@
 //! The other voters: where they are, and connections on which the quorum's messages go to them.
 //!
-//! Each way is a connection of its own: four bytes that no client begins with, then messages with their lengths. A message that
+//! Each way is a connection of its own: four bytes that no client begins with, the sender's id, then messages with their lengths. A message that
 //! cannot be sent is lost, which the quorum allows for.
 
 use crate::{
@@ -78,7 +78,7 @@ impl Peers {
         let way = ways.entry(to).or_insert_with(|| {
             let (sender, messages) = mpsc::channel(QUEUE);
             let address = self.address(to);
-            self.runtime.spawn(way(to, address, messages, self.stopping.clone()));
+            self.runtime.spawn(way(self.settings.node_id, (to, address), messages, self.stopping.clone()));
             sender
         });
         // A way that is crowded or gone loses it.
@@ -108,13 +108,18 @@ impl Peers {
 }
 
 /// Sends what comes to one node, until nobody has anything to send.
-async fn way(to: i32, address: Option<Address>, mut messages: Receiver<Bytes>, stopping: CancellationToken) {
+async fn way(
+    node_id: i32,
+    (to, address): (i32, Option<Address>),
+    mut messages: Receiver<Bytes>,
+    stopping: CancellationToken,
+) {
     let Some(address) = address else {
         return debug!(to, "nobody knows where the controller is");
     };
     // The queue outlives the stop: the last words hand the leadership over.
     while let Some(message) = messages.recv().await {
-        let mut stream = match connect(&address).await {
+        let mut stream = match connect(node_id, &address).await {
             Ok(stream) => stream,
             Err(error) => {
                 debug!(to, %address, %error, "cannot reach a controller");
@@ -138,11 +143,12 @@ async fn way(to: i32, address: Option<Address>, mut messages: Receiver<Bytes>, s
     }
 }
 
-async fn connect(address: &Address) -> std::io::Result<TcpStream> {
+async fn connect(node_id: i32, address: &Address) -> std::io::Result<TcpStream> {
     let connecting = TcpStream::connect((&*address.host, address.port));
     let mut stream = timeout(CONNECT, connecting).await.map_err(|_elapsed| std::io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
     stream.write_all(&GREETING).await?;
+    stream.write_i32(node_id).await?;
     Ok(stream)
 }
 

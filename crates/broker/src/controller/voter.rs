@@ -15,6 +15,7 @@ use crate::{
     metadata_log::MetadataLog,
     metadata_quorum::{self, MetadataQuorum, Upkeep},
     publisher::Publisher,
+    suspicion,
 };
 use bytes::Bytes;
 use ottla_metadata::controller::{Activate, Event, Reply};
@@ -36,6 +37,8 @@ use tracing::{debug, error, info, warn};
 
 /// How often the quorum hears that time passed.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
+/// How often votes are sought, a tick apart, before that is left to the quorum's own time.
+const SEEKS: u32 = 5;
 /// Bytes that may be on their way to a majority; who asks beyond that is told to come again.
 const MAX_UNCOMMITTED_BYTES: usize = 32 << 20;
 
@@ -66,6 +69,8 @@ pub(crate) struct Voter {
     leading: Option<Leading>,
     standing: Standing,
     next_tick: Duration,
+    /// How often votes are yet to be sought in place of a leader that is gone.
+    seeks: u32,
     active: Arc<AtomicBool>,
     /// For those who fetch snapshots beside the thread.
     commands: SyncSender<Command>,
@@ -85,6 +90,7 @@ impl Voter {
             leading: None,
             standing: Standing::default(),
             next_tick,
+            seeks: 0,
             active,
             commands,
         };
@@ -110,7 +116,6 @@ impl Voter {
                 return self.parts.log;
             }
             if stop {
-                self.hand_over();
                 self.step_down();
                 return self.parts.log;
             }
@@ -128,6 +133,14 @@ impl Voter {
         for command in batch {
             match command {
                 Command::Submit(make, caller) => self.submit(make, caller)?,
+                Command::Resign => self.resign(),
+                Command::Notify(event) => {
+                    if self.may_decide() {
+                        self.decide(event)?;
+                    }
+                }
+                Command::Lost(id) => self.lost(id),
+                Command::Gone(id) => self.gone(id)?,
                 Command::Raft(message) => {
                     if let Err(refused) = self.parts.quorum.receive(message) {
                         debug!(%refused, "a message of another controller is not taken");
@@ -142,6 +155,7 @@ impl Voter {
         if now >= self.next_tick {
             self.parts.quorum.tick();
             self.next_tick = now + TICK;
+            self.seek_votes()?;
         }
         self.timers()?;
         self.settle()?;
@@ -201,6 +215,8 @@ impl Voter {
             }
             let is_idle = progress.committed.is_empty() && !progress.more;
             self.take_in(progress.committed)?;
+            // What was decided without a record waits for nothing.
+            self.answer(self.parts.log.end_offset());
             if is_idle {
                 break;
             }
@@ -242,19 +258,59 @@ impl Voter {
         self.leading = None;
     }
 
+    /// The leader's connection ended. If its process did too, nobody need wait for it to be missed.
+    fn lost(&self, id: i32) {
+        if !self.follows(id) {
+            return;
+        }
+        let Some(address) = self.parts.peers.address(id) else { return };
+        let commands = self.commands.clone();
+        self.parts.peers.spawn(async move {
+            if suspicion::is_gone(&address).await {
+                // If it cannot be told, the quorum finds out in its time.
+                let _ = commands.try_send(Command::Gone(id));
+            }
+        });
+    }
+
+    fn gone(&mut self, id: i32) -> anyhow::Result<()> {
+        if !self.follows(id) {
+            return Ok(());
+        }
+        info!("the active controller, node {id}, has ended");
+        let members = self.parts.quorum.members().clone();
+        // One of those that are left seeks votes at once; would all, they might get none.
+        let first = members.voters().map(|voter| voter.id).find(|other| *other != id);
+        self.seeks = if first == Some(self.parts.node_id) { SEEKS } else { 0 };
+        self.parts.quorum.leader_gone(false)?;
+        Ok(())
+    }
+
+    /// Not before the others have noticed too: until then they stand by the one that is gone.
+    fn seek_votes(&mut self) -> anyhow::Result<()> {
+        let is_open = matches!(self.parts.quorum.role(), Role::Unattached { .. });
+        self.seeks = if is_open { self.seeks } else { 0 };
+        if self.seeks > 0 {
+            self.seeks -= 1;
+            self.parts.quorum.leader_gone(true)?;
+        }
+        Ok(())
+    }
+
+    fn follows(&self, id: i32) -> bool {
+        matches!(self.parts.quorum.role(), Role::Follower { leader, .. } if leader == id)
+    }
+
     /// Lets another voter lead, so that nobody has to notice that this one is gone.
-    fn hand_over(&mut self) {
+    fn resign(&mut self) {
         if self.leading.is_none() {
             return;
         }
         let others: Vec<_> = self.parts.quorum.status().peers;
         let best = others.iter().filter(|peer| peer.member.voter.id != self.parts.node_id && !peer.member.learner);
         let Some(best) = best.max_by_key(|peer| peer.matched) else { return };
-        if self.parts.quorum.transfer_leadership(best.member.voter.id).is_ok() {
-            let Parts { quorum, peers, .. } = &mut self.parts;
-            if let Err(error) = quorum.advance(&mut |to, message| peers.send(to, message)) {
-                debug!(%error, "cannot hand the leadership over");
-            }
+        if let Err(refused) = self.parts.quorum.transfer_leadership(best.member.voter.id) {
+            debug!(%refused, "cannot hand the leadership over");
         }
     }
 
@@ -277,7 +333,6 @@ impl Voter {
         if end > before {
             self.parts.log.commit();
             self.parts.publisher.publish(end, self.parts.log.latest_epoch()).map_err(anyhow::Error::msg)?;
-            self.answer(end);
         }
         match next {
             Some(Stage::Opening) => self.open(),
@@ -342,6 +397,8 @@ impl Voter {
         let address = self.parts.peers.address(id);
         self.parts.controllers.set_active(address.map(|address| Active { id, epoch, address }));
         info!("this controller is active, in epoch {epoch}");
+        // What ended while nobody was active is not waited for.
+        self.parts.peers.spawn(suspicion::look_at_all(self.parts.publisher.broker().clone()));
         Ok(())
     }
 

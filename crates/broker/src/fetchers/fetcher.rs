@@ -21,6 +21,8 @@ use tracing::{debug, info, warn};
 
 /// How long to pause when the leader cannot be reached.
 const RECONNECT: Duration = Duration::from_millis(100);
+/// How long a partition that cannot be fetched is left alone for the first time.
+const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 /// A fetch that waits is given up for the sake of new partitions so often at most.
 const INTERRUPT_EVERY: Duration = Duration::from_secs(1);
 
@@ -35,6 +37,8 @@ pub(super) struct Followed {
     in_session: bool,
     /// Not before then.
     retry_at: Option<Instant>,
+    /// How often in a row it was left alone.
+    retries: u32,
 }
 
 /// The fetch session at the leader (KIP-227).
@@ -120,7 +124,7 @@ impl Fetcher {
         let Some(followed) = partition.followed().filter(|(leader, _)| *leader == self.leader) else { return };
         let Ok(at) = partition.fetch_at(followed) else { return };
         debug!(%partition, leader = followed.0, epoch = followed.1, offset = at.offset, "follows");
-        self.followed.insert(key, Followed { partition, followed, at, in_session: false, retry_at: None });
+        self.followed.insert(key, Followed { partition, followed, at, in_session: false, retry_at: None, retries: 0 });
         self.changed.push(key);
     }
 
@@ -313,6 +317,9 @@ impl Fetcher {
     fn go_on(&mut self, key: PartitionKey, done: Result<(), MirrorError>) {
         let Some(known) = self.followed.get_mut(&key) else { return };
         let at = done.and_then(|()| known.partition.fetch_at(known.followed));
+        if at.is_ok() {
+            known.retries = 0;
+        }
         match at {
             Ok(at) if at == known.at => {}
             Ok(at) => {
@@ -328,10 +335,13 @@ impl Fetcher {
         }
     }
 
-    /// Leaves a partition alone for `replica.fetch.backoff.ms`.
+    /// Leaves a partition alone, at last for `replica.fetch.backoff.ms`; at first for less, as a leader that is new mostly hears of
+    /// it a moment later than its followers.
     fn retry(&mut self, key: PartitionKey) {
         let Some(known) = self.followed.get_mut(&key) else { return };
-        known.retry_at = Some(Instant::now() + self.broker.replica_fetch.backoff);
+        let backoff = FIRST_BACKOFF.saturating_mul(1 << known.retries.min(16)).min(self.broker.replica_fetch.backoff);
+        known.retries += 1;
+        known.retry_at = Some(Instant::now() + backoff);
         if std::mem::take(&mut known.in_session) {
             self.forgotten.push(key);
         }

@@ -1,6 +1,7 @@
 //! Asks the controller for a change and waits for the answer, but not for longer than the client does.
 
 use super::Context;
+use crate::network::Scope;
 use ottla_metadata::{
     ApiError,
     controller::{Event, Reply},
@@ -23,7 +24,15 @@ pub(super) async fn ask<T>(
 ) -> Result<T, ApiError> {
     let timeout = u64::try_from(timeout_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis);
     let timeout = timeout.ok_or(ApiError::bare(ErrorCode::RequestTimedOut))?;
-    match tokio::time::timeout(timeout, cx.broker.controller().submit(event)).await {
+    let controller = cx.broker.controller();
+    let asked = async {
+        match cx.peer.scope {
+            Scope::Broker => controller.submit(event).await,
+            // Who comes to a controller's listener means this one.
+            Scope::Controller => controller.submit_here(event).await,
+        }
+    };
+    match tokio::time::timeout(timeout, asked).await {
         Ok(Ok(reply)) => pick(reply).unwrap_or(Err(ApiError::bare(ErrorCode::UnknownServerError))),
         // The client asks who the controller is and comes again.
         Ok(Err(_unavailable)) => {

@@ -22,6 +22,7 @@ fn named(request: &BrokerHeartbeatRequest) -> usize {
 }
 
 async fn handle(cx: Context, request: BrokerHeartbeatRequest) -> BrokerHeartbeatResponse {
+    let of = (request.broker_id, request.broker_epoch);
     let event = BrokerHeartbeat {
         broker_id: request.broker_id,
         broker_epoch: request.broker_epoch,
@@ -40,12 +41,16 @@ async fn handle(cx: Context, request: BrokerHeartbeatRequest) -> BrokerHeartbeat
     let answer = ask(&cx, timeout_ms.max(1), |ticket| Event::BrokerHeartbeat(ticket, event), pick).await;
     let error_code = outcome(&answer).0;
     match answer {
-        Ok(status) => BrokerHeartbeatResponse {
+        Ok(status) => {
+            // If the connection ends, its broker may have.
+            let _ = cx.peer.heartbeat_of.set(of);
+            BrokerHeartbeatResponse {
             is_caught_up: status.is_caught_up,
             is_fenced: status.is_fenced,
             should_shut_down: status.should_shut_down,
             ..Default::default()
-        },
+            }
+        }
         Err(_) => BrokerHeartbeatResponse { error_code, ..Default::default() },
     }
 }

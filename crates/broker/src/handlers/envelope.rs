@@ -15,7 +15,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -82,6 +82,7 @@ async fn forward(cx: &Context, envelope: &EnvelopeRequest) -> Result<Bytes, Erro
         listener: cx.peer.listener.clone(),
         address: SocketAddr::new(address, 0),
         held_up: AtomicBool::new(false),
+        heartbeat_of: OnceLock::new(),
     };
     let context = Context {
         forwarded: Some(forwarded.clone()),

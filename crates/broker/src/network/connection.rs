@@ -4,6 +4,7 @@ use super::{Outgoing, Scope, limits::Place, voters};
 use crate::{
     broker::Broker,
     handlers::{self, Context, Pending},
+    suspicion,
 };
 use bytes::BytesMut;
 use ottla_protocol::{
@@ -17,7 +18,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -42,6 +43,8 @@ pub(crate) struct Peer {
     pub(crate) scope: Scope,
     pub(crate) listener: Arc<str>,
     pub(crate) address: SocketAddr,
+    /// The broker that told by this connection that it lives, and the epoch of its registration.
+    pub(crate) heartbeat_of: OnceLock<(i32, i64)>,
     /// A produce request waits for a disk before it appends: those after it wait in their turn.
     pub(crate) held_up: AtomicBool,
 }
@@ -120,6 +123,9 @@ impl Connection {
             Ok(()) => return,
             Err(ended) => ended,
         };
+        if let Some((id, epoch)) = self.peer.heartbeat_of.get().filter(|_| !self.broker.stopping.is_cancelled()) {
+            tokio::spawn(suspicion::look_at(self.broker.clone(), *id, *epoch));
+        }
         let (id, peer) = (self.peer.id, self.peer.address);
         match ended {
             Ended::ByClient | Ended::Idle | Ended::Stopping => debug!(id, %peer, "closed: {ended}"),

@@ -10,7 +10,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -141,7 +141,8 @@ fn admit(
     debug!(id, listener = %name, %peer, "connected");
     let _where_it_lives = connections.enter();
     let stream = tokio::net::TcpStream::from_std(stream);
-    let peer_of = Peer { id, scope, listener: name.clone(), address: peer, held_up: AtomicBool::new(false) };
+    let (held_up, heartbeat_of) = (AtomicBool::new(false), OnceLock::new());
+    let peer_of = Peer { id, scope, listener: name.clone(), address: peer, held_up, heartbeat_of };
     let connection = stream.and_then(|stream| Connection::new(broker.clone(), stream, peer_of, place));
     let connection = match connection {
         Ok(connection) => connection,

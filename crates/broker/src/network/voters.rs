@@ -31,6 +31,13 @@ pub(super) async fn is_voter(stream: &TcpStream) -> io::Result<bool> {
 pub(super) async fn serve(stream: &mut TcpStream, controller: &controller::Handle) -> io::Result<()> {
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting).await?;
+    let id = stream.read_i32().await?;
+    let ended = messages(stream, controller).await;
+    controller.lost(id);
+    ended
+}
+
+async fn messages(stream: &mut TcpStream, controller: &controller::Handle) -> io::Result<()> {
     loop {
         let length = stream.read_u32().await?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);

@@ -226,42 +226,6 @@ fn what_ottla_cannot_do_yet_is_refused_rather_than_done_unsafely() {
     ] {
         assert_eq!(refusal(&with(more)), words, "{more}");
     }
-    let missing = refusal("num.partitions=1");
-    for name in ["process.roles", "node.id", "controller.listener.names"] {
-        let words = format!("Missing required configuration \"{name}\" which has no default value.");
-        assert!(missing.lines().any(|line| line == words), "{missing}");
-    }
-    let alone = with("").replace("controller.quorum.bootstrap.servers=localhost:9093\n", "");
-    assert!(refusal(&alone).starts_with("If using process.roles, either controller.quorum.bootstrap.servers must"));
-}
-
-#[test]
-fn what_ottla_cannot_do_yet_is_refused_rather_than_done_unsafely() {
-    for (more, words) in [
-        (
-            "listeners=SSL://:9092,CONTROLLER://:9093\nlistener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT\n\
-             inter.broker.listener.name=SSL",
-            "server.properties:6: listener SSL uses SSL, which Ottla does not serve yet: only PLAINTEXT listeners work \
-             until the security work",
-        ),
-        (
-            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "server.properties:6: authorizer.class.name is set, but Ottla does not check ACLs yet and would serve \
-             everybody: remove it to start without authorization",
-        ),
-        (
-            "controller.quorum.voters=1@a:9093,2@b:9093",
-            "server.properties:6: controller.quorum.voters must name this node alone for now: a quorum of several comes \
-             with the cluster work",
-        ),
-        (
-            "process.roles=controller\nlisteners=CONTROLLER://:9093",
-            "server.properties:6: process.roles must contain broker for now: a node that is a controller alone comes with the \
-             quorum of several",
-        ),
-    ] {
-        assert_eq!(refusal(&with(more)), words, "{more}");
-    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub use self::heartbeat::{BrokerHeartbeat, BrokerStatus};
 pub use self::register::RegisterBroker;
 pub use self::unregister::UnregisterBroker;
 
-pub(super) use self::heartbeat::{decide as heartbeat, session_ended};
+pub(super) use self::heartbeat::{decide as heartbeat, gone, session_ended};
 pub(super) use self::register::decide as register;
 pub(super) use self::sessions::Sessions;
 pub(super) use self::unregister::decide as unregister;

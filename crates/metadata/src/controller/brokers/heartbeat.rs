@@ -192,3 +192,11 @@ pub(in crate::controller) fn session_ended(c: &Context<'_>, soft: &mut Soft, bro
         _ => Vec::new(),
     }
 }
+
+/// A broker's process has ended, unless it has registered anew since. A heartbeat that comes after all ends what this begins.
+pub(in crate::controller) fn gone(c: &Context<'_>, soft: &mut Soft, id: i32, epoch: i64) -> Vec<MetadataRecord> {
+    match c.check_broker_epoch(id, epoch) {
+        Ok(_) => session_ended(c, soft, id),
+        Err(_) => Vec::new(),
+    }
+}
