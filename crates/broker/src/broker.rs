@@ -13,6 +13,7 @@ use crate::{
     publisher::Published,
     replicas::Replicas,
     settings::Settings,
+    suspicion::Suspects,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
@@ -41,6 +42,8 @@ pub(crate) struct Broker {
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
     pub(crate) fetchers: Fetchers,
+    /// Brokers that may be gone.
+    pub(crate) suspects: Suspects,
     /// How this broker follows others.
     pub(crate) replica_fetch: ReplicaFetch,
     /// The epoch of its registration; -1 before.
@@ -84,6 +87,7 @@ impl Broker {
             complaints: Complaints::default(),
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
             fetchers: Fetchers::default(),
+            suspects: Suspects::default(),
             replica_fetch: ReplicaFetch::new(&config),
             epoch: AtomicI64::new(-1),
             runtime: Handle::current(),

@@ -1,7 +1,7 @@
 //! A connection to another node: requests out, answers in, one at a time.
 
 use ottla_protocol::{
-    ApiKey, Codec, Message, Str,
+    ApiKey, Codec, ErrorCode, Message, Str,
     codec::{DecodeError, Decoder, EncodeError},
     frame::{self, FrameDecoder, FrameError, ResponseFrame},
     messages::{ApiVersionsRequest, ApiVersionsResponse},
@@ -55,6 +55,8 @@ pub(crate) enum Error {
     OutOfStep,
     #[error("the node serves no version of {0} that is known here")]
     Unserved(ApiKey),
+    #[error("the node refuses: {0}")]
+    Refused(ErrorCode),
     #[error("no answer in time")]
     TimedOut,
 }

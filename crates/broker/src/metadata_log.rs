@@ -141,7 +141,10 @@ impl MetadataLog {
         now_ms: i64,
     ) -> anyhow::Result<CheckedBatch> {
         let voter = |(voter_id, voter_directory_id)| Voter { voter_id, voter_directory_id, ..Default::default() };
+        // Voters have directories where they come and go (KIP-853).
+        let version = i16::from(voter_ids.iter().any(|(_, directory_id)| !directory_id.is_zero()));
         let change = LeaderChangeMessage {
+            version,
             leader_id: node_id,
             voters: voter_ids.iter().copied().map(voter).collect(),
             granting_voters: vec![voter((node_id, Uuid::ZERO))],
@@ -152,7 +155,7 @@ impl MetadataLog {
             let key = kind.encode_key();
             batch.push(NewRecord { timestamp: now_ms, key: Some(&key), value: Some(value), ..NewRecord::default() });
         };
-        push(ControlType::LeaderChange, &change.to_bytes(0)?);
+        push(ControlType::LeaderChange, &change.to_bytes(version)?);
         if let Some(voters) = voters.filter(|_| self.log.log_end_offset() == 0) {
             push(
                 ControlType::KRaftVersion,

@@ -20,9 +20,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
+/// How long a controller may take to hear that this broker is about to stop.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long to pause before the controller is asked again whether this broker may serve.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -162,10 +164,11 @@ impl Registration {
         }
         self.leaving.store(true, Ordering::Release);
         loop {
-            match self.beat_once().await {
-                Ok(status) if status.should_shut_down => return,
-                Ok(_) => sleep(RETRY).await,
-                Err(error) => return warn!("stops without handing its partitions over: {error:#}"),
+            match timeout(LAST_WORDS, self.beat_once()).await {
+                Ok(Ok(status)) if status.should_shut_down => return,
+                Ok(Ok(_)) => sleep(RETRY).await,
+                Ok(Err(error)) => return warn!("stops without handing its partitions over: {error:#}"),
+                Err(_elapsed) => return warn!("stops without handing its partitions over: no controller answers"),
             }
         }
     }
@@ -173,10 +176,11 @@ impl Registration {
     /// Says that this broker is gone. Blocks.
     pub(crate) fn leave(&self) {
         let beat = self.beat(true);
-        if let Err(unavailable) =
-            self.broker.controller().submit_blocking(|ticket| Event::BrokerHeartbeat(ticket, beat))
-        {
-            warn!("could not take leave of the controller: {unavailable}");
+        let told = async {
+            timeout(LAST_WORDS, self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat))).await
+        };
+        if !matches!(self.broker.runtime.block_on(told), Ok(Ok(_))) {
+            warn!("could not take leave of the controller, which will miss this broker in time");
         }
     }
 }

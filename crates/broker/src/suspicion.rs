@@ -5,25 +5,58 @@
 
 use crate::{broker::Broker, client::Address};
 use ottla_metadata::{controller::Event, image::Image};
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
 use tracing::{debug, info};
 
+/// Brokers that hung up, each with the epoch of its registration. Until the controller has elected others their clients are told
+/// that there is no leader: one that is told of a leader that is gone asks again much later.
+#[derive(Default)]
+pub(crate) struct Suspects(Mutex<BTreeMap<i32, i64>>);
+
+impl Suspects {
+    /// A broker hung up on this one.
+    pub(crate) fn add(&self, image: &Image, id: i32) {
+        if let Some(broker) = image.cluster().broker(id) {
+            self.0.lock().insert(id, broker.epoch);
+        }
+    }
+
+    /// It is there.
+    pub(crate) fn clear(&self, id: i32) {
+        self.0.lock().remove(&id);
+    }
+
+    /// Whether it hung up in its present registration.
+    pub(crate) fn has(&self, image: &Image, id: i32) -> bool {
+        let suspected = self.0.lock().get(&id).copied();
+        suspected.is_some() && suspected == image.cluster().broker(id).map(|broker| broker.epoch)
+    }
+}
+
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// One refusal may be of a listener that was just about to come back.
-const AGAIN: Duration = Duration::from_millis(20);
+/// How long to pause between two looks at first; each time takes twice as long.
+const AGAIN: Duration = Duration::from_millis(5);
+/// A process that ends closes its connections one after another, and its listener may be the last.
+const LOOKS: u32 = 8;
 
-/// Whether nobody listens at an address, at two looks.
+/// Whether nobody listens at an address, at two looks in a row: one refusal may be of a listener that is about to come back.
 pub(crate) async fn is_gone(address: &Address) -> bool {
-    if !is_refused(address).await {
-        return false;
+    let mut refused = false;
+    for look in 0..LOOKS {
+        let again = is_refused(address).await;
+        if refused && again {
+            return true;
+        }
+        refused = again;
+        sleep(AGAIN.saturating_mul(1 << look)).await;
     }
-    sleep(AGAIN).await;
-    is_refused(address).await
+    false
 }
 
 async fn is_refused(address: &Address) -> bool {
@@ -69,8 +102,12 @@ mod tests {
         let port = listener.local_addr().expect("an address").port();
         let address = Address { host: "127.0.0.1".into(), port };
         // It accepts nothing, and is there all the same.
-        assert!(!is_gone(&address).await);
-        drop(listener);
-        assert!(is_gone(&address).await);
+        assert!(!is_refused(&address).await);
+        let (gone, ()) = tokio::join!(is_gone(&address), async move {
+            // Not before the first look.
+            tokio::task::yield_now().await;
+            drop(listener);
+        });
+        assert!(gone);
     }
 }

@@ -95,6 +95,9 @@ impl Fetcher {
             }
             if let Err(error) = self.round().await {
                 debug!(leader = self.leader, %error, "cannot fetch");
+                if matches!(error, Error::Io(_) | Error::Closed) {
+                    self.broker.suspects.add(&self.broker.image(), self.leader);
+                }
                 self.disconnect();
                 self.pause(RECONNECT).await;
             }
@@ -208,7 +211,9 @@ impl Fetcher {
         let image = self.broker.image();
         let listener = self.broker.config().inter_broker_listener_name().as_str().to_owned();
         let broker = image.cluster().broker(self.leader);
-        let endpoint = broker.and_then(|broker| broker.listener(&listener)).ok_or(Error::Closed)?;
+        let endpoint = broker
+            .and_then(|broker| broker.listener(&listener))
+            .ok_or(Error::Refused(ErrorCode::BrokerNotAvailable))?;
         let address = Address { host: endpoint.host.clone(), port: endpoint.port };
         if self.client.as_ref().is_some_and(|(known, _)| *known == address) {
             return Ok(());
@@ -217,6 +222,7 @@ impl Fetcher {
         let id = client_id(self.broker.node_id, "fetcher");
         let connected = timeout(self.broker.replica_fetch.timeout, Client::connect(&address, id)).await;
         self.client = Some((address, connected.map_err(|_elapsed| Error::TimedOut)??));
+        self.broker.suspects.clear(self.leader);
         Ok(())
     }
 
@@ -254,7 +260,7 @@ impl Fetcher {
             }
             code => {
                 debug!(leader = self.leader, ?code, "a fetch is refused");
-                return Err(Error::Closed);
+                return Err(Error::Refused(code.unwrap_or(ErrorCode::UnknownServerError)));
             }
         }
         self.session = requests::next_session(answer.session_id, self.session);

@@ -36,6 +36,8 @@ async fn handle(cx: Context, request: BrokerRegistrationRequest) -> BrokerRegist
     let answer = register(&cx, request).await;
     match &answer {
         Ok(epoch) => tracing::info!(broker_id, epoch, "broker registered"),
+        // It asks another controller next.
+        Err(error) if error.code == ErrorCode::NotController => {}
         Err(error) => tracing::warn!(broker_id, %error, "a broker's registration is refused"),
     }
     let error_code = outcome(&answer).0;

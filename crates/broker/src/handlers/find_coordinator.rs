@@ -90,7 +90,11 @@ async fn group_coordinator(cx: &Context, group_id: &Str) -> Result<Node, ErrorCo
     let none = ErrorCode::CoordinatorNotAvailable;
     let made = topics::ensure_internal(&cx.broker, GROUP_METADATA_TOPIC_NAME).await;
     match made {
-        ErrorCode::None => leader(&cx.broker.image(), &cx.peer.listener, group_id).ok_or(none),
+        ErrorCode::None => {
+            let image = cx.broker.image();
+            let leader = leader(&image, &cx.peer.listener, group_id).ok_or(none)?;
+            if cx.broker.suspects.has(&image, leader.id) { Err(none) } else { Ok(leader) }
+        }
         _ => Err(none),
     }
 }

@@ -143,7 +143,10 @@ fn failed(name: Option<Str>, topic_id: Uuid, error: ErrorCode) -> MetadataRespon
 fn describe(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().map(|(index, partition)| {
         let offline = topics::offline_replicas(image, &cx.peer.listener, partition);
-        let leader_error = topics::leader_error(image, partition, &cx.peer.listener, cx.version >= 6);
+        let leader_error = match topics::leader_error(image, partition, &cx.peer.listener, cx.version >= 6) {
+            ErrorCode::None if cx.broker.suspects.has(image, partition.leader) => ErrorCode::LeaderNotAvailable,
+            error => error,
+        };
         MetadataResponsePartition {
             error_code: leader_error.code(),
             partition_index: *index,
