@@ -29,12 +29,13 @@ class Broker:
     start_timeout_s = 60
     format_flags = ("--standalone",)
     host = "127.0.0.1"
+    given_ports = None
     # What a node's process is started with before its own command: in a namespace, for one.
     launcher = ()
 
     def __init__(self, folder, **overrides):
         self.folder = Path(folder)
-        self.port, self.controller_port = ports.free_ports(2)
+        self.port, self.controller_port = self.given_ports or ports.free_ports(2)
         self.bootstrap = f"{self.host}:{self.port}"
         self.cluster_id = random_cluster_id()
         self.data = self.folder / "data"
@@ -84,6 +85,12 @@ class Broker:
         run([*self._format_command(), "-t", self.cluster_id, "-c", self.config_file, *self.format_flags])
 
     def start(self):
+        self.launch()
+        self.wait_until_answering()
+        return self
+
+    def launch(self):
+        """Starts the process, which ends with the thread that starts it."""
         assert self._process is None, "already running"
         # A broker must not outlive the tests, however these end.
         command = [*self.launcher, "setpriv", "--pdeathsig", "KILL", *map(str, self._start_command())]
@@ -91,10 +98,8 @@ class Broker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
             )
-        self._wait_until_answering()
-        return self
 
-    def _wait_until_answering(self):
+    def wait_until_answering(self):
         deadline = time.monotonic() + self.start_timeout_s
         problem = None
         while time.monotonic() < deadline:

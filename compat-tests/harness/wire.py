@@ -84,6 +84,12 @@ def fetch_snapshot(port, end_offset, epoch, leader_epoch, position, max_bytes, t
     return error, size, answer[at : at + length]
 
 
+def accepts(host, port, timeout_s=5):
+    """Whether somebody listens there: a controller tells nobody of brokers."""
+    socket.create_connection((host, port), timeout=timeout_s).close()
+    return True
+
+
 def broker_count(port, timeout_s, host="127.0.0.1"):
     """Asks the broker for its cluster; returns how many brokers are named, 0 without a controller."""
     answer = _ask(port, _METADATA, _VERSION, struct.pack(">i", 0), timeout_s, host)
