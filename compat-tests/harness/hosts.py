@@ -170,7 +170,9 @@ class Hosts:
         return admin.leaders(self.bootstrap, topic)[partition]
 
     def in_sync(self, topic, seconds=60):
-        eventually(lambda: not admin.out_of_sync(self.bootstrap, topic), f"{topic} is not in sync", seconds)
+        """Every broker says so: one that was cut off knows of nothing."""
+        said = lambda: [admin.out_of_sync(self.nodes[number].bootstrap, topic) for number in self.brokers]  # noqa: E731
+        eventually(lambda: not any(said()), f"{topic} is not in sync", seconds)
 
     def replica_folders(self, topic, partition):
         return {f"node {number}": self.nodes[number].partition_folder(topic, partition) for number in self.brokers}
