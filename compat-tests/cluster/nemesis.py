@@ -184,6 +184,13 @@ def cut_from_peers(nemesis, step):
     _wait(step)
 
 
+def cut_from_all_nodes(nemesis, step):
+    """Clients see it as before, and it does not know that another leads."""
+    number = nemesis.leader(step)
+    nemesis.network.cut_from(nemesis.host(number), nemesis.hosts([*nemesis.others(number), *nemesis.cluster.controllers]))
+    _wait(step)
+
+
 def cut_two(nemesis, step):
     """These two do not see each other; both see everyone else."""
     number = nemesis.leader(step)
@@ -237,7 +244,8 @@ FAULTS = {
     each.__name__: each
     for each in (
         kill_one, kill_leader, kill_and_restart_at_once, kill_two, kill_all, kill_controllers, freeze_leader,
-        freeze_one_and_kill_another, isolate, isolate_leader, cut_from_controllers, cut_from_peers, cut_two, reset_from_peers,
+        freeze_one_and_kill_another, isolate, isolate_leader, cut_from_controllers, cut_from_peers, cut_from_all_nodes, cut_two,
+        reset_from_peers,
         leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap,
     )
 }  # fmt: skip

@@ -8,7 +8,7 @@ import os
 import time
 
 import pytest
-from nemesis import Nemesis, Schedule
+from nemesis import Nemesis, Schedule, Step
 from witnesses import Witnesses
 
 from harness import hosts, topics
@@ -86,6 +86,27 @@ def test_no_fault_loses_or_reorders_what_was_acknowledged(tmp_path):
         "kill_leader", "kill_two",
     ]  # fmt: skip
     run(tmp_path, Schedule.of_each(FIRST_SEED, 3, PARTITIONS, 4, 5.5, few).steps)
+
+
+def test_the_checker_sees_what_a_cluster_loses(tmp_path):
+    """With acks=1 a leader that sees only clients acknowledges what the next one does not have."""
+    with hosts.on_network(tmp_path, hosts.specs([CONTROLLER], ["ottla"] * 3), **hosts.QUICK) as cluster:
+        cluster.start()
+        topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
+        launcher = cluster.network.hosts["client"].launcher
+        witnesses = Witnesses(cluster, TOPIC, PARTITIONS, tmp_path / "clients", launcher)
+        nemesis = Nemesis(cluster, TOPIC, tmp_path / "clients" / "history-nemesis.jsonl")
+        try:
+            witnesses.produce(rate=100, acks="1", **{"enable.idempotence": False})
+            witnesses.probe(SETTLED_S)
+            nemesis.do(Step("cut_from_all_nodes", broker=0, partition=0, seconds=5, seed=0, pause=0))
+            cluster.in_sync(TOPIC, SETTLED_S)
+            witnesses.finish()
+        finally:
+            nemesis.close()
+            witnesses.kill()
+        found = witnesses.history().anomalies()
+        assert found.keys() & {"lost-write", "inconsistent-offset", "unseen"}, found
 
 
 @pytest.mark.limit(int(MINUTES * 120) + 1200)
