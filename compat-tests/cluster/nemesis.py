@@ -86,6 +86,13 @@ class Nemesis:
         self._say(f"the leader is {number}")
         return number
 
+    def controller(self, step):
+        return self.cluster.controllers[step.seed % len(self.cluster.controllers)]
+
+    def controllers(self, number):
+        """As hosts, but for the broker's own."""
+        return self.hosts([each for each in self.cluster.controllers if each != number])
+
     def hosts(self, numbers):
         return [self.cluster.host_of(number) for number in numbers]
 
@@ -143,6 +150,22 @@ def kill_controllers(nemesis, step):
     _wait(step)
 
 
+def kill_a_controller(nemesis, step):
+    """Of several the others go on."""
+    nemesis.cluster.kill(nemesis.controller(step))
+    _wait(step)
+
+
+def freeze_a_controller(nemesis, step):
+    nemesis.cluster.freeze(nemesis.controller(step))
+    _wait(step)
+
+
+def isolate_a_controller(nemesis, step):
+    nemesis.network.isolate(nemesis.host(nemesis.controller(step)))
+    _wait(step)
+
+
 def freeze_leader(nemesis, step):
     """It wakes up as one that does not know that another leads."""
     nemesis.cluster.freeze(nemesis.leader(step))
@@ -172,8 +195,8 @@ def isolate_leader(nemesis, step):
 
 def cut_from_controllers(nemesis, step):
     """Clients and other brokers see it as before: it may acknowledge nothing that the next leader does not have."""
-    controllers = nemesis.hosts(nemesis.cluster.controllers)
-    nemesis.network.cut_from(nemesis.host(nemesis.leader(step)), controllers)
+    number = nemesis.leader(step)
+    nemesis.network.cut_from(nemesis.host(number), nemesis.controllers(number))
     _wait(step)
 
 
@@ -187,7 +210,7 @@ def cut_from_peers(nemesis, step):
 def cut_from_all_nodes(nemesis, step):
     """Clients see it as before, and it does not know that another leads."""
     number = nemesis.leader(step)
-    nemesis.network.cut_from(nemesis.host(number), nemesis.hosts([*nemesis.others(number), *nemesis.cluster.controllers]))
+    nemesis.network.cut_from(nemesis.host(number), [*nemesis.hosts(nemesis.others(number)), *nemesis.controllers(number)])
     _wait(step)
 
 
@@ -221,15 +244,15 @@ def leader_does_not_hear(nemesis, step):
 
 def controller_does_not_hear_leader(nemesis, step):
     number = nemesis.leader(step)
-    for controller in nemesis.cluster.controllers:
-        nemesis.network.cut_one_way(nemesis.host(number), nemesis.host(controller))
+    for controller in nemesis.controllers(number):
+        nemesis.network.cut_one_way(nemesis.host(number), controller)
     _wait(step)
 
 
 def leader_does_not_hear_controller(nemesis, step):
     number = nemesis.leader(step)
-    for controller in nemesis.cluster.controllers:
-        nemesis.network.cut_one_way(nemesis.host(controller), nemesis.host(number))
+    for controller in nemesis.controllers(number):
+        nemesis.network.cut_one_way(controller, nemesis.host(number))
     _wait(step)
 
 
@@ -243,7 +266,8 @@ def flap(nemesis, step):
 FAULTS = {
     each.__name__: each
     for each in (
-        kill_one, kill_leader, kill_and_restart_at_once, kill_two, kill_all, kill_controllers, freeze_leader,
+        kill_one, kill_leader, kill_and_restart_at_once, kill_two, kill_all, kill_controllers, kill_a_controller,
+        freeze_a_controller, isolate_a_controller, freeze_leader,
         freeze_one_and_kill_another, isolate, isolate_leader, cut_from_controllers, cut_from_peers, cut_from_all_nodes, cut_two,
         reset_from_peers,
         leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap,

@@ -1,7 +1,8 @@
 """Clusters under faults of processes and networks, decided by seeds; every client's history and every replica's files are checked.
 
 OTTLA_CLUSTER_FAULT_MINUTES=30 goes on with random faults for that long; OTTLA_CLUSTER_FAULT_SEED is the first of its seeds,
-OTTLA_CLUSTER_FAULT_STEPS how many faults a cluster lives through.
+OTTLA_CLUSTER_FAULT_STEPS how many faults a cluster lives through. OTTLA_CLUSTER_FAULT_CONTROLLERS=ottla,ottla,ottla are the nodes
+that vote, OTTLA_CLUSTER_FAULT_BROKERS=kafka,ottla,ottla the brokers; with no controllers each broker votes.
 """
 
 import os
@@ -26,13 +27,19 @@ SETTLED_S = 30
 MINUTES = float(os.environ.get("OTTLA_CLUSTER_FAULT_MINUTES", "0"))
 FIRST_SEED = int(os.environ.get("OTTLA_CLUSTER_FAULT_SEED", "1"))
 STEPS = int(os.environ.get("OTTLA_CLUSTER_FAULT_STEPS", "20"))
-CONTROLLER = os.environ.get("OTTLA_CLUSTER_FAULT_CONTROLLER", "kafka")
+CONTROLLERS = [kind for kind in os.environ.get("OTTLA_CLUSTER_FAULT_CONTROLLERS", "kafka").split(",") if kind]
+BROKERS = os.environ.get("OTTLA_CLUSTER_FAULT_BROKERS", "ottla,ottla,ottla").split(",")
 
 
-def run(folder, steps, kinds=("ottla", "ottla", "ottla"), controllers=(CONTROLLER,), java=True):
+def nodes():
+    if CONTROLLERS:
+        return hosts.specs(CONTROLLERS, BROKERS)
+    return [hosts.Spec(number, kind, hosts.COMBINED) for number, kind in enumerate(BROKERS, 1)]
+
+
+def run(folder, steps, java=True):
     """Clients of all kinds work while the steps are done, each healed before the next."""
-    nodes = hosts.specs(controllers, kinds)
-    with hosts.on_network(folder, nodes, **hosts.QUICK, **GROUPS) as cluster:
+    with hosts.on_network(folder, nodes(), **hosts.QUICK, **GROUPS) as cluster:
         cluster.start()
         topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
         client = cluster.network.hosts["client"]
@@ -90,7 +97,7 @@ def test_no_fault_loses_or_reorders_what_was_acknowledged(tmp_path):
 
 def test_the_checker_sees_what_a_cluster_loses(tmp_path):
     """With acks=1 a leader that sees only clients acknowledges what the next one does not have."""
-    with hosts.on_network(tmp_path, hosts.specs([CONTROLLER], ["ottla"] * 3), **hosts.QUICK) as cluster:
+    with hosts.on_network(tmp_path, nodes(), **hosts.QUICK) as cluster:
         cluster.start()
         topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
         launcher = cluster.network.hosts["client"].launcher
