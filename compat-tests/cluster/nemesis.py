@@ -141,7 +141,7 @@ def kill_all(nemesis, step):
         nemesis.cluster.nodes[number].launch()
         time.sleep(chance.uniform(0, 1))
     for number in numbers:
-        nemesis.cluster.nodes[number].wait_until_answering()
+        nemesis.cluster.nodes[number].wait()
 
 
 def kill_controllers(nemesis, step):

@@ -86,20 +86,20 @@ class Broker:
 
     def start(self):
         self.launch()
-        self.wait_until_answering()
+        self.wait()
         return self
 
     def launch(self):
-        """Starts the process, which ends with the thread that starts it."""
         assert self._process is None, "already running"
-        # A broker must not outlive the tests, however these end.
+        # A broker must not outlive the tests, however these end; nor does it outlive the thread that starts it.
         command = [*self.launcher, "setpriv", "--pdeathsig", "KILL", *map(str, self._start_command())]
         with open(self.log_file, "ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
             )
 
-    def wait_until_answering(self):
+    def wait(self):
+        """Waits until it answers as one that serves."""
         deadline = time.monotonic() + self.start_timeout_s
         problem = None
         while time.monotonic() < deadline:

@@ -55,7 +55,7 @@ def specs(controllers, kinds):
 
 
 def _node(spec, place, quorum, folder, overrides):
-    """A node of the kind and the roles that its spec says, formatted; `quorum` has the voters' (spec, address, dir id)."""
+    """A node of the kind and the roles that its spec says; `quorum` has the voters and their addresses, several listed in configs."""
 
     class Node(brokers.KINDS[spec.kind]):
         host, given_ports, launcher = place
@@ -66,11 +66,15 @@ def _node(spec, place, quorum, folder, overrides):
                 "process.roles": spec.roles,
                 "node.id": spec.id,
                 "listeners": ",".join(listener for role, listener in parts.items() if role in spec.roles.split(",")),
-                "controller.quorum.bootstrap.servers": ",".join(address for _, address, _ in quorum),
             }
+            dropped = [] if spec.serves else ["advertised.listeners=", "inter.broker.listener.name="]
+            if len(quorum) == 1:
+                own["controller.quorum.bootstrap.servers"] = quorum[0][1]
+            else:
+                own["controller.quorum.voters"] = ",".join(f"{voter.id}@{address}" for voter, address in quorum)
+                dropped.append("controller.quorum.bootstrap.servers=")
             lines = super()._config({**own, **overrides}).splitlines(keepends=True)
-            of_brokers = () if spec.serves else ("advertised.listeners=", "inter.broker.listener.name=")
-            return "".join(line for line in lines if not line.startswith(of_brokers or "\n"))
+            return "".join(line for line in lines if not line.startswith(tuple(dropped)))
 
         def _is_ready(self):
             if spec.serves:
@@ -81,11 +85,11 @@ def _node(spec, place, quorum, folder, overrides):
             run([*self._format_command(), "-t", self.cluster_id, "-c", self.config_file, *self._format_flags()])
 
         def _format_flags(self):
-            if not spec.votes:
-                return ["--no-initial-controllers"] if spec.kind == "kafka" else []
-            if len(quorum) == 1:
+            if len(quorum) > 1:
+                return []
+            if spec.votes:
                 return ["--standalone"]
-            return ["--initial-controllers", ",".join(f"{s.id}@{address}:{uid}" for s, address, uid in quorum)]
+            return ["--no-initial-controllers"] if spec.kind == "kafka" else []
 
     Node.spec = spec
     return Node(folder, **overrides)
@@ -99,9 +103,7 @@ class Hosts:
         self.cluster_id = brokers.random_cluster_id()
         self._frozen = set()
         places = {spec.id: self._place(spec) for spec in nodes}
-        quorum = [
-            (spec, f"{places[spec.id][0]}:{places[spec.id][1][1]}", brokers.random_cluster_id()) for spec in nodes if spec.votes
-        ]
+        quorum = [(spec, f"{places[spec.id][0]}:{places[spec.id][1][1]}") for spec in nodes if spec.votes]
         self.nodes = {}
         for spec in nodes:
             node = _node(spec, places[spec.id], quorum, folder / f"node-{spec.id}", {**REPLICATED, **overrides})
@@ -139,7 +141,7 @@ class Hosts:
         for node in nodes:
             node.launch()
         for node in nodes:
-            node.wait_until_answering()
+            node.wait()
         return self
 
     # Faults of processes.
