@@ -143,8 +143,8 @@ class Witnesses:
         """Every partition takes a record with acks=all within this time; says how long the slowest took."""
         refused, began = [], time.monotonic()
         producer = Producer({
-            "bootstrap.servers": self.cluster.bootstrap, **_LIBRDKAFKA, "acks": "all", "message.timeout.ms": int(seconds * 1000),
-            "log_level": 0,
+            "bootstrap.servers": self.cluster.bootstrap, **_LIBRDKAFKA, "enable.idempotence": True,
+            "message.timeout.ms": int(seconds * 1000), "log_level": 0,
         })  # fmt: skip
         for partition in range(self.partitions):
             value, self._probes = f"{_PROBES}.{self._probes}", self._probes + 1
