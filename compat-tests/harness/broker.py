@@ -28,11 +28,15 @@ class Broker:
     stop_codes = (0,)
     start_timeout_s = 60
     format_flags = ("--standalone",)
+    host = "127.0.0.1"
+    given_ports = None
+    # What a node's process is started with before its own command: in a namespace, for one.
+    launcher = ()
 
     def __init__(self, folder, **overrides):
         self.folder = Path(folder)
-        self.port, self.controller_port = ports.free_ports(2)
-        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.port, self.controller_port = self.given_ports or ports.free_ports(2)
+        self.bootstrap = f"{self.host}:{self.port}"
         self.cluster_id = random_cluster_id()
         self.data = self.folder / "data"
         self.config_file = self.folder / "server.properties"
@@ -45,12 +49,12 @@ class Broker:
         settings = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{self.host}:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
+            "controller.quorum.bootstrap.servers": f"{self.host}:{self.controller_port}",
             "log.dirs": self.data,
             "offsets.topic.replication.factor": 1,
             "transaction.state.log.replication.factor": 1,
@@ -87,8 +91,8 @@ class Broker:
 
     def launch(self):
         assert self._process is None, "already running"
-        # A broker must not outlive the tests, however these end.
-        command = ["setpriv", "--pdeathsig", "KILL", *map(str, self._start_command())]
+        # A broker must not outlive the tests, however these end; nor does it outlive the thread that starts it.
+        command = [*self.launcher, "setpriv", "--pdeathsig", "KILL", *map(str, self._start_command())]
         with open(self.log_file, "ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
@@ -114,7 +118,7 @@ class Broker:
         raise AssertionError(f"{self.kind} did not answer in {self.start_timeout_s} s: {problem}\n{self.log_tail()}")
 
     def _is_ready(self):
-        return wire.broker_count(self.port, timeout_s=5) >= 1
+        return wire.broker_count(self.port, timeout_s=5, host=self.host) >= 1
 
     @property
     def running(self):

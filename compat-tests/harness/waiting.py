@@ -5,10 +5,10 @@ import time
 DEADLINE_S = 60
 
 
-def eventually(question, otherwise):
+def eventually(question, otherwise, seconds=DEADLINE_S):
     """Asks until the answer is true, and returns it."""
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + seconds
     while not (answer := question()):
-        assert time.monotonic() < end, f"after {DEADLINE_S} s: {otherwise}"
+        assert time.monotonic() < end, f"after {seconds} s: {otherwise}"
         time.sleep(0.02)
     return answer

@@ -23,12 +23,12 @@ def _receive(connection, size):
     return data
 
 
-def _ask(port, key, version, body, timeout_s):
+def _ask(port, key, version, body, timeout_s, host="127.0.0.1"):
     client = b"compat-probe"
     # Of the APIs here this one has the header that ends in tagged fields.
     tags = b"\0" if key == _FETCH_SNAPSHOT else b""
     request = struct.pack(">hhih", key, version, 1, len(client)) + client + tags + body
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
+    with socket.create_connection((host, port), timeout=timeout_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
         (size,) = struct.unpack(">i", _receive(connection, 4))
         return _receive(connection, size)
@@ -84,9 +84,15 @@ def fetch_snapshot(port, end_offset, epoch, leader_epoch, position, max_bytes, t
     return error, size, answer[at : at + length]
 
 
-def broker_count(port, timeout_s):
+def accepts(host, port, timeout_s=5):
+    """Whether somebody listens there: a controller tells nobody of brokers."""
+    socket.create_connection((host, port), timeout=timeout_s).close()
+    return True
+
+
+def broker_count(port, timeout_s, host="127.0.0.1"):
     """Asks the broker for its cluster; returns how many brokers are named, 0 without a controller."""
-    answer = _ask(port, _METADATA, _VERSION, struct.pack(">i", 0), timeout_s)
+    answer = _ask(port, _METADATA, _VERSION, struct.pack(">i", 0), timeout_s, host)
     brokers, at = struct.unpack_from(">i", answer, 4)[0], 8
     for _ in range(brokers):
         at += 4

@@ -6,16 +6,25 @@ use ottla_protocol::{
     frame::{self, FrameDecoder, FrameError, ResponseFrame},
     messages::{ApiVersionsRequest, ApiVersionsResponse},
 };
-use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive};
+use socket2::{SockRef, TcpKeepalive};
+use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 /// The first request's version: every node answers it, be it with the versions it has.
 const API_VERSIONS_VERSION: i16 = 3;
 /// The largest answer that is taken.
 const MAX_RESPONSE_BYTES: usize = 1 << 30;
+
+/// How long a node may take to be connected to; then it is tried anew, as the kernel tries less and less often by itself.
+const CONNECT: Duration = Duration::from_secs(3);
+/// When the other end of a silent connection is asked whether it still has it, and how often.
+const PROBE: Duration = Duration::from_secs(2);
+/// How long the other end may leave anything unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 /// Where a node is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +70,14 @@ pub(crate) enum Error {
     TimedOut,
 }
 
+/// Lets the kernel find out that the other end is gone or has lost the connection, where an answer would be waited for in vain:
+/// Kafka's brokers wait for `replica.socket.timeout.ms` then.
+fn watch(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE).with_interval(PROBE))?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+}
+
 /// A connection. After an error, or a call that was given up, it is of no use.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -74,8 +91,10 @@ pub(crate) struct Client {
 impl Client {
     /// Connects and asks what the node serves.
     pub(crate) async fn connect(address: &Address, client_id: Str) -> Result<Self, Error> {
-        let stream = TcpStream::connect((&*address.host, address.port)).await?;
+        let connected = timeout(CONNECT, TcpStream::connect((&*address.host, address.port))).await;
+        let stream = connected.map_err(|_elapsed| Error::TimedOut)??;
         stream.set_nodelay(true)?;
+        watch(&stream)?;
         let frames = FrameDecoder::new(MAX_RESPONSE_BYTES);
         let mut client = Self { stream, frames, client_id, next_correlation_id: 0, versions: BTreeMap::new() };
         let request = ApiVersionsRequest {

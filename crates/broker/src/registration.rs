@@ -3,11 +3,11 @@
 //! A combined node does this through its controller's queue as another broker would through a request, so the controller
 //! knows no difference.
 
-use crate::{broker::Broker, cordons, entropy, network::Bound};
-use anyhow::{anyhow, bail};
+use crate::{broker::Broker, controller::Unavailable, cordons, entropy, network::Bound};
+use anyhow::bail;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{
-    MetadataVersion, controller,
+    ApiError, MetadataVersion, controller,
     controller::{BrokerHeartbeat, BrokerStatus, Event, RegisterBroker, Reply},
     features::FEATURES,
     image::{BrokerFeature, Endpoint},
@@ -21,12 +21,29 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// How long a controller may take to hear that this broker is about to stop.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long to pause before the controller is asked again whether this broker may serve.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// How long a broker that leaves bears with a controller that has too much to do.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Why a heartbeat came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Unheard {
+    #[error("the controller does not take this broker's heartbeat: {0}")]
+    Refused(#[from] ApiError),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Whether the controller may answer otherwise if it is asked again: Apache Kafka's refuses what waited in its queue for too long.
+fn may_pass(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::RequestTimedOut | ErrorCode::NotController)
+}
 
 /// Where this node's registration stands.
 pub(crate) struct Registration {
@@ -88,6 +105,9 @@ impl Registration {
                         info!("waits until the session of a broker with id {} ends: {error}", self.broker.node_id);
                     }
                 }
+                Ok(Reply::RegisterBroker(Err(error))) if may_pass(error.code) && Instant::now() < deadline => {
+                    debug!("is not registered yet: {error}");
+                }
                 Ok(Reply::RegisterBroker(Err(error))) => bail!("the controller refuses this broker: {error}"),
                 Ok(other) => bail!("the controller answered {other:?}"),
                 Err(unavailable) if Instant::now() >= deadline => bail!("cannot register: {unavailable}"),
@@ -95,13 +115,17 @@ impl Registration {
             }
             self.pause().await?;
         }
-        while self.beat_once().await?.is_fenced {
-            if Instant::now() >= deadline {
-                bail!("the controller keeps this broker fenced");
+        loop {
+            match self.beat_once().await {
+                Ok(status) if !status.is_fenced => return Ok(()),
+                Ok(_) if Instant::now() >= deadline => bail!("the controller keeps this broker fenced"),
+                Err(error) if Instant::now() >= deadline => return Err(error.into()),
+                Ok(_) => {}
+                // It may just have too much to do: the next one is as good.
+                Err(error) => debug!("is not taken as serving yet: {error}"),
             }
             self.pause().await?;
         }
-        Ok(())
     }
 
     async fn pause(&self) -> anyhow::Result<()> {
@@ -112,11 +136,10 @@ impl Registration {
         }
     }
 
-    async fn beat_once(&self) -> anyhow::Result<BrokerStatus> {
+    async fn beat_once(&self) -> Result<BrokerStatus, Unheard> {
         let beat = self.beat(false);
         let reply = self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat)).await?;
-        let refused = |error| anyhow!("the controller does not take this broker's heartbeat: {error}");
-        status(reply).map_err(refused)
+        Ok(status(reply)?)
     }
 
     fn beat(&self, want_fence: bool) -> BrokerHeartbeat {
@@ -163,13 +186,16 @@ impl Registration {
             return;
         }
         self.leaving.store(true, Ordering::Release);
+        let deadline = Instant::now() + BUSY;
         loop {
             match timeout(LAST_WORDS, self.beat_once()).await {
                 Ok(Ok(status)) if status.should_shut_down => return,
-                Ok(Ok(_)) => sleep(RETRY).await,
-                Ok(Err(error)) => return warn!("stops without handing its partitions over: {error:#}"),
+                Ok(Ok(_)) => {}
+                Ok(Err(Unheard::Refused(error))) if may_pass(error.code) && Instant::now() < deadline => {}
+                Ok(Err(error)) => return warn!("stops without handing its partitions over: {error}"),
                 Err(_elapsed) => return warn!("stops without handing its partitions over: no controller answers"),
             }
+            sleep(RETRY).await;
         }
     }
 
@@ -185,7 +211,7 @@ impl Registration {
     }
 }
 
-fn status(reply: Reply) -> Result<BrokerStatus, ottla_metadata::ApiError> {
+fn status(reply: Reply) -> Result<BrokerStatus, ApiError> {
     match reply {
         controller::Reply::BrokerHeartbeat(status) => status,
         _ => Err(ottla_protocol::ErrorCode::UnknownServerError.into()),

@@ -13,7 +13,10 @@ use ottla_protocol::{
 };
 use ottla_replication::follower::FetchAt;
 use ottla_storage::journal::PartitionKey;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 /// The version of Fetch that is spoken: followers tell their epochs since 15 (KIP-903).
 pub(super) const FETCH_VERSION: i16 = 17;
@@ -57,7 +60,9 @@ pub(super) fn fetch(
     forgotten: &[PartitionKey],
 ) -> FetchRequest {
     let mut topics: BTreeMap<Uuid, Vec<FetchPartition>> = BTreeMap::new();
+    let mut named = HashSet::new();
     for (key, at) in wanted {
+        named.insert(key);
         topics.entry(key.topic_id).or_default().push(FetchPartition {
             partition: key.partition,
             current_leader_epoch: at.current_leader_epoch,
@@ -69,7 +74,8 @@ pub(super) fn fetch(
         });
     }
     let mut left: BTreeMap<Uuid, Vec<i32>> = BTreeMap::new();
-    for key in forgotten.iter().filter(|_| session.epoch > 0) {
+    // Leaders forget after they have taken in what is wanted: one that is left and followed again is wanted only.
+    for key in forgotten.iter().filter(|key| session.epoch > 0 && !named.contains(key)) {
         left.entry(key.topic_id).or_default().push(key.partition);
     }
     let topic = |(topic_id, partitions)| FetchTopic { topic_id, partitions, ..Default::default() };
@@ -122,3 +128,6 @@ pub(super) async fn leader_range(
     let [start, end] = ends;
     Ok((start, end))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+"""The clients of a run with faults, whose histories are checked: producers, readers, members of groups, each a process."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from checker import segments
+from checker.history import History, report, value_of
+from harness import installed, java
+from harness.tools import command
+from harness.waiting import eventually
+
+_CLIENTS = Path(__file__).parent / "clients"
+_PATIENCE_S = 120
+# Of what the test itself sends to see whether a partition is served.
+_PROBES = 1 << 20
+
+# Ends soon what a frozen broker will never answer, as the runs are short.
+_LIBRDKAFKA = {"reconnect.backoff.max.ms": 500, "socket.timeout.ms": 10_000, "topic.metadata.refresh.interval.ms": 5_000}
+_JAVA_PRODUCER = {
+    "enable.idempotence": "true", "retries": 2147483647, "delivery.timeout.ms": 120_000, "request.timeout.ms": 10_000,
+    "linger.ms": 2,
+}  # fmt: skip
+_SESSION = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
+PROTOCOLS = {
+    "classic": {**_SESSION, "partition.assignment.strategy": "range"},
+    "cooperative": {**_SESSION, "partition.assignment.strategy": "cooperative-sticky"},
+    "consumer": {"group.protocol": "consumer"},
+}
+_JAVA_ASSIGNORS = {
+    "range": "org.apache.kafka.clients.consumer.RangeAssignor",
+    "cooperative-sticky": "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+}
+
+
+class Witness:
+    """A client in a process of its own."""
+
+    def __init__(self, name, launcher, arguments, folder, stdout=None):
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._out = stdout
+        with open(self.log, "wb") as log, open(stdout or self.log, "ab") as out:
+            full = [*launcher, "setpriv", "--pdeathsig", "KILL", *map(str, arguments)]
+            self._process = subprocess.Popen(full, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
+
+    def problem(self):
+        code = self._process.poll()
+        return f"{self.name} has ended with {code}: {self.log.read_text()[-2000:]}" if code is not None else None
+
+    def ask_to_end(self):
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self):
+        code = self._process.wait(timeout=_PATIENCE_S)
+        # A JVM ends with the signal's code after its clean-up.
+        assert code in (0, 128 + signal.SIGTERM), f"{self.name} ended with {code}: {self.log.read_text()[-2000:]}"
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+
+class Witnesses:
+    """Starts clients, and checks what they saw."""
+
+    def __init__(self, cluster, topic, partitions, folder, launcher=()):
+        self.cluster, self.topic, self.partitions = cluster, topic, partitions
+        self.folder, self._launcher = folder, launcher
+        folder.mkdir(parents=True, exist_ok=True)
+        self._next_process = 1
+        self._verifiable = {}
+        self._producers, self._readers = [], []
+        self.groups = {}
+        self._probes = 0
+
+    @property
+    def all(self):
+        return [*self._producers, *self._readers, *(member for members in self.groups.values() for member in members)]
+
+    def _process(self):
+        self._next_process += 1
+        return self._next_process - 1
+
+    def _history(self, process):
+        return self.folder / f"history-{process}.jsonl"
+
+    def _wish(self, process, **more):
+        config = {"bootstrap.servers": self.cluster.bootstrap, **_LIBRDKAFKA, **more.pop("config", {})}
+        return json.dumps({
+            "history": str(self._history(process)), "process": process, "topic": self.topic, "partitions": self.partitions,
+            "config": config, **more,
+        })  # fmt: skip
+
+    def _python(self, program, process, **wish):
+        arguments = [sys.executable, "-B", _CLIENTS / f"{program}.py", self._wish(process, **wish)]
+        return Witness(f"{program}-{process}", self._launcher, arguments, self.folder)
+
+    def produce(self, rate, largest=300, **config):
+        self._producers.append(self._python("producer", self._process(), rate=rate, largest=largest, config=config))
+
+    def produce_with_java(self, rate):
+        """kafka-verifiable-producer, which writes down what is acknowledged only."""
+        process = self._process()
+        properties = self.folder / f"java-producer-{process}.properties"
+        properties.write_text("".join(f"{key}={value}\n" for key, value in _JAVA_PRODUCER.items()))
+        arguments = command(
+            "kafka-verifiable-producer", "--bootstrap-server", self.cluster.bootstrap, "--topic", self.topic, "--throughput", rate,
+            "--value-prefix", process, "--command-config", properties,
+        )  # fmt: skip
+        said = self._verifiable[process] = self.folder / f"java-producer-{process}.said"
+        self._producers.append(Witness(f"java-producer-{process}", self._launcher, arguments, self.folder, stdout=said))
+
+    def read(self):
+        self._readers.append(self._python("reader", self._process()))
+
+    def join(self, group, protocol):
+        config = {**PROTOCOLS[protocol], "group.id": group}
+        self.groups.setdefault(group, []).append(self._python("member", self._process(), config=config))
+
+    def join_with_java(self, group, protocol):
+        process = self._process()
+        config = {
+            **PROTOCOLS[protocol], "group.id": group, "bootstrap.servers": self.cluster.bootstrap,
+            "request.timeout.ms": 10_000, "default.api.timeout.ms": 20_000, "fetch.max.wait.ms": 100,
+        }  # fmt: skip
+        strategy = config.get("partition.assignment.strategy")
+        if strategy:
+            config["partition.assignment.strategy"] = _JAVA_ASSIGNORS[strategy]
+        arguments = java.tool(
+            "ottla.compat.HistoryMember", self._history(process), process, self.topic,
+            *(f"{key}={value}" for key, value in config.items()), classes=installed.java_clients(),
+        )  # fmt: skip
+        self.groups.setdefault(group, []).append(Witness(f"java-member-{process}", self._launcher, arguments, self.folder))
+
+    def probe(self, seconds):
+        """Every partition takes a record with acks=all within this time; says how long the slowest took."""
+        refused, began = [], time.monotonic()
+        producer = Producer({
+            "bootstrap.servers": self.cluster.bootstrap, **_LIBRDKAFKA, "enable.idempotence": True,
+            "message.timeout.ms": int(seconds * 1000), "log_level": 0,
+        })  # fmt: skip
+        for partition in range(self.partitions):
+            value, self._probes = f"{_PROBES}.{self._probes}", self._probes + 1
+            producer.produce(
+                self.topic, value, partition=partition,
+                on_delivery=lambda error, message: error and refused.append((message.partition(), error.name())),
+            )  # fmt: skip
+        producer.flush()
+        assert not refused, f"not served {seconds} s after all was healed: {refused}"
+        return time.monotonic() - began
+
+    def check_alive(self):
+        problems = [problem for witness in self.all if (problem := witness.problem())]
+        assert not problems, problems
+
+    # The end of a run.
+
+    def _ends(self):
+        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
+        asked = {TopicPartition(self.topic, number): OffsetSpec.latest() for number in range(self.partitions)}
+        return {part.partition: future.result(30).offset for part, future in admin.list_offsets(asked).items()}
+
+    def _committed(self, group):
+        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
+        asked = [TopicPartition(self.topic, number) for number in range(self.partitions)]
+        (future,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)]).values()
+        return {part.partition: part.offset for part in future.result(30).topic_partitions}
+
+    def finish(self):
+        """Producers end first; groups read what there is; then one reads everything."""
+        self.check_alive()
+        for witness in self._producers:
+            witness.ask_to_end()
+        for witness in self._producers:
+            witness.wait()
+        ends = self._ends()
+        for group in self.groups:
+            eventually(
+                lambda group=group: self._committed(group) == ends, f"{group} has not read to {ends}", seconds=60,
+            )  # fmt: skip
+        for group, members in self.groups.items():
+            for witness in members:
+                witness.ask_to_end()
+            for witness in members:
+                witness.wait()
+            self._note_committed(group)
+        for witness in self._readers:
+            witness.ask_to_end()
+            witness.wait()
+        self._python("reader", self._process(), final=True).wait()
+
+    def _note_committed(self, group):
+        """What is committed in the end is in the history as well."""
+        process = self._process()
+        began = time.monotonic()
+        offsets = {f"{self.topic}-{number}": offset for number, offset in self._committed(group).items()}
+        op = {"f": "fetch_committed", "process": process, "group": group}
+        with open(self._history(process), "w") as out:
+            out.write(json.dumps({"type": "invoke", "time": began, **op}) + "\n")
+            out.write(json.dumps({"type": "ok", "time": time.monotonic(), "offsets": offsets, **op}) + "\n")
+
+    def kill(self):
+        for witness in self.all:
+            witness.kill()
+
+    def history(self):
+        history = History()
+        history.add({"type": "info", "f": "unlisted", "process": _PROBES})
+        for process, said in self._verifiable.items():
+            history.add({"type": "info", "f": "unlisted", "process": process})
+            for line in said.read_text().split("\n")[:-1]:
+                told = json.loads(line)
+                if told["name"] == "producer_send_success":
+                    history.add({
+                        "type": "ok", "f": "send", "process": process, "key": f"{told['topic']}-{told['partition']}",
+                        "value": value_of(*map(int, told["value"].split("."))), "offset": told["offset"],
+                    })  # fmt: skip
+        return history.add_files(sorted(self.folder.glob("history-*.jsonl")))
+
+    def check(self):
+        """After the cluster has stopped: the histories, and the replicas' files."""
+        history = self.history()
+        anomalies = history.anomalies()
+        assert not anomalies, f"{report(anomalies)}\nhistories are in {self.folder}"
+        for partition in range(self.partitions):
+            problems = segments.check_partition(self.cluster.replica_folders(self.topic, partition))
+            assert not problems, f"{self.topic}-{partition}: {problems[:10]}"
+        for partition in range(5):
+            problems = segments.check_partition(
+                self.cluster.replica_folders("__consumer_offsets", partition), compacted=True
+            )
+            assert not problems, f"__consumer_offsets-{partition}: {problems[:10]}"
+        return history.counts()
