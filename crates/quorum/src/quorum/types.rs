@@ -140,7 +140,8 @@ pub struct Progress {
     pub committed: Vec<Committed>,
     /// The role, when it is another one.
     pub role: Option<Role>,
-    /// To be fetched and put in place, then confirmed by [`super::Quorum::installed`]. The same may be asked for again.
+    /// To be fetched and put in place, then confirmed by [`super::Quorum::installed`]. The same is asked for again after a while,
+    /// each time a longer one: it may not have come.
     pub install: Option<Snapshot>,
     /// A member was added after the snapshot that stands before the log, and waits: make one that is up to date and have the
     /// log compacted to it. Asked again until then.
