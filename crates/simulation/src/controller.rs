@@ -147,7 +147,7 @@ impl Controller {
     /// The epoch in which it serves.
     pub(crate) fn serves(&self) -> Option<i32> {
         let leading = self.process.as_ref()?.leading.as_ref()?;
-        (leading.stage == Stage::Serving).then_some(leading.epoch)
+        (leading.stage == Stage::Serving && leading.due.is_none()).then_some(leading.epoch)
     }
 
     pub(crate) fn start(&mut self) -> Result<(), String> {
@@ -227,9 +227,9 @@ impl Controller {
     }
 
     fn timers(&mut self, now: Duration, acts: &mut Vec<Act>) {
-        loop {
+        while self.may_decide() {
             let leading = self.process.as_mut().and_then(|process| process.leading.as_mut());
-            let shard = leading.filter(|leading| leading.stage == Stage::Serving).and_then(|l| l.shard.as_mut());
+            let shard = leading.and_then(|leading| leading.shard.as_mut());
             let Some(event) = shard.and_then(|shard| shard.pop_timeout(at(now))) else { return };
             self.decide(now, None, event, acts);
         }
@@ -303,11 +303,12 @@ impl Controller {
 
     /// Applies what is committed and answers.
     fn take_in(&mut self, committed: Vec<Committed>, now: Duration, acts: &mut Vec<Act>) -> Result<(), String> {
-        let (mut next, is_news) = (None, !committed.is_empty());
+        let is_news = !committed.is_empty();
         for entry in committed {
             let Some(process) = &mut self.process else { return Ok(()) };
-            let stage = process.leading.as_mut().and_then(|leading| leading.passed(&entry));
-            next = stage.map(|stage| (stage, entry.index)).or(next);
+            if let Some(leading) = &mut process.leading {
+                leading.passed(&entry);
+            }
             if !entry.data.is_empty() {
                 self.append(&entry)?;
             }
@@ -320,12 +321,26 @@ impl Controller {
             acts.push(Act::Applied(Box::new(process.image.clone())));
         }
         self.answer(acts);
-        match next {
-            Some((Stage::Opening, _)) => self.open(acts),
-            Some((Stage::Serving, index)) => self.serve(now, index, acts),
+        self.begin_stage(now, acts);
+        Ok(())
+    }
+
+    /// Does what a stage begins with, unless the leadership is being handed over: that may come to nothing.
+    fn begin_stage(&mut self, now: Duration, acts: &mut Vec<Act>) {
+        let Some(process) = self.process.as_mut().filter(|process| process.quorum.may_propose()) else { return };
+        let Some(leading) = &mut process.leading else { return };
+        match (leading.stage, leading.due.take()) {
+            (Stage::Opening, Some(_)) => self.open(acts),
+            (Stage::Serving, Some(index)) => self.serve(now, index, acts),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// Whether an event may be decided now.
+    fn may_decide(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let serves = |leading: &Leading| leading.stage == Stage::Serving && leading.due.is_none();
+        process.leading.as_ref().is_some_and(serves) && process.quorum.may_propose()
     }
 
     fn append(&mut self, entry: &Committed) -> Result<(), String> {

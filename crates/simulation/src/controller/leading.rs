@@ -64,8 +64,10 @@ pub(super) struct Leading {
     pub(super) stage: Stage,
     /// The machine, once it serves: what it decided is applied to it at once, be it committed or not.
     pub(super) shard: Option<Shard<Machine>>,
+    /// The entry that brought the stage, while what the stage begins with is not done.
+    pub(super) due: Option<u64>,
     /// The offset that the next record gets.
-    pub(super) next_offset: i64,
+    next_offset: i64,
     /// The last batch that it gave to the quorum.
     last: Option<Rest>,
     /// What the answer to each caller rests on, for who checks that.
@@ -74,19 +76,18 @@ pub(super) struct Leading {
 
 impl Leading {
     pub(super) fn new(epoch: i32) -> Self {
-        Self { epoch, stage: Stage::Elected, shard: None, next_offset: 0, last: None, rests: BTreeMap::new() }
+        Self { epoch, stage: Stage::Elected, shard: None, due: None, next_offset: 0, last: None, rests: BTreeMap::new() }
     }
 
     /// The stage that a committed entry brings: the first of this epoch is the quorum's own and empty, the next the record that
     /// begins the epoch.
-    pub(super) fn passed(&mut self, entry: &Committed) -> Option<Stage> {
+    pub(super) fn passed(&mut self, entry: &Committed) {
         let next = match self.stage {
             Stage::Elected if entry.epoch == self.epoch && entry.data.is_empty() => Stage::Opening,
             Stage::Opening if entry.epoch == self.epoch && !entry.data.is_empty() => Stage::Serving,
-            _ => return None,
+            _ => return,
         };
-        self.stage = next;
-        Some(next)
+        (self.stage, self.due) = (next, Some(entry.index));
     }
 
     /// Begins to serve with the state of the cluster that ends at an offset.

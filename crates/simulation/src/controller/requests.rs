@@ -1,6 +1,5 @@
 //! What others ask of a controller: answered when what it led to is committed, or with where the active controller is.
 
-use super::leading::Stage;
 use super::{Act, Caller, Controller, Rest};
 use crate::message::{Body, Message};
 use core::time::Duration;
@@ -37,16 +36,15 @@ impl Controller {
             Body::AlterPartition { partition, number, .. } => Some((*partition, *number)),
             _ => None,
         };
-        let Some(process) = &mut self.process else { return };
-        let serves = process.leading.as_ref().is_some_and(|leading| leading.stage == Stage::Serving);
-        if !serves {
+        let Some(process) = &self.process else { return };
+        if !self.may_decide() {
             let active = match process.quorum.role() {
                 Role::Follower { leader, .. } => Some(leader),
                 Role::Leader { .. } | Role::Unattached { .. } => None,
             };
             return acts.push(self.send(from, run, Body::NotController { active, altering }));
         }
-        if let Some((_, number)) = altering {
+        if let (Some((_, number)), Some(process)) = (altering, &mut self.process) {
             let last = process.asked.entry((from, run)).or_default();
             if number < *last {
                 return;
@@ -79,7 +77,7 @@ impl Controller {
 
     /// What an operator asks, if this controller is active.
     pub(crate) fn operate(&mut self, now: Duration, event: impl FnOnce(Ticket) -> Event, acts: &mut Vec<Act>) {
-        if self.serves().is_some() {
+        if self.may_decide() {
             self.submit(now, None, event, acts);
             self.settle(now, acts);
         }
@@ -87,7 +85,7 @@ impl Controller {
 
     /// Has the members changed, if this controller is active. Answers whether that is on its way.
     pub(crate) fn change(&mut self, change: Change, now: Duration, acts: &mut Vec<Act>) -> bool {
-        if self.serves().is_none() {
+        if !self.may_decide() {
             return false;
         }
         let Some(process) = &mut self.process else { return false };
