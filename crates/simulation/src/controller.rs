@@ -312,9 +312,6 @@ impl Controller {
             if !entry.data.is_empty() {
                 self.append(&entry)?;
             }
-            if let Some(process) = &mut self.process {
-                process.standing.note(entry.index, self.disk.end());
-            }
             acts.push(Act::Committed(entry));
         }
         if let Some(process) = self.process.as_ref().filter(|_| is_news) {
@@ -346,6 +343,9 @@ impl Controller {
     fn append(&mut self, entry: &Committed) -> Result<(), String> {
         let batch = Batch::parse(entry.data.clone())?;
         let end = self.disk.end();
+        if let Some(process) = &mut self.process {
+            process.standing.note(entry.index, batch.end);
+        }
         // After a start what the log has already is handed out again.
         if batch.end <= end {
             return Ok(());
@@ -402,12 +402,14 @@ impl Controller {
         let stage = process.leading.as_ref().map(|leading| leading.stage);
         let peers = status.peers.iter().map(|peer| (peer.member.voter.id, peer.member.learner, peer.matched));
         format!(
-            "\n{} {:?} {stage:?}, dropped, committed, last {:?}, log ends at {}, fetches {:?}, {:?}",
+            "\n{} {:?} {stage:?}, dropped, committed, last {:?}, log ends at {}, fetches {:?}, snapshot {:?}, wanted {}, {:?}",
             self.id,
             status.role,
             (status.compacted_index, status.commit_index, status.last_index),
             self.disk.end(),
             process.fetching.as_ref().map(|fetching| fetching.id),
+            self.disk.latest(),
+            process.wants_snapshot || process.generating.is_some(),
             peers.collect::<Vec<_>>(),
         )
     }

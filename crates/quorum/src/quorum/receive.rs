@@ -37,7 +37,7 @@ pub(super) struct Installing {
 
 /// How long a snapshot is waited for before it is asked for again, in election timeouts: at first, and at the most.
 const PATIENCE: u64 = 4;
-const MOST_PATIENCE: u64 = 256;
+const MOST_PATIENCE: u64 = 32;
 
 impl Installing {
     pub(super) fn is_from(&self, term: u64, leader_id: u64) -> bool {

@@ -7,7 +7,7 @@ use ottla_metadata::{Image, MetadataRecord};
 use ottla_protocol::batch::CheckedBatch;
 use ottla_protocol::compression::Limits;
 use ottla_quorum::SnapshotId;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Batches that one answer to a follower holds.
@@ -46,8 +46,8 @@ pub(super) struct MetadataDisk {
     batches: VecDeque<Batch>,
     /// How many of them are durable.
     synced: usize,
-    /// The latest snapshot, durable.
-    snapshot: Option<(SnapshotId, Records)>,
+    /// Snapshots by their ends, durable.
+    snapshots: BTreeMap<i64, (SnapshotId, Records)>,
 }
 
 impl MetadataDisk {
@@ -64,17 +64,15 @@ impl MetadataDisk {
     }
 
     pub(super) fn latest(&self) -> Option<SnapshotId> {
-        self.snapshot.as_ref().map(|(id, _)| *id)
+        self.snapshots.last_key_value().map(|(_, (id, _))| *id)
     }
 
     pub(super) fn snapshot(&self, id: SnapshotId) -> Option<&Records> {
-        self.snapshot.as_ref().filter(|(latest, _)| *latest == id).map(|(_, records)| records)
+        self.snapshots.get(&id.end_offset).filter(|(found, _)| *found == id).map(|(_, records)| records)
     }
 
     pub(super) fn keep_snapshot(&mut self, id: SnapshotId, records: Records) {
-        if self.latest().is_none_or(|latest| latest.end_offset < id.end_offset) {
-            self.snapshot = Some((id, records));
-        }
+        self.snapshots.insert(id.end_offset, (id, records));
     }
 
     /// The log goes on behind a snapshot.
@@ -83,9 +81,10 @@ impl MetadataDisk {
         (self.start, self.synced) = (offset, 0);
     }
 
-    /// Deletes what the latest snapshot has and is old.
+    /// Deletes what the latest snapshot has and is old, once the quorum needs no other.
     pub(super) fn clean(&mut self) {
         let end = self.latest().map_or(0, |latest| latest.end_offset);
+        self.snapshots.retain(|other, _| *other == end);
         while self.batches.len() > KEPT
             && let Some(first) = self.batches.pop_front_if(|batch| batch.end <= end)
         {
@@ -106,7 +105,7 @@ impl MetadataDisk {
     pub(super) fn open(&mut self) -> Result<Image, String> {
         let mut image = Image::default();
         let mut from = 0;
-        if let Some((id, records)) = &self.snapshot {
+        if let Some((_, (id, records))) = self.snapshots.last_key_value() {
             from = id.end_offset;
             apply(&mut image, records)?;
             image.advance(from, id.epoch);
@@ -127,7 +126,7 @@ impl MetadataDisk {
     /// What a follower lacks that has all below an offset.
     pub(super) fn news(&self, from: i64) -> News {
         if from < self.start
-            && let Some((id, records)) = &self.snapshot
+            && let Some((_, (id, records))) = self.snapshots.last_key_value()
         {
             return News { from: None, end: id.end_offset, records: vec![records.clone()] };
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 #[derive(Default)]
 pub(super) struct Standing {
-    /// Where the log ended after each entry, in order.
+    /// Where each entry's batch ends, in order. Entries without one are part of no snapshot but that of the next batch.
     ends: VecDeque<(u64, i64)>,
 }
 
