@@ -26,7 +26,9 @@ pub use quorum::{
     ChangeRefused, Committed, Error, Founding, Peer, Progress, Proposal, ProposeRefused, Quorum, Refused, Role,
     Settings, Snapshot, Status,
 };
-pub use store::{Batch, MemoryStore, MetaKey, RocksStore, Store, StoreError};
+#[cfg(feature = "rocksdb")]
+pub use store::RocksStore;
+pub use store::{Batch, MemoryStore, MetaKey, Store, StoreError};
 
 /// The highest epoch: Kafka's are 32 bits wide.
 pub const MAX_EPOCH: i32 = i32::MAX - 1;

@@ -178,6 +178,13 @@ impl<S: Store> Quorum<S> {
         }
     }
 
+    /// Whether a proposal of a proper size would be taken now. Until the next call it stays so: who decides first asks this.
+    pub fn may_propose(&self) -> bool {
+        let raft = &self.node.raft;
+        let has_room = raft.uncommitted_size() < usize::try_from(MAX_UNCOMMITTED_BYTES).unwrap_or(usize::MAX);
+        !self.failed && self.is_leader() && raft.lead_transferee.is_none() && has_room
+    }
+
     /// Has the leader put bytes into the log. They are committed when [`Quorum::advance`] hands them out in the same epoch.
     pub fn propose(&mut self, data: Bytes) -> Result<Proposal, ProposeRefused> {
         if data.is_empty() || data.len() > MAX_DATA_BYTES {

@@ -1,11 +1,13 @@
 //! Where the log, the vote and the members are kept: what a store must do, and the two that there are.
 
 mod memory;
+#[cfg(feature = "rocksdb")]
 mod rocks;
-#[cfg(test)]
+#[cfg(all(test, feature = "rocksdb"))]
 mod tests;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "rocksdb")]
 pub use rocks::RocksStore;
 
 use bytes::Bytes;

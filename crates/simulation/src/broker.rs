@@ -1,14 +1,18 @@
 //! A broker of the world: it registers, follows the metadata log, and leads or follows partitions with the machines of production.
 
 mod fetch;
+mod finder;
+mod registration;
 
+use self::finder::Finder;
+use self::registration::registration;
 use crate::disk::{Disk, Record};
-use crate::message::{Body, CONTROLLER, Message};
+use crate::message::{Body, Message, News};
 use core::time::Duration;
-use ottla_metadata::controller::{BrokerHeartbeat, BrokerStatus, RegisterBroker};
-use ottla_metadata::image::{BrokerFeature, Partition};
-use ottla_metadata::{Delta, Image, MetadataRecord, MetadataVersion, features};
-use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_metadata::controller::{BrokerHeartbeat, BrokerStatus};
+use ottla_metadata::image::Partition;
+use ottla_metadata::{Delta, Image};
+use ottla_protocol::ErrorCode;
 use ottla_replication::follower::{self, LogView};
 use ottla_replication::{Admission, Ends, Leader, Limits, Proposal};
 use std::collections::BTreeMap;
@@ -70,6 +74,7 @@ struct Replica {
 /// What a broker's process knows; gone when it ends.
 struct Process {
     run: u64,
+    finder: Finder,
     image: Image,
     next_metadata: i64,
     epoch: Option<i64>,
@@ -87,6 +92,7 @@ struct Process {
 
 pub(crate) struct Broker {
     pub(crate) id: i32,
+    controllers: Vec<i32>,
     runs: u64,
     min_insync_replicas: usize,
     /// What outlives the process.
@@ -97,9 +103,10 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(id: i32, min_insync_replicas: usize) -> Self {
+    pub(crate) fn new(id: i32, controllers: Vec<i32>, min_insync_replicas: usize) -> Self {
         Self {
             id,
+            controllers,
             runs: 0,
             min_insync_replicas,
             disks: BTreeMap::new(),
@@ -127,8 +134,10 @@ impl Broker {
 
     pub(crate) fn start(&mut self) {
         self.runs += 1;
+        let first = usize::try_from(self.runs).unwrap_or(0);
         self.process = Some(Process {
             run: self.runs,
+            finder: Finder::new(self.controllers.clone(), first),
             image: Image::default(),
             next_metadata: 0,
             epoch: None,
@@ -169,15 +178,12 @@ impl Broker {
         Limits { min_insync_replicas: self.min_insync_replicas, max_lag: MAX_LAG }
     }
 
-    fn to_controller(&self, run: u64, body: Body) -> Act {
-        Act::Send(Message { from: self.id, to: CONTROLLER, run, body })
-    }
-
     pub(crate) fn tick(&mut self, now: Duration, acts: &mut Vec<Act>) {
         let (id, limits, clean_epoch) = (self.id, self.limits(), self.clean_epoch);
         let Some(process) = &mut self.process else { return };
         let due = |since: Option<Duration>, wait| since.is_none_or(|since| now.saturating_sub(since) >= wait);
         let mut bodies = Vec::new();
+        process.finder.tick(now);
         match process.epoch {
             None if due(process.asked_to_register, REQUEST_TIMEOUT) => {
                 process.asked_to_register = Some(now);
@@ -200,6 +206,9 @@ impl Broker {
             bodies.push(Body::Follow(process.next_metadata));
         }
         let run = process.run;
+        let to_controller =
+            |process: &mut Process, body| Act::Send(Message { from: id, to: process.finder.ask(now), run, body });
+        acts.extend(bodies.into_iter().map(|body| to_controller(process, body)));
         for replica in process.replicas.values_mut() {
             if let Role::Leader { leader, asked, .. } = &mut replica.role {
                 leader.shrink(&limits, now);
@@ -209,7 +218,6 @@ impl Broker {
                 }
             }
         }
-        acts.extend(bodies.into_iter().map(|body| self.to_controller(run, body)));
         for partition in self.partitions() {
             self.follow(partition, now, acts);
             self.lead(partition, now, acts);
@@ -263,8 +271,8 @@ impl Broker {
             let number = process.requests;
             *asked = Some(Asked { proposal: proposal.clone(), number, since: now });
             let body = Body::AlterPartition { broker_epoch, partition, number, proposal };
-            let run = process.run;
-            acts.push(self.to_controller(run, body));
+            let (run, to) = (process.run, process.finder.ask(now));
+            acts.push(Act::Send(Message { from: self.id, to, run, body }));
         }
     }
 
@@ -310,18 +318,20 @@ impl Broker {
             return;
         }
         match message.body {
+            Body::Registered(_) | Body::Status(_) | Body::Metadata(_) | Body::AlteredPartition { .. } => {
+                process.finder.answered(message.from);
+            }
+            _ => {}
+        }
+        match message.body {
+            Body::NotController { active, altering } => self.go_elsewhere(message.from, active, altering, now),
             Body::Registered(Ok(epoch)) => process.epoch = Some(epoch),
             Body::Status(Ok(BrokerStatus { should_shut_down: true, .. })) if process.stopping => process.stopped = true,
             Body::Status(Ok(BrokerStatus { is_caught_up: true, .. })) if !process.serves => {
                 process.serves = true;
-                let topics = process.image.topics().iter();
-                let all = topics.flat_map(|topic| topic.partitions.iter());
-                let all: Vec<_> = all.map(|(number, partition)| (*number, partition.clone())).collect();
-                for (number, partition) in all {
-                    self.change_role(number, &partition, now, acts);
-                }
+                self.change_roles(None, now, acts);
             }
-            Body::Metadata { from, records } => self.apply(from, &records, now, acts),
+            Body::Metadata(news) => self.apply(&news, now, acts),
             Body::AlteredPartition { partition, number, answer } => {
                 if let Some(Replica { role: Role::Leader { leader, asked, .. } }) = process.replicas.get_mut(&partition)
                     && let Some(asked) = asked.take_if(|asked| asked.number == number)
@@ -337,38 +347,61 @@ impl Broker {
         }
     }
 
-    fn apply(&mut self, from: i64, records: &[MetadataRecord], now: Duration, acts: &mut Vec<Act>) {
+    /// Who was asked is not the active controller: another one is asked soon.
+    fn go_elsewhere(&mut self, by: i32, active: Option<i32>, altering: Option<(i32, u64)>, now: Duration) {
         let Some(process) = &mut self.process else { return };
-        if from != process.next_metadata {
+        if process.finder.refused(by, active) {
+            (process.asked_to_register, process.last_heartbeat, process.follows_since) = (None, None, None);
+        }
+        if let Some((partition, number)) = altering
+            && let Some(Replica { role: Role::Leader { asked, .. } }) = process.replicas.get_mut(&partition)
+            && let Some(asked) = asked.as_mut().filter(|asked| asked.number == number)
+        {
+            asked.since = asked.since.min(now.saturating_add(FETCH_WAIT).saturating_sub(REQUEST_TIMEOUT));
+        }
+    }
+
+    fn apply(&mut self, news: &News, now: Duration, acts: &mut Vec<Act>) {
+        let Some(process) = &mut self.process else { return };
+        if news.from.map_or(news.end <= process.next_metadata, |from| from != process.next_metadata) {
             return;
         }
-        process.follows_since = match records.is_empty() {
+        process.follows_since = match news.end > process.next_metadata {
             // Asks again soon, but not at once.
-            true => Some(now.saturating_sub(REQUEST_TIMEOUT).saturating_add(FETCH_WAIT)),
-            false => None,
+            false => Some(now.saturating_sub(REQUEST_TIMEOUT).saturating_add(FETCH_WAIT)),
+            true => None,
         };
-        let mut delta = Delta::default();
-        for record in records {
-            process.image.apply_noting(record, &mut delta).ok();
-            process.next_metadata += 1;
+        if news.from.is_none() {
+            process.image = Image::default();
         }
+        let mut delta = Delta::default();
+        for record in news.records.iter().flat_map(|records| records.iter()) {
+            process.image.apply_noting(record, &mut delta).ok();
+        }
+        process.next_metadata = news.end;
         if process.image.in_transaction() || !process.serves {
             return;
         }
-        let changed: Vec<(Uuid, i32)> = delta
-            .partitions_changed
-            .iter()
-            .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
-            .collect();
-        for (topic, number) in changed {
-            let topic = self.process.as_ref().and_then(|process| process.image.topics().by_id(&topic));
-            if let Some(partition) = topic.and_then(|topic| topic.partitions.get(&number).cloned()) {
-                self.change_role(number, &partition, now, acts);
-            }
-        }
+        self.change_roles(news.from.map(|_| &delta), now, acts);
         for partition in self.partitions() {
             self.lead(partition, now, acts);
             self.follow(partition, now, acts);
+        }
+    }
+
+    /// Takes up what the metadata says of the partitions that changed, or of all.
+    fn change_roles(&mut self, changed: Option<&Delta>, now: Duration, acts: &mut Vec<Act>) {
+        let Some(process) = &self.process else { return };
+        let concerned = |topic, number| {
+            let partitions = changed.map(|delta| delta.partitions_changed.get(topic));
+            partitions.is_none_or(|partitions| partitions.is_some_and(|numbers| numbers.contains(number)))
+        };
+        let topics = process.image.topics().iter();
+        let all = topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.id, partition)));
+        let all = all.filter(|(topic, (number, _))| concerned(topic, number));
+        let all: Vec<_> = all.map(|(_, (number, partition))| (*number, partition.clone())).collect();
+        for (number, partition) in all {
+            self.change_role(number, &partition, now, acts);
         }
     }
 
@@ -448,30 +481,4 @@ impl Broker {
 
 fn follower_of(partition: &Partition, now: Duration) -> Role {
     Role::Follower { leader: partition.leader, epoch: partition.leader_epoch, fetch: None, not_before: now }
-}
-
-fn registration(id: i32, run: u64, previous_broker_epoch: i64) -> RegisterBroker {
-    let feature = |name: &'static str, max| BrokerFeature {
-        name: Str::from_static(name),
-        min_supported_version: 0,
-        max_supported_version: max,
-    };
-    let mut supported: Vec<_> = features::FEATURES.iter().map(|f| feature(f.name, f.latest)).collect();
-    supported.push(feature(MetadataVersion::FEATURE_NAME, MetadataVersion::LATEST.level()));
-    let uuid = |kind: u8, number: u64| {
-        let mut bytes = [kind; 16];
-        for (byte, of) in bytes.iter_mut().zip(id.to_be_bytes().into_iter().chain(number.to_be_bytes())) {
-            *byte = of;
-        }
-        Uuid::from_bytes(bytes)
-    };
-    RegisterBroker {
-        broker_id: id,
-        cluster_id: Str::from_static("simulated"),
-        incarnation_id: uuid(7, run),
-        previous_broker_epoch,
-        features: supported,
-        log_dirs: vec![uuid(9, 0)],
-        ..RegisterBroker::default()
-    }
 }

@@ -4,8 +4,7 @@ use crate::random::Random;
 use ottla_config::keys;
 use ottla_metadata::Image;
 use ottla_metadata::controller::{
-    AlterableResource, ConfigChange, CreatableTopic, CreateTopics, ElectLeaders, ElectionKind, Event,
-    IncrementalAlterConfigs, Reassign, Reassignment, ReplicaAssignment,
+    CreatableTopic, CreateTopics, ElectLeaders, ElectionKind, Event, Reassign, Reassignment, ReplicaAssignment,
 };
 use ottla_protocol::{Str, Uuid};
 use ottla_state_machine::Ticket;
@@ -15,7 +14,12 @@ pub(crate) fn topic() -> Str {
 }
 
 /// The topic, its replicas on brokers of the seed's choice.
-pub(crate) fn create(random: &mut Random, brokers: i32, partitions: i32, replicas: usize) -> CreateTopics {
+pub(crate) fn create(
+    random: &mut Random,
+    (brokers, partitions, replicas): (i32, i32, usize),
+    min_insync_replicas: usize,
+) -> CreateTopics {
+    let name = Str::from_static(keys::MIN_INSYNC_REPLICAS.name());
     let assignments = (0..partitions).map(|partition_index| ReplicaAssignment {
         partition_index,
         broker_ids: some_brokers(random, brokers, replicas),
@@ -26,7 +30,7 @@ pub(crate) fn create(random: &mut Random, brokers: i32, partitions: i32, replica
         num_partitions: -1,
         replication_factor: -1,
         assignments: assignments.collect(),
-        configs: Vec::new(),
+        configs: vec![(name, Some(min_insync_replicas.to_string().into()))],
     };
     CreateTopics { topics: vec![created], validate_only: false, seed: 1 }
 }
@@ -68,13 +72,4 @@ pub(crate) fn request(
             Event::ElectLeaders(ticket, ElectLeaders { kind: ElectionKind::Preferred, topics })
         }
     })
-}
-
-/// Sets the topic's `min.insync.replicas`.
-pub(crate) fn set_min_insync_replicas(ticket: Ticket, min: usize) -> Event {
-    let name = Str::from_static(keys::MIN_INSYNC_REPLICAS.name());
-    let change = ConfigChange { name, operation: 0, value: Some(min.to_string().into()) };
-    let resource = AlterableResource { resource_type: 2, resource_name: topic(), configs: vec![change] };
-    let event = IncrementalAlterConfigs { node_id: Some(1_000), resources: vec![resource], validate_only: false };
-    Event::IncrementalAlterConfigs(ticket, event)
 }

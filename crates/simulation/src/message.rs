@@ -1,15 +1,21 @@
 //! What nodes say to one another.
 
 use crate::disk::Record;
+use bytes::Bytes;
 use ottla_metadata::MetadataRecord;
 use ottla_metadata::controller::{BrokerHeartbeat, BrokerStatus, RegisterBroker};
 use ottla_metadata::image::Partition;
 use ottla_protocol::ErrorCode;
+use ottla_quorum::SnapshotId;
 use ottla_replication::Proposal;
 use ottla_replication::follower::FetchAt;
+use std::sync::Arc;
 
-/// The controller's address; brokers have their ids.
-pub(crate) const CONTROLLER: i32 = 0;
+/// The first controller's address, the others' follow; brokers have their ids, which are lower.
+pub(crate) const FIRST_CONTROLLER: i32 = 100;
+
+/// Records that many hold.
+pub(crate) type Records = Arc<[MetadataRecord]>;
 
 /// A message on its way. An answer is for the run of the process that asked.
 #[derive(Clone, Debug)]
@@ -23,16 +29,23 @@ pub(crate) struct Message {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
+    /// What the quorums of two controllers say.
+    Raft(Bytes),
+    /// Asks a controller for a snapshot of the metadata.
+    FetchSnapshot {
+        id: SnapshotId,
+    },
+    Snapshot {
+        id: SnapshotId,
+        records: Records,
+    },
     Register(RegisterBroker),
     Registered(Result<i64, ErrorCode>),
     Heartbeat(BrokerHeartbeat),
     Status(Result<BrokerStatus, ErrorCode>),
     /// Asks for the metadata log from an offset on.
     Follow(i64),
-    Metadata {
-        from: i64,
-        records: Vec<MetadataRecord>,
-    },
+    Metadata(News),
     AlterPartition {
         broker_epoch: i64,
         partition: i32,
@@ -43,6 +56,11 @@ pub(crate) enum Body {
         partition: i32,
         number: u64,
         answer: Result<Partition, ErrorCode>,
+    },
+    /// Whoever was asked is not the active controller; which one is, if it knows, and what was asked, if it is tried again.
+    NotController {
+        active: Option<i32>,
+        altering: Option<(i32, u64)>,
     },
     Fetch {
         partition: i32,
@@ -56,6 +74,15 @@ pub(crate) enum Body {
         leader_epoch: i32,
         answer: FetchAnswer,
     },
+}
+
+/// What is committed of the metadata log.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    /// Where the records follow on; nothing where they stand for all that was before.
+    pub(crate) from: Option<i64>,
+    pub(crate) end: i64,
+    pub(crate) records: Vec<Records>,
 }
 
 #[derive(Clone, Debug)]

@@ -34,8 +34,20 @@ pub struct Swarm {
     pub cut_every: Option<Duration>,
     /// How often a broker stands still for a while, on average.
     pub pause_every: Option<Duration>,
-    /// How often the controller begins anew from its log, on average.
+    /// Controllers that found the quorum.
+    pub controllers: i32,
+    /// Controllers that may join it.
+    pub spare_controllers: i32,
+    /// How often a controller is killed, its disk fails or it dies while it writes, on average.
     pub failover_every: Option<Duration>,
+    /// How often a controller is stopped in order, hands its leadership over or stands still, on average.
+    pub controller_rest_every: Option<Duration>,
+    /// How often a controller makes a snapshot, on average.
+    pub snapshot_every: Option<Duration>,
+    /// How often somebody adds, promotes or removes a controller, on average.
+    pub change_voters_every: Option<Duration>,
+    /// How often the disk of a controller is replaced, or what follows from that is done, on average.
+    pub wipe_every: Option<Duration>,
     /// How often somebody moves partitions or elects leaders, on average.
     pub admin_every: Option<Duration>,
     /// How often a value is produced, on average.
@@ -57,7 +69,12 @@ impl Swarm {
         let pause_every = sometimes(400, 3_000, 15_000);
         let failover_every = sometimes(400, 5_000, 20_000);
         let admin_every = sometimes(500, 1_000, 10_000);
+        let controller_rest_every = sometimes(400, 3_000, 20_000);
+        let snapshot_every = sometimes(700, 500, 10_000);
+        let change_voters_every = sometimes(300, 300, 5_000);
+        let wipe_every = sometimes(300, 300, 5_000);
         let lossy = random.permille(500);
+        let controllers = random.pick(&[1, 1, 3, 3, 3, 5]).unwrap_or(1);
         Self {
             brokers: i32::try_from(brokers).unwrap_or(3),
             partitions: i32::try_from(random.between(1, 3)).unwrap_or(1),
@@ -74,6 +91,13 @@ impl Swarm {
             cut_every,
             pause_every,
             failover_every,
+            controllers,
+            spare_controllers: if change_voters_every.is_some() { 2 } else { 0 },
+            controller_rest_every,
+            snapshot_every,
+            change_voters_every,
+            // One at a time, and the others must be able to go on: else there is nothing that a quorum could do.
+            wipe_every: wipe_every.filter(|_| change_voters_every.is_none() && controllers > 1),
             admin_every,
             produce_every: Duration::from_millis(random.between(5, 100)),
         }

@@ -1,21 +1,24 @@
 //! The world: a queue of events in the order of a clock, a network, and faults.
 
+mod faults;
+mod operator;
+
 use crate::broker::{Act, Broker};
 use crate::client;
-use crate::controller::Controller;
-use crate::invariants::{self, Acknowledged, Committed, HighWatermark, Moved, OneLeader, Violation};
-use crate::message::{CONTROLLER, Message};
+use crate::controller::{Act as ControllerAct, Controller, TICK as CONTROLLER_TICK, directory};
+use crate::invariants::{
+    self, Acknowledged, Committed, HighWatermark, MetadataLog, Moved, OneController, OneLeader, Violation,
+};
+use crate::message::{FIRST_CONTROLLER, Message};
 use crate::random::Random;
 use crate::swarm::Swarm;
 use core::time::Duration;
-use ottla_metadata::controller::Event as ControllerEvent;
+use ottla_quorum::{Members, Voter};
 use std::collections::{BTreeMap, BTreeSet};
 
 const TICK: Duration = Duration::from_millis(25);
 /// How long everything may take to be well again.
 const HEALING: Duration = Duration::from_secs(60);
-/// How long producers go on then.
-const AFTERWARDS: Duration = Duration::from_secs(30);
 
 /// What a seed led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +39,22 @@ pub struct Report {
     pub faults: usize,
     /// Logs that were cut to agree with a leader's.
     pub truncations: usize,
+    /// Entries that the quorum of controllers committed.
+    pub entries: usize,
+    /// Epochs in which a controller served.
+    pub controllers: usize,
+    /// Changes of the quorum's members.
+    pub changes: usize,
+    /// Snapshots of the metadata that a controller took from another.
+    pub installed: usize,
+    /// Messages that a quorum refused.
+    pub refused: usize,
 }
 
 enum Event {
     Deliver(Message),
     Tick(i32, u64),
-    ControllerTick,
+    ControllerTick(i32, u64),
     Synced { broker: i32, run: u64, partition: i32, end: i64, generation: u64 },
     Produce,
     Crash,
@@ -52,6 +65,10 @@ enum Event {
     Pause,
     Resume(i32),
     FailOver,
+    Rest,
+    Snapshot,
+    ChangeVoters,
+    Wipe,
     Administer,
 }
 
@@ -64,7 +81,7 @@ struct World {
     queue: BTreeMap<(Duration, u64), Event>,
     events: u64,
     trace: u64,
-    controller: Controller,
+    controllers: Vec<Controller>,
     brokers: Vec<Broker>,
     /// From whom to whom nothing comes through.
     cuts: BTreeSet<(i32, i32)>,
@@ -78,6 +95,10 @@ struct World {
     faults: usize,
     /// The epoch of each partition that was looked at last.
     checked: BTreeMap<i32, i32>,
+    /// The last number of a disk that replaced another.
+    turn: u8,
+    metadata_log: MetadataLog,
+    one_controller: OneController,
     moved: Moved,
     acknowledged: Acknowledged,
     committed: Committed,
@@ -98,6 +119,11 @@ pub fn run(seed: u64, faulty: Duration) -> Report {
         leaders: world.one_leader.count(),
         faults: world.faults,
         truncations: world.brokers.iter().map(Broker::truncations).sum(),
+        entries: world.metadata_log.count(),
+        controllers: world.one_controller.count(),
+        changes: world.metadata_log.changes(),
+        installed: world.controllers.iter().map(|controller| controller.installed).sum(),
+        refused: world.controllers.iter().map(|controller| controller.refused).sum(),
     }
 }
 
@@ -106,7 +132,17 @@ impl World {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(&mut random);
         let eligible = swarm.eligible_leader_replicas;
-        let brokers = (1..=swarm.brokers).map(|id| Broker::new(id, swarm.min_insync_replicas)).collect();
+        let founders = FIRST_CONTROLLER..FIRST_CONTROLLER + swarm.controllers;
+        let ids: Vec<i32> = (FIRST_CONTROLLER..founders.end + swarm.spare_controllers).collect();
+        let voters: Vec<Voter> = founders.map(|id| Voter { id, directory_id: directory(id, 1) }).collect();
+        let members = Members::of_voters(&voters).unwrap_or_default();
+        let controller = |id: &i32| {
+            let founders = members.is_voter(*id).then(|| voters.clone());
+            Controller::new(*id, founders, eligible, seed)
+        };
+        let controllers = ids.iter().map(controller).collect();
+        let broker = |id| Broker::new(id, ids.clone(), swarm.min_insync_replicas);
+        let brokers = (1..=swarm.brokers).map(broker).collect();
         Self {
             swarm,
             random,
@@ -114,7 +150,7 @@ impl World {
             queue: BTreeMap::new(),
             events: 0,
             trace: seed,
-            controller: Controller::new(eligible),
+            controllers,
             brokers,
             cuts: BTreeSet::new(),
             paused: BTreeSet::new(),
@@ -125,6 +161,9 @@ impl World {
             values: 0,
             faults: 0,
             checked: BTreeMap::new(),
+            turn: 1,
+            metadata_log: MetadataLog::new(members),
+            one_controller: OneController::default(),
             moved: Moved::default(),
             acknowledged: Acknowledged::default(),
             committed: Committed::default(),
@@ -134,10 +173,9 @@ impl World {
     }
 
     fn history(&mut self, faulty: Duration) -> Result<(), Violation> {
-        for id in 1..=self.swarm.brokers {
+        for id in self.nodes() {
             self.at(Duration::ZERO, Event::Start(id));
         }
-        self.at(Duration::ZERO, Event::ControllerTick);
         self.at(Duration::from_millis(1), Event::Produce);
         for (every, fault) in self.fault_times() {
             self.sometime(every, fault);
@@ -147,7 +185,7 @@ impl World {
         let before = self.acknowledged.count();
         self.run_until(self.produces_until)?;
         let deadline = self.now.saturating_add(HEALING);
-        while let Some(wrong) = invariants::what_is_not_served(self.controller.image(), &self.brokers) {
+        while let Some(wrong) = self.what_is_wrong() {
             if self.now >= deadline {
                 return Err(Violation::new("liveness", format!("after {HEALING:?} without a fault {wrong}")));
             }
@@ -157,6 +195,18 @@ impl World {
             return Err(Violation::new("liveness", "nothing was acknowledged since faults stopped".to_owned()));
         }
         self.check_leaders()
+    }
+
+    fn what_is_wrong(&self) -> Option<String> {
+        let log = &self.metadata_log;
+        let metadata = invariants::who_lacks_metadata(log, &self.controllers);
+        metadata.or_else(|| invariants::what_is_not_served(log.image(), &self.brokers))
+    }
+
+    /// Brokers and controllers.
+    fn nodes(&self) -> Vec<i32> {
+        let brokers = self.brokers.iter().map(|broker| broker.id);
+        brokers.chain(self.controllers.iter().map(|controller| controller.id)).collect()
     }
 
     /// The faults of this world, and how often each is.
@@ -169,6 +219,10 @@ impl World {
             fault(swarm.cut_every, || Event::Cut),
             fault(swarm.pause_every, || Event::Pause),
             fault(swarm.failover_every, || Event::FailOver),
+            fault(swarm.controller_rest_every, || Event::Rest),
+            fault(swarm.snapshot_every, || Event::Snapshot),
+            fault(swarm.change_voters_every, || Event::ChangeVoters),
+            fault(swarm.wipe_every, || Event::Wipe),
             fault(swarm.admin_every, || Event::Administer),
         ];
         all.into_iter().flatten().collect()
@@ -190,17 +244,17 @@ impl World {
             self.now = time;
             self.trace = self.trace.rotate_left(5) ^ micros(time).wrapping_mul(number | 1);
             self.happen(event)?;
-            self.check_controller()?;
         }
         self.now = end;
         Ok(())
     }
 
-    fn check_controller(&mut self) -> Result<(), Violation> {
-        if let Some(fault) = self.controller.fault() {
-            return Err(Violation::new("metadata log", fault));
+    /// What is newly committed of the metadata must be in order.
+    fn check_metadata(&mut self) -> Result<(), Violation> {
+        let image = self.metadata_log.image();
+        if image.in_transaction() {
+            return Ok(());
         }
-        let image = self.controller.image();
         invariants::in_sync(image)?;
         self.moved.check(image)?;
         for topic in image.topics().iter() {
@@ -219,26 +273,10 @@ impl World {
         Ok(())
     }
 
-    /// Faults stop: everybody is started, connected and goes on.
-    fn heal(&mut self) -> Result<(), Violation> {
-        self.faulty = false;
-        self.produces_until = self.now.saturating_add(AFTERWARDS);
-        self.cuts.clear();
-        for id in core::mem::take(&mut self.paused) {
-            self.resume(id)?;
-        }
-        (self.swarm.loss, self.swarm.duplication, self.swarm.stragglers) = (0, 0, 0);
-        let down: Vec<i32> = self.brokers.iter().filter(|broker| !broker.is_up()).map(|broker| broker.id).collect();
-        for id in down {
-            self.at(self.now, Event::Start(id));
-        }
-        Ok(())
-    }
-
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
         let concerned = match &event {
             Event::Deliver(message) => Some(message.to),
-            Event::Tick(id, _) => Some(*id),
+            Event::Tick(id, _) | Event::ControllerTick(id, _) => Some(*id),
             Event::Synced { broker, .. } => Some(*broker),
             _ => None,
         };
@@ -249,11 +287,7 @@ impl World {
         match event {
             Event::Deliver(message) => return self.deliver(message),
             Event::Tick(id, run) => return self.tick(id, run),
-            Event::ControllerTick => {
-                self.controller.tick(self.now);
-                self.make_topic();
-                self.at(self.now.saturating_add(TICK), Event::ControllerTick);
-            }
+            Event::ControllerTick(id, run) => return self.controller_tick(id, run),
             Event::Synced { broker, run, partition, end, generation } => {
                 let now = self.now;
                 return self.with(broker, |broker, acts| {
@@ -263,85 +297,19 @@ impl World {
                 });
             }
             Event::Produce => return self.produce(),
-            Event::Start(id) => self.start(id),
+            Event::Start(id) => return self.start(id),
             Event::Heal(a, b) => {
                 self.cuts.remove(&(a, b));
             }
             Event::Resume(id) => return self.resume(id),
-            fault => self.fault(&fault),
+            fault => return self.fault(&fault),
         }
         Ok(())
-    }
-
-    fn fault(&mut self, fault: &Event) {
-        if !self.faulty {
-            return;
-        }
-        self.faults += 1;
-        match fault {
-            Event::Crash => self.crash(),
-            Event::Stop => {
-                if let Some(id) = self.some_broker(|broker| broker.is_up()) {
-                    self.brokers.iter_mut().filter(|broker| broker.id == id).for_each(Broker::begin_stop);
-                }
-            }
-            Event::Cut => {
-                let nodes: Vec<i32> = (CONTROLLER..=self.swarm.brokers).collect();
-                if let Some((a, b)) = self.random.pick(&nodes).zip(self.random.pick(&nodes)) {
-                    let both = self.random.permille(500);
-                    for (from, to) in [(a, b), (b, a)].into_iter().take(if both { 2 } else { 1 }) {
-                        self.cuts.insert((from, to));
-                        let length = self.random.between(100, 15_000);
-                        self.at(self.now.saturating_add(Duration::from_millis(length)), Event::Heal(from, to));
-                    }
-                }
-            }
-            Event::Pause => {
-                if let Some(id) = self.some_broker(|broker| broker.is_up()) {
-                    self.paused.insert(id);
-                    let length = self.random.between(100, 15_000);
-                    self.at(self.now.saturating_add(Duration::from_millis(length)), Event::Resume(id));
-                }
-            }
-            Event::FailOver => self.controller.fail_over(self.now),
-            Event::Administer => {
-                let (brokers, replicas) = (self.swarm.brokers, self.swarm.replication_factor);
-                let request = client::request(&mut self.random, self.controller.image(), brokers, replicas);
-                if let Some(request) = request {
-                    self.controller.decide(self.now, request);
-                }
-            }
-            _ => {}
-        }
-        let kind = core::mem::discriminant(fault);
-        for (every, event) in self.fault_times() {
-            if core::mem::discriminant(&event()) == kind {
-                self.sometime(every, event);
-            }
-        }
     }
 
     fn some_broker(&mut self, which: impl Fn(&Broker) -> bool) -> Option<i32> {
         let ids: Vec<i32> = self.brokers.iter().filter(|broker| which(broker)).map(|broker| broker.id).collect();
         self.random.pick(&ids)
-    }
-
-    fn crash(&mut self) {
-        let Some(id) = self.some_broker(|broker| broker.is_up()) else { return };
-        for broker in self.brokers.iter_mut().filter(|broker| broker.id == id) {
-            broker.crash(&mut self.random);
-        }
-        self.paused.remove(&id);
-        self.kept.retain(|(kept, _)| *kept != id);
-        let down = self.random.between(0, 12_000);
-        self.at(self.now.saturating_add(Duration::from_millis(down)), Event::Start(id));
-    }
-
-    fn start(&mut self, id: i32) {
-        let Some(broker) = self.brokers.iter_mut().find(|broker| broker.id == id && !broker.is_up()) else { return };
-        broker.start();
-        let run = broker.run().unwrap_or(0);
-        self.at(self.now, Event::Tick(id, run));
     }
 
     fn resume(&mut self, id: i32) -> Result<(), Violation> {
@@ -371,11 +339,8 @@ impl World {
 
     fn deliver(&mut self, message: Message) -> Result<(), Violation> {
         let now = self.now;
-        if message.to == CONTROLLER {
-            if let Some(answer) = self.controller.take(message, now) {
-                self.send(answer, Duration::ZERO);
-            }
-            return Ok(());
+        if message.to >= FIRST_CONTROLLER {
+            return self.with_controller(message.to, |controller, acts| controller.take(message, now, acts));
         }
         self.with(message.to, |broker, acts| broker.take(message, now, acts))
     }
@@ -390,6 +355,46 @@ impl World {
             self.carry_out(id, run, act)?;
         }
         Ok(())
+    }
+
+    /// Lets a controller act, has what it wants done, and checks what it did.
+    fn with_controller(
+        &mut self,
+        id: i32,
+        act: impl FnOnce(&mut Controller, &mut Vec<ControllerAct>),
+    ) -> Result<(), Violation> {
+        let mut acts = Vec::new();
+        let Some(controller) = self.controllers.iter_mut().find(|controller| controller.id == id) else {
+            return Ok(());
+        };
+        act(controller, &mut acts);
+        let (run, voter) = (controller.run().unwrap_or(0), controller.voter());
+        let mut is_news = false;
+        for act in acts {
+            match act {
+                ControllerAct::Send(message) => self.send(message, Duration::ZERO),
+                ControllerAct::Committed(entry) => is_news |= self.metadata_log.note(id, &entry)?,
+                ControllerAct::Applied(image) => self.metadata_log.check(id, &image)?,
+                ControllerAct::Serves { epoch, index } => {
+                    self.one_controller.note(epoch, id, run)?;
+                    invariants::is_voter(voter, epoch, self.metadata_log.members_at(index))?;
+                }
+                ControllerAct::Told(rest) => invariants::told(id, &rest, &self.metadata_log)?,
+                ControllerAct::Died => self.crash_controller(id),
+                ControllerAct::Broken(reason) => return Err(Violation::new("controller", reason)),
+            }
+        }
+        if is_news { self.check_metadata() } else { Ok(()) }
+    }
+
+    fn controller_tick(&mut self, id: i32, run: u64) -> Result<(), Violation> {
+        let now = self.now;
+        if !self.controllers.iter().any(|controller| controller.id == id && controller.run() == Some(run)) {
+            return Ok(());
+        }
+        self.at(now.saturating_add(CONTROLLER_TICK), Event::ControllerTick(id, run));
+        self.with_controller(id, |controller, acts| controller.tick(now, acts))?;
+        self.make_topic(id)
     }
 
     fn carry_out(&mut self, id: i32, run: u64, act: Act) -> Result<(), Violation> {
@@ -412,7 +417,7 @@ impl World {
             Act::Leads { partition, leader_epoch } => {
                 self.one_leader.note(partition, leader_epoch, id, run)?;
                 // A leader of long ago, which learns of its time only now, may lack what came after it.
-                let latest = self.controller.image().topics().partition(&client::topic(), partition).cloned();
+                let latest = self.metadata_log.image().topics().partition(&client::topic(), partition).cloned();
                 let is_latest = latest.is_some_and(|latest| latest.leader_epoch == leader_epoch);
                 if let Some(disk) = disk(partition).filter(|_| is_latest) {
                     self.committed.check(partition, id, disk)?;
@@ -437,19 +442,6 @@ impl World {
         }
     }
 
-    fn make_topic(&mut self) {
-        let active = self.controller.image().cluster().brokers().values().filter(|broker| broker.is_active()).count();
-        if self.has_topic || active < self.brokers.len() {
-            return;
-        }
-        let swarm = &self.swarm;
-        let create = client::create(&mut self.random, swarm.brokers, swarm.partitions, swarm.replication_factor);
-        self.controller.decide(self.now, |ticket| ControllerEvent::CreateTopics(ticket, create));
-        let min = self.swarm.min_insync_replicas;
-        self.controller.decide(self.now, |ticket| client::set_min_insync_replicas(ticket, min));
-        self.has_topic = !self.controller.image().topics().is_empty();
-    }
-
     fn produce(&mut self) -> Result<(), Violation> {
         if self.now > self.produces_until {
             return Ok(());
@@ -469,7 +461,7 @@ impl World {
     }
 
     fn check_leaders(&self) -> Result<(), Violation> {
-        for topic in self.controller.image().topics().iter() {
+        for topic in self.metadata_log.image().topics().iter() {
             for (number, partition) in &topic.partitions {
                 let broker = self.brokers.iter().find(|broker| broker.id == partition.leader);
                 let disk = broker.and_then(|broker| broker.disk(*number)).cloned().unwrap_or_default();

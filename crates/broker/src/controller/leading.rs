@@ -10,7 +10,6 @@ use ottla_metadata::{
 use ottla_protocol::{Bytes, batch::CheckedBatch};
 use ottla_quorum::{Committed, Quorum, RocksStore};
 use ottla_state_machine::{Now, Shard, Ticket};
-use std::collections::VecDeque;
 
 /// How far a leader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,36 +27,26 @@ pub(super) struct Leading {
     pub(super) stage: Stage,
     /// The machine, once it serves: what it decided is applied to it at once, be it committed or not.
     pub(super) shard: Option<Shard<Controller>>,
+    /// The stage that is reached and not yet acted upon.
+    pub(super) due: Option<Stage>,
     /// The offset that the next record gets.
     next_offset: i64,
-    /// Bytes that are proposed and not committed.
-    pub(super) unconfirmed_bytes: usize,
-    /// The ends of the batches that are, and their bytes.
-    unconfirmed: VecDeque<(i64, usize)>,
 }
 
 impl Leading {
     pub(super) fn new(epoch: i32) -> Self {
-        Self {
-            epoch,
-            stage: Stage::Elected,
-            shard: None,
-            next_offset: 0,
-            unconfirmed_bytes: 0,
-            unconfirmed: VecDeque::new(),
-        }
+        Self { epoch, stage: Stage::Elected, shard: None, due: None, next_offset: 0 }
     }
 
-    /// The stage that a committed entry brings: the first of this epoch is the quorum's own and empty, the next the record that
-    /// begins the epoch.
-    pub(super) fn passed(&mut self, entry: &Committed) -> Option<Stage> {
-        let next = match self.stage {
+    /// Takes note of a committed entry: the first of this epoch is the quorum's own and empty, the next the record that begins
+    /// the epoch.
+    pub(super) fn passed(&mut self, entry: &Committed) {
+        self.stage = match self.stage {
             Stage::Elected if entry.epoch == self.epoch && entry.data.is_empty() => Stage::Opening,
             Stage::Opening if entry.epoch == self.epoch && !entry.data.is_empty() => Stage::Serving,
-            _ => return None,
+            _ => return,
         };
-        self.stage = next;
-        Some(next)
+        self.due = Some(self.stage);
     }
 
     /// Begins to serve with the state of the cluster that ends at an offset.
@@ -113,20 +102,14 @@ impl Leading {
         let mut bytes = Vec::with_capacity(batch.size_in_bytes());
         bytes.extend_from_slice(&batch.head());
         bytes.extend_from_slice(&batch.tail());
-        let size = bytes.len();
         anyhow::ensure!(batch.header().base_offset == base_offset, "a batch begins where the log does not end");
         quorum.propose(Bytes::from(bytes))?;
         self.next_offset = batch.header().next_offset();
-        self.unconfirmed_bytes += size;
-        self.unconfirmed.push_back((self.next_offset, size));
         Ok(())
     }
 
     /// All below an offset is committed: answers what callers are told.
     pub(super) fn committed(&mut self, end: i64) -> Vec<(Ticket, Reply)> {
-        while let Some((_, size)) = self.unconfirmed.pop_front_if(|(batch_end, _)| *batch_end <= end) {
-            self.unconfirmed_bytes = self.unconfirmed_bytes.saturating_sub(size);
-        }
         self.shard.as_mut().map(|shard| shard.committed(end).replies).unwrap_or_default()
     }
 }

@@ -39,8 +39,6 @@ use tracing::{debug, error, info, warn};
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// How often votes are sought, a tick apart, before that is left to the quorum's own time.
 const SEEKS: u32 = 5;
-/// Bytes that may be on their way to a majority; who asks beyond that is told to come again.
-const MAX_UNCOMMITTED_BYTES: usize = 32 << 20;
 
 /// What the thread works with.
 pub(crate) struct Parts {
@@ -178,9 +176,8 @@ impl Voter {
     }
 
     fn may_decide(&self) -> bool {
-        let serves =
-            |leading: &Leading| leading.stage == Stage::Serving && leading.unconfirmed_bytes < MAX_UNCOMMITTED_BYTES;
-        self.leading.as_ref().is_some_and(serves)
+        let serves = self.leading.as_ref().is_some_and(|leading| leading.shard.is_some());
+        serves && self.parts.quorum.may_propose()
     }
 
     fn decide(&mut self, event: Event) -> anyhow::Result<()> {
@@ -215,6 +212,7 @@ impl Voter {
             }
             let is_idle = progress.committed.is_empty() && !progress.more;
             self.take_in(progress.committed)?;
+            self.go_on()?;
             // What was decided without a record waits for nothing.
             self.answer(self.parts.log.end_offset());
             if is_idle {
@@ -316,15 +314,14 @@ impl Voter {
 
     /// Applies what is committed, publishes it and answers.
     fn take_in(&mut self, committed: Vec<Committed>) -> anyhow::Result<()> {
-        let mut next = None;
         let before = self.parts.log.end_offset();
         for entry in committed {
-            let stage = self.leading.as_mut().and_then(|leading| leading.passed(&entry));
-            next = stage.or(next);
+            if let Some(leading) = self.leading.as_mut() {
+                leading.passed(&entry);
+            }
             if !entry.data.is_empty() {
                 self.append(&entry)?;
             }
-            self.standing.note(entry.index, self.parts.log.end_offset());
             if entry.members.is_some() {
                 self.parts.peers.set_members(self.parts.quorum.members());
             }
@@ -334,7 +331,15 @@ impl Voter {
             self.parts.log.commit();
             self.parts.publisher.publish(end, self.parts.log.latest_epoch()).map_err(anyhow::Error::msg)?;
         }
-        match next {
+        Ok(())
+    }
+
+    /// Does what comes next in a leader's time, if the quorum takes proposals: while it hands over it does not.
+    fn go_on(&mut self) -> anyhow::Result<()> {
+        if !self.parts.quorum.may_propose() {
+            return Ok(());
+        }
+        match self.leading.as_mut().and_then(|leading| leading.due.take()) {
             Some(Stage::Opening) => self.open(),
             Some(Stage::Serving) => self.serve(),
             Some(Stage::Elected) | None => Ok(()),
@@ -344,6 +349,7 @@ impl Voter {
     fn append(&mut self, entry: &Committed) -> anyhow::Result<()> {
         let batch = CheckedBatch::parse(entry.data.clone())?;
         let end = self.parts.log.end_offset();
+        self.standing.note(entry.index, batch.header().next_offset());
         // After a start what the log has already is handed out again.
         if batch.header().next_offset() <= end {
             return Ok(());

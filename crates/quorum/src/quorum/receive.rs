@@ -28,7 +28,16 @@ pub(super) struct Installing {
     message: Message,
     pub(super) snapshot: super::Snapshot,
     pub(super) announced: bool,
+    /// To be asked for once more, as nothing came of it.
+    pub(super) again: bool,
+    /// The tick at which it was asked for last, and how many pass before it is asked for again.
+    asked: u64,
+    patience: u64,
 }
+
+/// How long a snapshot is waited for before it is asked for again, in election timeouts: at first, and at the most.
+const PATIENCE: u64 = 4;
+const MOST_PATIENCE: u64 = 32;
 
 impl Installing {
     pub(super) fn is_from(&self, term: u64, leader_id: u64) -> bool {
@@ -79,15 +88,25 @@ impl<S: Store> Quorum<S> {
         }
         self.heed(&message)?;
         self.observe();
-        let same = |installing: &Installing| installing.snapshot.index == index;
-        if self.installing.as_ref().is_some_and(same) || !self.follows(&message) {
+        let election = u64::from(self.settings.election_ticks);
+        if let Some(installing) = self.installing.as_mut().filter(|installing| installing.snapshot.index == index) {
+            // It is on its way, or whoever fetched it could not: then the leader says so often enough.
+            if self.ticks.saturating_sub(installing.asked) >= installing.patience {
+                installing.again = true;
+                installing.asked = self.ticks;
+                installing.patience = (installing.patience * 2).min(MOST_PATIENCE * election);
+            }
+            return Ok(());
+        }
+        if !self.follows(&message) {
             return Ok(());
         }
         if let (Ok((members, id)), Some(leader)) =
             (message::snapshot_data(message.get_snapshot()), node_id(message.from))
         {
             let snapshot = super::Snapshot { leader, id, index, members };
-            self.installing = Some(Installing { message, snapshot, announced: false });
+            let (asked, patience) = (self.ticks, PATIENCE * election);
+            self.installing = Some(Installing { message, snapshot, announced: false, again: false, asked, patience });
         }
         Ok(())
     }

@@ -140,8 +140,9 @@ pub struct Progress {
     pub committed: Vec<Committed>,
     /// The role, when it is another one.
     pub role: Option<Role>,
-    /// To be fetched and put in place, then confirmed by [`super::Quorum::installed`]. The same may be asked for again; when
-    /// another is asked for, or entries are handed out before, it is not wanted any more.
+    /// To be fetched and put in place, then confirmed by [`super::Quorum::installed`]. The same is asked for again after a while,
+    /// each time a longer one: it may not have come. When another is asked for, or entries are handed out before, it is not wanted
+    /// any more.
     pub install: Option<Snapshot>,
     /// A member was added after the snapshot that stands before the log, and waits: make one that is up to date and have the
     /// log compacted to it. Asked again until then.

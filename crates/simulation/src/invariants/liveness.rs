@@ -1,6 +1,8 @@
-//! Once faults stop, every partition is led, everybody is in sync, and everything is committed everywhere.
+//! Once faults stop, a controller serves, every partition is led, everybody is in sync, and everything is committed everywhere.
 
+use super::MetadataLog;
 use crate::broker::Broker;
+use crate::controller::Controller;
 use ottla_metadata::Image;
 use ottla_replication::follower::LogView as _;
 
@@ -28,6 +30,22 @@ pub(crate) fn what_is_not_served(image: &Image, brokers: &[Broker]) -> Option<St
                     ));
                 }
             }
+        }
+    }
+    None
+}
+
+/// The first thing that is not as it should be with the controllers: one serves, and every member has all that is committed, but
+/// for those whose disk was replaced since they became members.
+pub(crate) fn who_lacks_metadata(log: &MetadataLog, controllers: &[Controller]) -> Option<String> {
+    let told = || controllers.iter().map(Controller::describe).collect::<String>();
+    if !controllers.iter().any(|controller| controller.serves().is_some()) {
+        return Some(format!("no controller serves{}", told()));
+    }
+    for controller in controllers {
+        let is_member = log.members().is_some_and(|members| members.iter().any(|m| m.voter == controller.voter()));
+        if is_member && controller.end() < log.end() {
+            return Some(format!("controller {} has not all {} records{}", controller.id, log.end(), told()));
         }
     }
     None
