@@ -37,7 +37,8 @@ def batches(data):
     """The batches of a segment file; ends before what is no whole batch, and says how many bytes are left."""
     at, found = 0, []
     while len(data) - at >= _HEADER.size:
-        base, length, epoch, magic, crc, attributes, delta, _, _, producer, producer_epoch, sequence, count = _HEADER.unpack_from(data, at)
+        base, length, epoch, magic, crc, attributes, delta, _, _, *of_producer = _HEADER.unpack_from(data, at)
+        producer, producer_epoch, sequence, count = of_producer
         end = at + _BEFORE_LENGTH + length
         if magic != _MAGIC or length < _HEADER.size - _BEFORE_LENGTH or end > len(data):
             break

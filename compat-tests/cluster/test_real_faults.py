@@ -1,4 +1,4 @@
-"""Clusters under faults of processes and networks, decided by seeds; every client's history and every replica's files are checked.
+"""Clusters under faults of processes and networks that seeds decide; what clients saw and what replicas wrote is checked.
 
 OTTLA_CLUSTER_FAULT_MINUTES=30 goes on with random faults for that long; OTTLA_CLUSTER_FAULT_SEED is the first of its seeds,
 OTTLA_CLUSTER_FAULT_STEPS how many faults a cluster lives through. OTTLA_CLUSTER_FAULT_CONTROLLERS=ottla,ottla,ottla are the nodes

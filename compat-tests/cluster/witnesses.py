@@ -111,8 +111,8 @@ class Witnesses:
         properties = self.folder / f"java-producer-{process}.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in _JAVA_PRODUCER.items()))
         arguments = command(
-            "kafka-verifiable-producer", "--bootstrap-server", self.cluster.bootstrap, "--topic", self.topic, "--throughput", rate,
-            "--value-prefix", process, "--command-config", properties,
+            "kafka-verifiable-producer", "--bootstrap-server", self.cluster.bootstrap, "--topic", self.topic,
+            "--throughput", rate, "--value-prefix", process, "--command-config", properties,
         )  # fmt: skip
         said = self._verifiable[process] = self.folder / f"java-producer-{process}.said"
         self._producers.append(Witness(f"java-producer-{process}", self._launcher, arguments, self.folder, stdout=said))

@@ -55,7 +55,7 @@ def specs(controllers, kinds):
 
 
 def _node(spec, place, quorum, folder, overrides):
-    """A node of the kind and the roles that its spec says; `quorum` has the voters and their addresses, several listed in configs."""
+    """A node of its spec's kind and roles; `quorum` has the voters and their addresses, which configs list if there are several."""
 
     class Node(brokers.KINDS[spec.kind]):
         host, given_ports, launcher = place
