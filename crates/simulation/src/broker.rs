@@ -206,9 +206,8 @@ impl Broker {
             bodies.push(Body::Follow(process.next_metadata));
         }
         let run = process.run;
-        let to_controller = |process: &mut Process, body| {
-            Act::Send(Message { from: id, to: process.finder.ask(now), run, body })
-        };
+        let to_controller =
+            |process: &mut Process, body| Act::Send(Message { from: id, to: process.finder.ask(now), run, body });
         acts.extend(bodies.into_iter().map(|body| to_controller(process, body)));
         for replica in process.replicas.values_mut() {
             if let Role::Leader { leader, asked, .. } = &mut replica.role {

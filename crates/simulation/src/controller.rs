@@ -22,7 +22,7 @@ use ottla_metadata::Image;
 use ottla_metadata::controller::{Activate, Event};
 use ottla_protocol::Uuid;
 use ottla_protocol::batch::control::ControlType;
-use ottla_quorum::{Committed, Founding, MemoryStore, Members, Quorum, Role, SnapshotId, Voter};
+use ottla_quorum::{Committed, Founding, Members, MemoryStore, Quorum, Role, SnapshotId, Voter};
 use ottla_state_machine::{Now, Ticket};
 use std::collections::BTreeMap;
 
@@ -34,7 +34,10 @@ pub(crate) enum Act {
     /// It has taken in all below an offset, which makes this image.
     Applied(Box<Image>),
     /// It serves in an epoch, of which an entry with this index is the first.
-    Serves { epoch: i32, index: u64 },
+    Serves {
+        epoch: i32,
+        index: u64,
+    },
     /// Somebody is told something that rests on a batch and all before it.
     Told(Rest),
     /// It cannot go on and must be started anew, as after a power cut.
@@ -155,7 +158,8 @@ impl Controller {
         let settings = settings::quorum(self.id, self.directory_id, self.seed.wrapping_add(self.runs));
         let founding = self.founders.clone();
         let founding = founding.map(|voters| Founding { voters, epoch: 0, snapshot: SnapshotId::default() });
-        let quorum = Quorum::open(settings, self.store.clone(), founding.as_ref()).map_err(|error| error.to_string())?;
+        let quorum =
+            Quorum::open(settings, self.store.clone(), founding.as_ref()).map_err(|error| error.to_string())?;
         self.process = Some(Process {
             run: self.runs,
             quorum,
@@ -201,8 +205,7 @@ impl Controller {
                 && process.quorum.transfer_leadership(best.member.voter.id).is_ok()
             {
                 let (from, run) = (self.id, process.run);
-                let mut send =
-                    |to, bytes| acts.push(Act::Send(Message { from, to, run, body: Body::Raft(bytes) }));
+                let mut send = |to, bytes| acts.push(Act::Send(Message { from, to, run, body: Body::Raft(bytes) }));
                 process.quorum.advance(&mut send).ok();
             }
         }

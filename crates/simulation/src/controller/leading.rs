@@ -76,7 +76,15 @@ pub(super) struct Leading {
 
 impl Leading {
     pub(super) fn new(epoch: i32) -> Self {
-        Self { epoch, stage: Stage::Elected, shard: None, due: None, next_offset: 0, last: None, rests: BTreeMap::new() }
+        Self {
+            epoch,
+            stage: Stage::Elected,
+            shard: None,
+            due: None,
+            next_offset: 0,
+            last: None,
+            rests: BTreeMap::new(),
+        }
     }
 
     /// The stage that a committed entry brings: the first of this epoch is the quorum's own and empty, the next the record that

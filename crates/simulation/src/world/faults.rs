@@ -156,7 +156,9 @@ impl World {
             let run = broker.run().unwrap_or(0);
             self.at(self.now, Event::Tick(id, run));
         }
-        if let Some(controller) = self.controllers.iter_mut().find(|controller| controller.id == id && !controller.is_up()) {
+        if let Some(controller) =
+            self.controllers.iter_mut().find(|controller| controller.id == id && !controller.is_up())
+        {
             controller.start().map_err(|reason| Violation::new("start", format!("controller {id}: {reason}")))?;
             let run = controller.run().unwrap_or(0);
             self.at(self.now, Event::ControllerTick(id, run));
