@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(25);
 /// How long everything may take to be well again.
 const HEALING: Duration = Duration::from_secs(60);
 
+/// More than anything useful takes.
+const MOST_EVENTS: u64 = 3_000_000;
+
 /// What a seed led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -241,6 +244,9 @@ impl World {
     fn run_until(&mut self, end: Duration) -> Result<(), Violation> {
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
             let ((time, number), event) = entry.remove_entry();
+            if self.events > MOST_EVENTS {
+                return Err(Violation::new("livelock", format!("{MOST_EVENTS} events, and no end")));
+            }
             self.now = time;
             self.trace = self.trace.rotate_left(5) ^ micros(time).wrapping_mul(number | 1);
             self.happen(event)?;

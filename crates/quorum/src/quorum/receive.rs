@@ -115,15 +115,17 @@ impl<S: Store> Quorum<S> {
         self.node.raft.leader_id == message.from && self.node.raft.term == message.term
     }
 
-    /// While a snapshot is fetched nothing is committed, and the leader is alive all the same. It may find that it has the
-    /// entries after all: then these are taken, and no snapshot is wanted.
+    /// While a snapshot is fetched nothing is committed by a heartbeat: the leader knows less of this log than it believes.
+    ///
+    /// Its entries are answered as ever. To say only that this node lives would have it send them again at once, and again; and a
+    /// leader that was made to forget this node, as by its removal and return, would never hear that it lacks the snapshot.
     fn receive_installing(&mut self, mut message: Message) -> raft::Result<()> {
-        let append = message.get_msg_type() == MessageType::MsgAppend;
-        if append && self.node.raft.raft_log.match_term(message.index, message.log_term) {
-            self.installing = None;
-        } else {
-            message.commit = 0;
-            message.commit_term = 0;
+        if message.get_msg_type() == MessageType::MsgAppend {
+            // What follows on needs no snapshot.
+            if self.node.raft.raft_log.match_term(message.index, message.log_term) {
+                self.installing = None;
+            }
+            return self.node.step(message);
         }
         self.node.step(message)
     }
