@@ -3,7 +3,8 @@
 mod memory;
 #[cfg(feature = "rocksdb")]
 mod rocks;
-#[cfg(all(test, feature = "rocksdb"))]
+#[cfg(test)]
+#[cfg(feature = "rocksdb")]
 mod tests;
 
 pub use memory::MemoryStore;

@@ -127,6 +127,8 @@ impl<S: Store> Quorum<S> {
             }
             return self.node.step(message);
         }
+        message.commit = 0;
+        message.commit_term = 0;
         self.node.step(message)
     }
 
