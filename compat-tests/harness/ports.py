@@ -24,3 +24,14 @@ def free_ports(count):
         for each in held:
             each.close()
     raise RuntimeError(f"fewer than {count} free ports in {_RANGE}")
+
+
+def is_free(port):
+    """Whether somebody could listen there now."""
+    with socket.socket() as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
