@@ -132,7 +132,7 @@ impl MetadataDisk {
         }
         let skipped = self.batches.partition_point(|batch| batch.base < from);
         let batches = self.batches.iter().skip(skipped).take(BATCHES_AT_A_TIME);
-        let end = batches.clone().last().map_or(from, |batch| batch.end);
+        let end = batches.clone().next_back().map_or(from, |batch| batch.end);
         News { from: Some(from), end, records: batches.map(|batch| batch.records.clone()).collect() }
     }
 }
