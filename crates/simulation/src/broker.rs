@@ -462,8 +462,8 @@ impl Broker {
         let disk = self.disks.get(&partition);
         let ends = disk.map(|disk| (disk.log_end_offset(), disk.synced(), disk.high_watermark));
         format!(
-            "run {} epoch {:?} serves {}, {role}, end, synced, high watermark {ends:?}",
-            process.run, process.epoch, process.serves
+            "run {} epoch {:?} serves {}, {role}, end, synced, high watermark {ends:?}, metadata {}, {:?}",
+            process.run, process.epoch, process.serves, process.next_metadata, process.finder
         )
     }
 

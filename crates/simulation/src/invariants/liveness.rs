@@ -10,7 +10,8 @@ use ottla_replication::follower::LogView as _;
 pub(crate) fn what_is_not_served(image: &Image, brokers: &[Broker]) -> Option<String> {
     let fenced = image.cluster().brokers().values().find(|broker| !broker.is_active());
     if let Some(broker) = fenced {
-        return Some(format!("broker {} does not serve", broker.id));
+        let told = brokers.iter().find(|other| other.id == broker.id).map(|broker| broker.describe(0));
+        return Some(format!("broker {} does not serve: {broker:?}, {told:?}", broker.id));
     }
     for topic in image.topics().iter() {
         for (number, partition) in &topic.partitions {
