@@ -104,15 +104,17 @@ def _check_epochs(log, epochs):
 def _check_sequences(log):
     """Idempotence as the log has it: no sequence of a producer's epoch is missing or there twice."""
     problems, next_of, epoch_of = [], {}, {}
-    whole = bool(log) and log[0].base == 0
     for batch in log:
         if batch.producer < 0 or batch.is_control:
             continue
         if batch.producer_epoch < epoch_of.get(batch.producer, 0):
             problems.append(f"producer {batch.producer} at {batch.base} goes back to epoch {batch.producer_epoch}")
+        # Of a producer that it does not know a leader takes any sequence, as Kafka's do: the first batches of a new one are
+        # refused for ever if they come after later ones, when a leader fell before it had given them away (KAFKA-14359).
+        first = 0 if batch.producer in epoch_of else batch.sequence
         epoch_of[batch.producer] = batch.producer_epoch
         who = (batch.producer, batch.producer_epoch)
-        expected = next_of.get(who, 0 if whole else batch.sequence)
+        expected = next_of.get(who, first)
         if batch.sequence != expected:
             problems.append(f"producer {who} at {batch.base} has sequence {batch.sequence}, not {expected}")
         next_of[who] = (batch.sequence + batch.count) % _SEQUENCES

@@ -35,7 +35,7 @@ FLAGGED = {
     "a checkpoint in no order": ("not in order", [batch(0)], {"epochs": ((0, 0), (2, 5), (1, 9))}),
     "a sequence twice": ("has sequence 0, not 1", [sent(0, 0), sent(1, 0)], {}),
     "a sequence is missing": ("has sequence 3, not 2", [sent(0, 0, count=2), sent(2, 3)], {}),
-    "the first sequence is missing": ("has sequence 1, not 0", [sent(0, 1)], {}),
+    "the first sequence of an epoch is missing": ("has sequence 1, not 0", [sent(0, 0), sent(1, 1, producer_epoch=1)], {}),
     "a producer's epoch goes back": (
         "goes back to epoch 1", [sent(0, 0, producer_epoch=1), sent(1, 0, producer_epoch=2), sent(2, 1, producer_epoch=1)], {},
     ),
@@ -48,6 +48,7 @@ ALLOWED = {
     "an epoch without a record": ([batch(0)], {"epochs": ((0, 0), (1, 1))}),
     "sequences of two producers": ([sent(0, 0), sent(1, 0, producer=8), sent(2, 1), sent(3, 1, producer=8)], {}),
     "sequences begin anew in a new epoch": ([sent(0, 0), sent(1, 1), sent(2, 0, producer_epoch=1)], {}),
+    "the first sequence of a producer nobody knew": ([sent(0, 3), sent(1, 4)], {}),
     "a marker has no sequence": ([sent(0, 0), batch(1, producer=7, control=True), sent(2, 1)], {}),
     "room at the end": ([batch(0), bytes(100)], {}),
     "a log whose start is deleted": ([sent(5, 17), sent(6, 18)], {"start": 5}),

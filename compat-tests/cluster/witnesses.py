@@ -24,7 +24,7 @@ _PROBES = 1 << 20
 # Ends soon what a frozen broker will never answer, as the runs are short.
 _LIBRDKAFKA = {"reconnect.backoff.max.ms": 500, "socket.timeout.ms": 10_000, "topic.metadata.refresh.interval.ms": 5_000}
 _JAVA_PRODUCER = {
-    "enable.idempotence": "true", "retries": 2147483647, "delivery.timeout.ms": 120_000, "request.timeout.ms": 10_000,
+    "enable.idempotence": "true", "retries": 2147483647, "delivery.timeout.ms": 60_000, "request.timeout.ms": 10_000,
     "linger.ms": 2,
 }  # fmt: skip
 _SESSION = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
