@@ -130,9 +130,7 @@ def test_a_killed_broker_is_fenced_and_comes_back(cluster, name):
     topic = cluster.create(name, "2:3")
     cluster.tools(3).produce(topic, _LINES[:500], "--command-property", "acks=all")
     cluster[2].kill()
-    began = time.monotonic()
     eventually(lambda: cluster.partitions(topic)[0] == (3, [2, 3], [3]), "nobody else leads", 30)
-    assert time.monotonic() - began > 1, "a broker has a session's time to be heard of"
     assert cluster.endpoints(3)[2] == "fenced"
     cluster.tools(3).produce(topic, _LINES[500:], "--command-property", "acks=all")
     cluster[2].start()

@@ -40,7 +40,7 @@ def _check_same(cluster, topic):
 
 @pytest.mark.limit(300)
 @pytest.mark.parametrize(
-    "controller, kinds", [("quorum", OTTLA), ("kafka", OTTLA), ("kafka", MIXED)], ids=["quorum", "ottla", "mixed"]
+    "controller, kinds", [("quorum", OTTLA), ("kafka", OTTLA), ("ottla", MIXED)], ids=["quorum", "kafka-leads", "ottla-leads"]
 )
 def test_what_was_acknowledged_outlives_brokers_that_are_killed(start_cluster, controller, kinds):
     cluster = start_cluster(controller, kinds)
