@@ -348,7 +348,7 @@ impl Broker {
     }
 
     /// Who was asked is not the active controller: another one is asked soon.
-    fn go_elsewhere(&mut self, by: i32, active: Option<i32>, altering: Option<(i32, u64)>, now: Duration) {
+    fn go_elsewhere(&mut self, by: i32, active: Option<(i32, i32)>, altering: Option<(i32, u64)>, now: Duration) {
         let Some(process) = &mut self.process else { return };
         if process.finder.refused(by, active) {
             (process.asked_to_register, process.last_heartbeat, process.follows_since) = (None, None, None);
