@@ -331,6 +331,8 @@ impl Broker {
                 process.serves = true;
                 self.change_roles(None, now, acts);
             }
+            // What its earlier run asked came after what this one did, and was done: it registers anew.
+            Body::Status(Err(ErrorCode::StaleBrokerEpoch)) if !process.serves => process.epoch = None,
             Body::Metadata(news) => self.apply(&news, now, acts),
             Body::AlteredPartition { partition, number, answer } => {
                 if let Some(Replica { role: Role::Leader { leader, asked, .. } }) = process.replicas.get_mut(&partition)
