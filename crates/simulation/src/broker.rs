@@ -331,6 +331,8 @@ impl Broker {
                 process.serves = true;
                 self.change_roles(None, now, acts);
             }
+            // What its earlier run asked came after what this one did, and was done: it registers anew.
+            Body::Status(Err(ErrorCode::StaleBrokerEpoch)) if !process.serves => process.epoch = None,
             Body::Metadata(news) => self.apply(&news, now, acts),
             Body::AlteredPartition { partition, number, answer } => {
                 if let Some(Replica { role: Role::Leader { leader, asked, .. } }) = process.replicas.get_mut(&partition)
@@ -348,7 +350,7 @@ impl Broker {
     }
 
     /// Who was asked is not the active controller: another one is asked soon.
-    fn go_elsewhere(&mut self, by: i32, active: Option<i32>, altering: Option<(i32, u64)>, now: Duration) {
+    fn go_elsewhere(&mut self, by: i32, active: Option<(i32, i32)>, altering: Option<(i32, u64)>, now: Duration) {
         let Some(process) = &mut self.process else { return };
         if process.finder.refused(by, active) {
             (process.asked_to_register, process.last_heartbeat, process.follows_since) = (None, None, None);

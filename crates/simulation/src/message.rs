@@ -57,9 +57,10 @@ pub(crate) enum Body {
         number: u64,
         answer: Result<Partition, ErrorCode>,
     },
-    /// Whoever was asked is not the active controller; which one is, if it knows, and what was asked, if it is tried again.
+    /// Whoever was asked is not the active controller; which one is and in which epoch, as far as it knows; and what was asked, if it
+    /// is tried again.
     NotController {
-        active: Option<i32>,
+        active: Option<(i32, i32)>,
         altering: Option<(i32, u64)>,
     },
     Fetch {

@@ -58,3 +58,22 @@ fn a_snapshot_is_found_again_after_a_start() {
 fn a_controller_that_fetches_a_snapshot_says_what_it_lacks() {
     must_hold(3_072);
 }
+
+/// Two controllers that were no voters any more told of each other, for ever, and a broker believed them.
+#[test]
+fn a_broker_does_not_believe_in_a_controller_of_long_ago() {
+    must_hold(6_868);
+    must_hold(7_358);
+}
+
+/// A registration of an earlier run came late, and took the place of the one of the present run, which had not sent a heartbeat.
+#[test]
+fn a_registration_that_comes_late_is_made_up_for() {
+    must_hold(1_889);
+}
+
+/// Two decisions that are committed together are two steps.
+#[test]
+fn each_decision_is_checked() {
+    must_hold(387);
+}

@@ -375,11 +375,15 @@ impl World {
         };
         act(controller, &mut acts);
         let (run, voter) = (controller.run().unwrap_or(0), controller.voter());
-        let mut is_news = false;
         for act in acts {
             match act {
                 ControllerAct::Send(message) => self.send(message, Duration::ZERO),
-                ControllerAct::Committed(entry) => is_news |= self.metadata_log.note(id, &entry)?,
+                // After each, as one decision may undo what another did.
+                ControllerAct::Committed(entry) => {
+                    if self.metadata_log.note(id, &entry)? {
+                        self.check_metadata()?;
+                    }
+                }
                 ControllerAct::Applied(image) => self.metadata_log.check(id, &image)?,
                 ControllerAct::Serves { epoch, index } => {
                     self.one_controller.note(epoch, id, run)?;
@@ -390,7 +394,7 @@ impl World {
                 ControllerAct::Broken(reason) => return Err(Violation::new("controller", reason)),
             }
         }
-        if is_news { self.check_metadata() } else { Ok(()) }
+        Ok(())
     }
 
     fn controller_tick(&mut self, id: i32, run: u64) -> Result<(), Violation> {

@@ -9,11 +9,13 @@ pub(super) struct Finder {
     at: usize,
     /// When it asked first what was not answered since.
     unanswered: Option<Duration>,
+    /// The epoch of the active controller that it was told of last.
+    epoch: i32,
 }
 
 impl Finder {
     pub(super) fn new(controllers: Vec<i32>, first: usize) -> Self {
-        Self { at: first.checked_rem(controllers.len()).unwrap_or(0), controllers, unanswered: None }
+        Self { at: first.checked_rem(controllers.len()).unwrap_or(0), controllers, unanswered: None, epoch: -1 }
     }
 
     /// Whom to ask.
@@ -29,12 +31,16 @@ impl Finder {
         }
     }
 
-    /// A controller says that it is not active. Answers whether another one is asked from now on.
-    pub(super) fn refused(&mut self, by: i32, active: Option<i32>) -> bool {
+    /// A controller says that it is not active, and which one is in which epoch. Answers whether another one is asked from now on.
+    ///
+    /// Of an epoch it is believed once: who is no voter any more may never hear of another, and two of them may tell of each other.
+    pub(super) fn refused(&mut self, by: i32, active: Option<(i32, i32)>) -> bool {
         if self.controllers.get(self.at) != Some(&by) {
             return false;
         }
-        let told = active.and_then(|active| self.controllers.iter().position(|id| *id == active));
+        let news = active.filter(|(_, epoch)| *epoch > self.epoch);
+        self.epoch = news.map_or(self.epoch, |(_, epoch)| epoch);
+        let told = news.and_then(|(active, _)| self.controllers.iter().position(|id| *id == active));
         self.go_to(told.unwrap_or(self.at + 1));
         true
     }

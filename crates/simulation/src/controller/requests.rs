@@ -39,7 +39,7 @@ impl Controller {
         let Some(process) = &self.process else { return };
         if !self.may_decide() {
             let active = match process.quorum.role() {
-                Role::Follower { leader, .. } => Some(leader),
+                Role::Follower { leader, epoch } => Some((leader, epoch)),
                 Role::Leader { .. } | Role::Unattached { .. } => None,
             };
             return acts.push(self.send(from, run, Body::NotController { active, altering }));

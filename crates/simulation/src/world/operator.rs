@@ -70,13 +70,16 @@ impl World {
         })
     }
 
-    /// Replaces the disk of a voter; the next times takes it out, adds it with its new disk, and gives it its vote again.
+    /// Replaces the disk of a voter, once all are up and know one another; the next times takes it out, adds it with its new disk, and gives it its vote again.
     pub(super) fn wipe(&mut self) -> Result<(), Violation> {
         let Some(members) = self.metadata_log.members().cloned() else { return Ok(()) };
         let founders = self.controllers.iter().map(|controller| controller.voter());
         let replaced = founders.clone().find(|voter| !members.voters().any(|known| known == voter));
         let Some(replaced) = replaced else {
-            if let Some(id) = self.some_controller(|_| true) {
+            // Raft goes by the members of which a node knows that they are committed: a change that only its leader knows of is
+            // not done, and an operator waits for that.
+            let all_know = self.controllers.iter().all(|c| c.members().is_some_and(|known| *known == members));
+            if let Some(id) = self.some_controller(|_| true).filter(|_| all_know) {
                 self.turn += 1;
                 let turn = self.turn;
                 self.controllers.iter_mut().filter(|c| c.id == id).for_each(|controller| controller.wipe(turn));
