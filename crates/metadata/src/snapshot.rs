@@ -7,8 +7,9 @@ use ottla_protocol::{Bytes, Str};
 
 /// The records that make an empty image this one, but for its offset and epoch.
 ///
-/// Must not be asked of an image in a transaction, as that may yet be undone.
+/// Of an image in a transaction it is what stood before, as the transaction may yet be undone.
 pub fn records(image: &Image) -> Vec<MetadataRecord> {
+    let image = image.settled();
     let mut out = Vec::new();
     features(image, &mut out);
     cluster(image, &mut out);

@@ -7,6 +7,7 @@ use ottla_metadata::{
     image::Image,
     snapshot,
 };
+use ottla_protocol::stored::BeginTransactionRecord;
 use ottla_protocol::{Bytes, batch::CheckedBatch};
 use ottla_quorum::{Committed, Quorum, RocksStore};
 use ottla_state_machine::{Now, Shard, Ticket};
@@ -60,6 +61,10 @@ impl Leading {
         let mut shard = Shard::new();
         for record in snapshot::records(image) {
             shard.replay(end - 1, &record);
+        }
+        if image.in_transaction() {
+            // For activation to abort it.
+            shard.replay(end - 1, &BeginTransactionRecord::default().into());
         }
         self.next_offset = end;
         let records = shard.activate(now, end, end);

@@ -275,10 +275,12 @@ impl Follower {
         epoch: i32,
         endpoints: &[fetch_response::NodeEndpoint],
     ) -> anyhow::Result<Option<News>> {
+        // Whoever tells of an epoch gone by has not heard of the newest election yet.
+        let current = epoch >= self.epoch;
         self.epoch = self.epoch.max(epoch);
         let told = endpoints.iter().find(|node| node.node_id == id);
         let told = told.and_then(|node| Some(Address { host: node.host.clone(), port: node.port.try_into().ok()? }));
-        let address = told.or_else(|| self.quorum.address_of(id).cloned()).filter(|_| id >= 0);
+        let address = told.or_else(|| self.quorum.address_of(id).cloned()).filter(|_| id >= 0 && current);
         let Some(address) = address else {
             self.asked = None;
             self.quorum.set_active(None);

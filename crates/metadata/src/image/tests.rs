@@ -141,6 +141,7 @@ fn an_aborted_transaction_never_was() {
     assert!(delta.is_empty());
     let delta = applied(&mut image, &[begin.clone(), topic("b", 2)]);
     assert!(image.in_transaction());
+    assert_eq!(snapshot::records(&image), snapshot::records(&before));
     assert!(image.apply(&begin).is_err());
     let delta = {
         let mut delta = delta;

@@ -85,7 +85,8 @@ impl<S: Store> Quorum<S> {
     fn check_caught_up(&self, id: i32) -> Result<(), ChangeRefused> {
         let matched = raft_id(id).and_then(|id| self.node.raft.prs().get(id)).map_or(0, |peer| peer.matched);
         let lag = self.node.raft.raft_log.last_index().saturating_sub(matched);
-        if lag > MAX_LAG || !self.is_alive(id) { Err(ChangeRefused::Behind(id, lag)) } else { Ok(()) }
+        let needs_snapshot = matched < self.node.store().base().index;
+        if lag > MAX_LAG || needs_snapshot || !self.is_alive(id) { Err(ChangeRefused::Behind(id, lag)) } else { Ok(()) }
     }
 
     /// Has another voter lead, as before an orderly stop. Proposals are refused until it does or an election timeout is over.

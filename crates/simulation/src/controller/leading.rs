@@ -8,6 +8,7 @@ use ottla_metadata::{Image, MetadataRecord, MetadataVersion, snapshot};
 use ottla_protocol::batch::control::ControlType;
 use ottla_protocol::batch::{Builder, CheckedBatch, NewRecord};
 use ottla_protocol::codec::EncodeError;
+use ottla_protocol::stored::BeginTransactionRecord;
 use ottla_quorum::{Change, ChangeRefused, Committed, ProposeRefused, Quorum, Store};
 use ottla_state_machine::{Now, Shard, ShardError, Ticket};
 use std::collections::BTreeMap;
@@ -109,6 +110,10 @@ impl Leading {
         let mut shard = Shard::new();
         for record in snapshot::records(image) {
             shard.replay(end - 1, &record);
+        }
+        if image.in_transaction() {
+            // For activation to abort it.
+            shard.replay(end - 1, &BeginTransactionRecord::default().into());
         }
         self.next_offset = end;
         let records = shard.activate(now, end, end);
