@@ -14,6 +14,7 @@ use crate::{
     replicas::Replicas,
     settings::Settings,
     suspicion::Suspects,
+    transactions::Transactions,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
@@ -41,6 +42,7 @@ pub(crate) struct Broker {
     pub(crate) complaints: Complaints,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) fetchers: Fetchers,
     /// Brokers that may be gone.
     pub(crate) suspects: Suspects,
@@ -86,6 +88,7 @@ impl Broker {
             limits,
             complaints: Complaints::default(),
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
+            transactions: Transactions::new(clock, &config, stopping.clone()),
             fetchers: Fetchers::default(),
             suspects: Suspects::default(),
             replica_fetch: ReplicaFetch::new(&config),
@@ -115,6 +118,7 @@ impl Broker {
     /// Takes dynamic changes of the config in.
     pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
         self.groups.configure(crate::settings::group_settings(&config));
+        self.transactions.configure(&config);
         self.config.store(config);
         self.config_changed.notify_one();
     }

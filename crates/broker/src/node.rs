@@ -78,6 +78,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(registration) = &registration {
         tokio::spawn(registration.clone().heartbeat());
         broker.fetchers.start(&broker);
+        broker.transactions.start(&broker);
     }
     if let Some(controller_registration) = controller_registration {
         tokio::spawn(controller_registration.run());
@@ -265,6 +266,8 @@ fn open_logs(broker: &Arc<Broker>, image: &Image) -> anyhow::Result<()> {
     broker.published.set(Arc::new(image.clone()));
     broker.groups.publish(Arc::new(image.clone()));
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
+    broker.transactions.publish(image);
+    broker.transactions.follow(&changes);
     broker.fetchers.follow(&changes);
     Ok(())
 }
@@ -381,6 +384,7 @@ async fn stop(
     broker.stopping.cancel();
     broker.connections.close();
     broker.groups.stopped().await;
+    broker.transactions.stopped().await;
     tokio::select! {
         () = broker.connections.wait() => {}
         () = tokio::time::sleep(DRAIN) => warn!("{} connections did not end in {} s", broker.connections.len(), DRAIN.as_secs()),

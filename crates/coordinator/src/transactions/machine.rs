@@ -35,6 +35,14 @@ pub struct Soft {
     pub(super) untold: BTreeMap<Str, (Producer, Partitions)>,
 }
 
+impl Soft {
+    /// Who is not known to have heard how a producer's transaction ended; none where nobody is to be told of that any more.
+    pub fn untold(&self, transactional_id: &Str, producer: Producer) -> Option<&Partitions> {
+        let untold = self.untold.get(transactional_id).filter(|(told_by, _)| *told_by == producer);
+        untold.map(|(_, partitions)| partitions)
+    }
+}
+
 impl StateMachine for TransactionCoordinator {
     type Hard = Hard;
     type Soft = Soft;

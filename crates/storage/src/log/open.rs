@@ -15,6 +15,7 @@ pub(crate) use files::Files;
 
 use super::snapshots::Snapshots;
 use super::{Active, Log};
+use crate::producers::Verifications;
 use crate::checkpoint;
 use crate::config::LogConfig;
 use crate::epochs::LeaderEpochs;
@@ -177,6 +178,7 @@ impl Loaded {
             shared: Arc::new(shared),
             active,
             producers: self.producers,
+            verifications: Verifications::default(),
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
             names_changed: 1,

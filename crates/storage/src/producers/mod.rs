@@ -6,6 +6,7 @@ mod marker;
 pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ pub(crate) use append::{CompletedTxn, Marker, Update};
 pub use append::{Error, Origin};
 pub use entry::{BatchMetadata, ProducerEntry};
 pub(crate) use marker::marker_of;
+pub(crate) use verification::Verifications;
+pub use verification::{Verification, Verify};
 use ottla_protocol::batch::Header;
 
 /// The state of all producers up to an offset. It is a function of the log up to there and of expiry.
