@@ -135,7 +135,11 @@ impl Run {
 
     /// Sends a request whose answer is not compared.
     pub fn quietly(&mut self, request: &AnyRequest) -> anyhow::Result<AnyResponse> {
-        let version = *request.api_key().stable_versions().end();
+        self.quietly_at(*request.api_key().stable_versions().end(), request)
+    }
+
+    /// The same at a version.
+    pub fn quietly_at(&mut self, version: i16, request: &AnyRequest) -> anyhow::Result<AnyResponse> {
         let bytes = Client::frame(request, version)?;
         match self.client.send(&bytes, request.api_key(), version)? {
             Answer::Response(response) => Ok(*response),
@@ -186,9 +190,9 @@ fn fetched(response: &AnyResponse) -> Vec<Field> {
         .collect()
 }
 
-/// The batches without checksums and timestamps of their headers, as two recorded runs have not the same clock.
+/// The batches without checksums, timestamps and producer ids of their headers, which two recorded runs do not share.
 fn without_clock(records: &Bytes) -> Bytes {
-    const CLOCKED: [core::ops::Range<usize>; 2] = [17..21, 27..43];
+    const CLOCKED: [core::ops::Range<usize>; 2] = [17..21, 27..51];
     let mut bytes = records.to_vec();
     let mut at = 0;
     while let Some(length) = bytes.get(at + 8..).and_then(|rest| rest.first_chunk::<4>()).copied() {

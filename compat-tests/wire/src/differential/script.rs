@@ -13,6 +13,7 @@ mod partitions;
 mod produce;
 mod records;
 mod topics;
+mod transactions;
 
 use super::run::Run;
 
@@ -35,5 +36,6 @@ pub fn play(run: &mut Run) -> anyhow::Result<()> {
     offsets::play(run)?;
     groups::play(run)?;
     consumer_groups::play(run)?;
+    transactions::play(run)?;
     topics::delete(run)
 }
