@@ -14,14 +14,13 @@ import static ottla.compat.TransactionCases.send;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsSpec;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -37,6 +36,7 @@ import org.apache.kafka.common.errors.TimeoutException;
 /** Offsets of groups that are committed by transactions. */
 final class TransactionGroupCases {
     private static final Duration STEP = Duration.ofMillis(50);
+    private static final ListConsumerGroupOffsetsOptions STABLE = new ListConsumerGroupOffsetsOptions().requireStable(true);
 
     private TransactionGroupCases() {}
 
@@ -87,27 +87,36 @@ final class TransactionGroupCases {
         producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
     }
 
+    /** What one says of oneself who commits for a group and is no member of it. */
+    private static ConsumerGroupMetadata nobodyIn(Support support, String group) {
+        try (Consumer<String, String> consumer = support.consumer("group.id", group)) {
+            return consumer.groupMetadata();
+        }
+    }
+
     private static void unstable(
             Support support, Consumer<String, String> consumer, String group, TopicPartition partition) throws Exception {
         fails(TimeoutException.class, () -> consumer.committed(Set.of(partition), Duration.ofSeconds(1)));
-        fails(TimeoutException.class, () -> offsets(support, group,
+        fails(TimeoutException.class, () -> offset(support, group, partition,
                 new ListConsumerGroupOffsetsOptions().requireStable(true).timeoutMs(1_000)));
     }
 
-    private static Map<TopicPartition, OffsetAndMetadata> offsets(
-            Support support, String group, ListConsumerGroupOffsetsOptions options) throws Exception {
+    private static OffsetAndMetadata offset(
+            Support support, String group, TopicPartition partition, ListConsumerGroupOffsetsOptions options)
+            throws Exception {
+        Map<String, ListConsumerGroupOffsetsSpec> asked =
+                Map.of(group, new ListConsumerGroupOffsetsSpec().topicPartitions(List.of(partition)));
         try (Admin admin = support.admin()) {
-            return get(admin.listConsumerGroupOffsets(group, options).partitionsToOffsetAndMetadata());
+            return get(admin.listConsumerGroupOffsets(asked, options).partitionsToOffsetAndMetadata(group)).get(partition);
         }
     }
 
     private static OffsetAndMetadata stored(Support support, String group, TopicPartition partition) throws Exception {
-        return withoutEpoch(offsets(support, group, new ListConsumerGroupOffsetsOptions()).get(partition));
+        return withoutEpoch(offset(support, group, partition, new ListConsumerGroupOffsetsOptions()));
     }
 
     private static OffsetAndMetadata stable(Support support, String group, TopicPartition partition) throws Exception {
-        return withoutEpoch(
-                offsets(support, group, new ListConsumerGroupOffsetsOptions().requireStable(true)).get(partition));
+        return withoutEpoch(offset(support, group, partition, STABLE));
     }
 
     private static OffsetAndMetadata withoutEpoch(OffsetAndMetadata offset) {
@@ -165,7 +174,7 @@ final class TransactionGroupCases {
                 producer.beginTransaction();
                 send(producer, out, "of nobody");
                 producer.sendOffsetsToTransaction(
-                        Map.of(partition, new OffsetAndMetadata(4)), new ConsumerGroupMetadata(group));
+                        Map.of(partition, new OffsetAndMetadata(4)), nobodyIn(support, group));
                 producer.commitTransaction();
             }
             equal(4L, stable(support, group, partition).offset(), "offset, " + protocol);
@@ -222,7 +231,7 @@ final class TransactionGroupCases {
             until("not all is copied", () -> {
                 one.step();
                 two.step();
-                return copied(support, group, input, 4) == 4L * each;
+                return copied(support, group) == 4L * each;
             });
         }
         for (List<String> values : read(support, output, 4, "read_committed")) {
@@ -230,13 +239,11 @@ final class TransactionGroupCases {
         }
     }
 
-    /** The sum of a group's offsets in a topic. */
-    private static long copied(Support support, String group, String topic, int partitions) {
-        Callable<Map<TopicPartition, OffsetAndMetadata>> asked =
-                () -> offsets(support, group, new ListConsumerGroupOffsetsOptions().requireStable(true));
-        try {
-            Collection<OffsetAndMetadata> found = asked.call().values();
-            return found.stream().mapToLong(OffsetAndMetadata::offset).sum();
+    /** The sum of a group's offsets. */
+    private static long copied(Support support, String group) {
+        try (Admin admin = support.admin()) {
+            return get(admin.listConsumerGroupOffsets(group, STABLE).partitionsToOffsetAndMetadata()).values().stream()
+                    .mapToLong(OffsetAndMetadata::offset).sum();
         } catch (Exception problem) {
             throw new AssertionError(problem);
         }
@@ -313,7 +320,7 @@ final class TransactionGroupCases {
                 for (String group : groups) {
                     Map<TopicPartition, OffsetAndMetadata> offsets =
                             Map.of(first, new OffsetAndMetadata(n), second, new OffsetAndMetadata(10 * n));
-                    producer.sendOffsetsToTransaction(offsets, new ConsumerGroupMetadata(group));
+                    producer.sendOffsetsToTransaction(offsets, nobodyIn(support, group));
                 }
                 if (n < 4) {
                     producer.commitTransaction();

@@ -97,11 +97,6 @@ def test_successors(passes):
     passes("successors")
 
 
-def test_two_phase_commit(passes):
-    """Two-phase commit (KIP-939) is refused unless the broker allows it."""
-    passes("twoPhaseCommit")
-
-
 def test_offsets_of_classic_group(passes):
     """Offsets in a transaction count from its commit on; who asks for stable ones waits while it is open."""
     passes("offsetsOfClassicGroup")

@@ -161,10 +161,12 @@ impl Run {
             return Ok(());
         }
         let begun = Instant::now();
+        let mut pause = Duration::from_millis(1);
         while !done(self)? {
             ensure!(begun.elapsed() < Duration::from_secs(30), "{what} took over 30 s");
             #[expect(clippy::disallowed_methods, reason = "a test client with nothing else to do, and a deadline")]
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(Duration::from_millis(20));
         }
         Ok(())
     }

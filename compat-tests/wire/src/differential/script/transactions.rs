@@ -116,6 +116,20 @@ impl Script {
         format!("txn{}-{name}", self.level)
     }
 
+    /// The versions of an API that clients send at the level. Those of level 2 are sent at level 1 too, as some clients do not ask
+    /// for it; at level 0 what they begin can never be ended, by Apache Kafka either.
+    fn versions(&self, run: &Run, api: ApiKey) -> Vec<i16> {
+        let newest = match api {
+            ApiKey::AddPartitionsToTxn => ADD_PARTITIONS_OF_CLIENTS,
+            ApiKey::EndTxn => END_TXN_BY_STATE,
+            ApiKey::Produce => produce::ADDS_SINCE - 1,
+            ApiKey::TxnOffsetCommit => offsets::COMMIT_ADDS_SINCE - 1,
+            _ => i16::MAX,
+        };
+        let newest = if self.level == 0 { newest } else { i16::MAX };
+        run.versions(api).into_iter().filter(|version| *version <= newest).collect()
+    }
+
     /// A producer that nobody knows, with epoch 1.
     fn producer(&self, run: &mut Run, name: &str, version: i16) -> anyhow::Result<Producer> {
         let id = format!("d-txn{}-{name}-v{version}", self.level);

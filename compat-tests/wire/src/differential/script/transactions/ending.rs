@@ -23,7 +23,7 @@ fn name(committed: bool) -> &'static str {
 }
 
 pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
-    for version in run.versions(ApiKey::EndTxn) {
+    for version in script.versions(run, ApiKey::EndTxn) {
         for stage in Stage::ALL {
             for committed in [true, false] {
                 at_stage(run, script, stage, version, committed)?;

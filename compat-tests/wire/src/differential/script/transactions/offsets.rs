@@ -13,7 +13,7 @@ use ottla_protocol::{
 };
 
 /// Since this version TxnOffsetCommit puts the group's partition into the transaction.
-const COMMIT_ADDS_SINCE: i16 = 5;
+pub(super) const COMMIT_ADDS_SINCE: i16 = 5;
 const COMMIT_HAS_MEMBER_SINCE: i16 = 3;
 
 fn add_offsets(producer: &Producer, group: &str) -> AnyRequest {
@@ -74,7 +74,7 @@ pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
             add_at_stage(run, script, stage, version)?;
         }
     }
-    for version in run.versions(ApiKey::TxnOffsetCommit) {
+    for version in script.versions(run, ApiKey::TxnOffsetCommit) {
         for stage in Stage::ALL {
             commit_at_stage(run, script, stage, version)?;
         }

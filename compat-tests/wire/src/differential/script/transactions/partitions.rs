@@ -46,7 +46,7 @@ pub(super) fn add(version: i16, producer: &Producer, topics: Topics<'_>, verify_
 }
 
 pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
-    for version in run.versions(ApiKey::AddPartitionsToTxn) {
+    for version in script.versions(run, ApiKey::AddPartitionsToTxn) {
         for stage in Stage::ALL {
             at_stage(run, script, stage, version)?;
         }
@@ -99,7 +99,9 @@ fn places(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
 
 /// A broker asks for several transactions at once.
 fn several(run: &mut Run, script: &Script) -> anyhow::Result<()> {
-    for version in run.versions(ApiKey::AddPartitionsToTxn).into_iter().filter(|it| *it > ADD_PARTITIONS_OF_CLIENTS) {
+    for version in
+        script.versions(run, ApiKey::AddPartitionsToTxn).into_iter().filter(|it| *it > ADD_PARTITIONS_OF_CLIENTS)
+    {
         let one = script.producer(run, "add-one", version)?;
         let two = script.producer(run, "add-two", version)?;
         let fenced = Producer { epoch: 0, ..script.producer(run, "add-three", version)? };

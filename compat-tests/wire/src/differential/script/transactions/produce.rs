@@ -11,7 +11,7 @@ use ottla_protocol::{ApiKey, Bytes, Records, Str, any::AnyRequest, messages as m
 /// In each batch.
 pub(super) const RECORDS: i32 = 3;
 /// Since this version Produce puts the partition into the transaction.
-const ADDS_SINCE: i16 = 12;
+pub(super) const ADDS_SINCE: i16 = 12;
 
 /// A request for one partition.
 pub(super) fn request(
@@ -38,7 +38,7 @@ pub(super) fn request(
 }
 
 pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
-    for version in run.versions(ApiKey::Produce) {
+    for version in script.versions(run, ApiKey::Produce) {
         for stage in Stage::ALL {
             at_stage(run, script, stage, version)?;
         }
