@@ -1,12 +1,14 @@
 //! The transaction coordinators of this broker: one for each partition of `__transaction_state` that it leads.
 
 mod ask;
+mod hanging;
 mod markers;
 mod news;
 mod sender;
 mod stored;
 mod verify;
 
+pub(crate) use self::hanging::watch as watch_hanging;
 pub(crate) use self::ask::{submit, submit_bringing_id};
 pub(crate) use self::markers::{Outcome, write_markers};
 pub(crate) use self::verify::{Lookup, look_up};
@@ -27,11 +29,18 @@ use crate::{
 use ottla_config::{ServerConfig, keys};
 use ottla_coordinator::{
     partition_for,
-    transactions::{Event, ListTransactions, Reply, TransactionCoordinator},
+    transactions::{Event, ListTransactions, Reply, State, TransactionCoordinator},
 };
 use ottla_metadata::{image::Image, topic_name::TRANSACTION_STATE_TOPIC_NAME};
 use ottla_protocol::{ErrorCode, compression::Compression};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A coordinator that serves the transactional ids of one partition.
@@ -46,6 +55,8 @@ pub(crate) struct Transactions {
     outbox: Outbox,
     /// To the coordinators in other brokers.
     lookups: Pool,
+    /// Transactions that nobody is going to end, as they were counted last.
+    hanging: AtomicUsize,
 }
 
 impl Transactions {
@@ -57,6 +68,7 @@ impl Transactions {
             news: Newsroom::new(settings::transaction_settings(config)),
             coordinators: Coordinators::new(TRANSACTION_STATE_TOPIC_NAME, stopping),
             outbox: Outbox::default(),
+            hanging: AtomicUsize::new(0),
             lookups: Pool::new(client_id(config.node_id(), "add-partitions-to-txn")),
         }
     }
@@ -101,6 +113,21 @@ impl Transactions {
             }
         }
         Ok(replies)
+    }
+
+    /// How many ids of this broker's coordinators are in each state.
+    pub(crate) fn count_ids(&self) -> BTreeMap<State, usize> {
+        let mut counts = BTreeMap::from(State::ALL.map(|state| (state, 0)));
+        for shard in self.coordinators.all() {
+            let states = shard.look(|hard, _| hard.count_by_state()).unwrap_or_default();
+            states.into_iter().for_each(|(state, count)| *counts.entry(state).or_default() += count);
+        }
+        counts
+    }
+
+    /// Transactions in this broker's partitions that nobody is going to end.
+    pub(crate) fn hanging(&self) -> usize {
+        self.hanging.load(Ordering::Relaxed)
     }
 
     /// The partition of `__transaction_state` that an id belongs to. Who is not its leader, or has no such topic, is not the

@@ -1,7 +1,7 @@
 //! One partition of `__transaction_state` as a state machine: which event goes where.
 
 use super::{
-    Effect, Error, Event, Partitions, Producer, Reply, Settings, Timer, Transaction, TransactionRecord, add_partitions,
+    Effect, Error, Event, Partitions, Producer, Reply, Settings, State, Timer, Transaction, TransactionRecord, add_partitions,
     describe, end, expire, init_producer_id, markers,
 };
 use crate::Level;
@@ -33,6 +33,15 @@ pub struct Soft {
     pub(super) last_epochs: BTreeMap<Str, i16>,
     /// Of transactions whose end is decided: who is being told, and is not known to have heard.
     pub(super) untold: BTreeMap<Str, (Producer, Partitions)>,
+}
+
+impl Hard {
+    /// How many ids are in each state that any is in.
+    pub fn count_by_state(&self) -> BTreeMap<State, usize> {
+        let mut counts = BTreeMap::new();
+        self.transactions.values().for_each(|it| *counts.entry(it.state).or_default() += 1);
+        counts
+    }
 }
 
 impl Soft {
