@@ -8,8 +8,8 @@ mod sender;
 mod stored;
 mod verify;
 
-pub(crate) use self::hanging::watch as watch_hanging;
 pub(crate) use self::ask::{submit, submit_bringing_id};
+pub(crate) use self::hanging::watch as watch_hanging;
 pub(crate) use self::markers::{Outcome, write_markers};
 pub(crate) use self::verify::{Lookup, look_up};
 

@@ -209,7 +209,8 @@ impl Sender {
         let free: Vec<i32> = self.waiting.keys().copied().filter(|id| !self.busy.contains(id)).collect();
         for broker_id in free {
             let told = self.waiting.remove(&broker_id).unwrap_or_default();
-            let asked: Vec<_> = told.into_iter().filter_map(|(key, wanted)| self.still_wanted(&broker, key, wanted)).collect();
+            let asked: Vec<_> =
+                told.into_iter().filter_map(|(key, wanted)| self.still_wanted(&broker, key, wanted)).collect();
             if asked.is_empty() {
                 continue;
             }
@@ -305,7 +306,8 @@ async fn tell(
     broker_id: i32,
     asked: &[(Key, Markers, Partitions)],
 ) -> Result<Vec<Vec<Outcome>>, Error> {
-    let coordinator_epoch = |key: &Key| broker.transactions.shard(key.0).map_or(-1, |shard| shard.partition.leader_epoch());
+    let coordinator_epoch =
+        |key: &Key| broker.transactions.shard(key.0).map_or(-1, |shard| shard.partition.leader_epoch());
     if broker_id == broker.node_id {
         let markers = asked.iter().map(|(key, markers, partitions)| {
             let marker = Marker {
@@ -324,11 +326,14 @@ async fn tell(
         producer_id: markers.producer.id,
         producer_epoch: markers.producer.epoch,
         transaction_result: markers.committed,
-        topics: partitions.topics().map(|(topic, partitions)| WritableTxnMarkerTopic {
-            name: topic.clone(),
-            partition_indexes: partitions.iter().copied().collect(),
-            ..Default::default()
-        }).collect(),
+        topics: partitions
+            .topics()
+            .map(|(topic, partitions)| WritableTxnMarkerTopic {
+                name: topic.clone(),
+                partition_indexes: partitions.iter().copied().collect(),
+                ..Default::default()
+            })
+            .collect(),
         coordinator_epoch: coordinator_epoch(key),
         transaction_version: i8::try_from(markers.transaction_version).unwrap_or(0),
         ..Default::default()

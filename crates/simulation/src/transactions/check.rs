@@ -52,7 +52,9 @@ pub(super) fn all_or_nothing<'a>(
 }
 
 /// No producer gets an epoch that another had, or an older one.
-pub(super) fn epochs_grow(log: &[(ottla_protocol::Str, ottla_coordinator::transactions::Producer)]) -> Result<(), Violation> {
+pub(super) fn epochs_grow(
+    log: &[(ottla_protocol::Str, ottla_coordinator::transactions::Producer)],
+) -> Result<(), Violation> {
     let mut last = BTreeMap::new();
     for (id, producer) in log {
         let before = last.insert((id, producer.id), producer.epoch);
@@ -69,7 +71,9 @@ pub(super) fn nothing_hangs(partitions: &[Partition], unfinished: usize) -> Resu
     let held: BTreeSet<usize> = held.map(|(index, _)| index).collect();
     match held.is_empty() && unfinished == 0 {
         true => Ok(()),
-        false => Err(violation("nothing hangs", format!("{unfinished} transactions; last stable offset held in {held:?}"))),
+        false => {
+            Err(violation("nothing hangs", format!("{unfinished} transactions; last stable offset held in {held:?}")))
+        }
     }
 }
 

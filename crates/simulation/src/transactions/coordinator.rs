@@ -3,8 +3,8 @@
 use super::message::{Answer, Attempt, Client, End, Message, Refusal};
 use core::time::Duration;
 use ottla_coordinator::transactions::{
-    AddPartitions, Effect, EndTransaction, Error, Event, InitProducerId, Markers, Partitions, Producer, Reply, Settings,
-    State, TransactionCoordinator, TransactionRecord, VerifyPartitions,
+    AddPartitions, Effect, EndTransaction, Error, Event, InitProducerId, Markers, Partitions, Producer, Reply,
+    Settings, State, TransactionCoordinator, TransactionRecord, VerifyPartitions,
 };
 use ottla_protocol::{Bytes, Str};
 use ottla_state_machine::{Now, Shard, Ticket};
@@ -102,11 +102,7 @@ impl Coordinator {
         let (end, committed) = (offset(self.log.len()), offset(self.committed));
         let records = self.shard.activate(now(now_ms), end, committed);
         self.append(&records);
-        let settings = Settings {
-            transaction_version: self.version,
-            abort_interval_ms: 500,
-            ..Settings::default()
-        };
+        let settings = Settings { transaction_version: self.version, abort_interval_ms: 500, ..Settings::default() };
         self.decide(now_ms, Event::Configure(settings));
     }
 
@@ -321,7 +317,8 @@ impl Coordinator {
 
     /// What was decided for good of each producer's transactions, in order: whether it was a commit, and by which producer.
     pub(super) fn producers(&self) -> Vec<(Str, Producer)> {
-        let decoded = self.log.iter().filter_map(|(key, value)| TransactionRecord::decode(key.clone(), value.clone()).ok()?);
+        let decoded =
+            self.log.iter().filter_map(|(key, value)| TransactionRecord::decode(key.clone(), value.clone()).ok()?);
         decoded.filter_map(|it| Some((it.transactional_id.clone(), it.transaction?.producer))).collect()
     }
 }

@@ -29,18 +29,68 @@ pub(super) struct End {
 /// A message on the network.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
-    Init { client: Client, attempt: Attempt, transactional_id: Str },
-    Add { client: Client, attempt: Attempt, transactional_id: Str, producer: Producer, partitions: Partitions },
-    EndTxn { client: Client, attempt: Attempt, transactional_id: Str, producer: Producer, committed: bool, version: i16 },
+    Init {
+        client: Client,
+        attempt: Attempt,
+        transactional_id: Str,
+    },
+    Add {
+        client: Client,
+        attempt: Attempt,
+        transactional_id: Str,
+        producer: Producer,
+        partitions: Partitions,
+    },
+    EndTxn {
+        client: Client,
+        attempt: Attempt,
+        transactional_id: Str,
+        producer: Producer,
+        committed: bool,
+        version: i16,
+    },
     /// Of the coordinator to a producer.
-    Told { client: Client, attempt: Attempt, answer: Answer },
-    Produce { client: Client, attempt: Attempt, transactional_id: Str, partition: usize, batch: Batch, version: i16 },
-    Produced { client: Client, attempt: Attempt, answer: Result<(), Refusal> },
+    Told {
+        client: Client,
+        attempt: Attempt,
+        answer: Answer,
+    },
+    Produce {
+        client: Client,
+        attempt: Attempt,
+        transactional_id: Str,
+        partition: usize,
+        batch: Batch,
+        version: i16,
+    },
+    Produced {
+        client: Client,
+        attempt: Attempt,
+        answer: Result<(), Refusal>,
+    },
     /// Of a partition's leader, which adds the partition or asks whether it was added.
-    LookUp { partition: usize, token: u64, transactional_id: Str, producer: Producer, adds: bool },
-    LookedUp { partition: usize, token: u64, answer: Result<(), Refusal> },
-    Marker { partition: usize, end: End },
-    Marked { partition: usize, transactional_id: Str, producer: Producer, answer: Result<(), Refusal> },
+    LookUp {
+        partition: usize,
+        token: u64,
+        transactional_id: Str,
+        producer: Producer,
+        adds: bool,
+    },
+    LookedUp {
+        partition: usize,
+        token: u64,
+        answer: Result<(), Refusal>,
+    },
+    Marker {
+        partition: usize,
+        end: End,
+    },
+    Marked {
+        partition: usize,
+        transactional_id: Str,
+        producer: Producer,
+        answer: Result<(), Refusal>,
+    },
 }
 
 /// What the coordinator says to a producer.

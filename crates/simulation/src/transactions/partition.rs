@@ -1,8 +1,8 @@
 //! A partition: a log of `storage` that fails over, and what its leader does before it appends.
 
 use super::message::{Attempt, Batch, Client, End, Message, Refusal};
-use ottla_protocol::batch::{Builder, CheckedBatch, CheckedBatches, NewRecord, control::EndTxnMarker};
 use ottla_protocol::Str;
+use ottla_protocol::batch::{Builder, CheckedBatch, CheckedBatches, NewRecord, control::EndTxnMarker};
 use ottla_storage::fs::{Fs, SimFs};
 use ottla_storage::{Isolation, Log, OpenOptions, Origin, ProducerError, Verification, Verify};
 use std::collections::BTreeMap;

@@ -16,7 +16,10 @@ fn no_seed_breaks_what_must_hold() {
     }
     // Seeds that reach nothing prove nothing.
     let [committed, aborted, failovers, doubled, producers] = reached;
-    assert!(committed > 1_000 && aborted > 1_000 && failovers > 1_000 && doubled > 1_000 && producers > 500, "{reached:?}");
+    assert!(
+        committed > 1_000 && aborted > 1_000 && failovers > 1_000 && doubled > 1_000 && producers > 500,
+        "{reached:?}"
+    );
 }
 
 #[test]

@@ -339,9 +339,9 @@ fn destination(message: &Message) -> Destination {
         | Message::EndTxn { .. }
         | Message::LookUp { .. }
         | Message::Marked { .. } => Destination::Coordinator,
-        Message::Produce { partition, .. } | Message::LookedUp { partition, .. } | Message::Marker { partition, .. } => {
-            Destination::Partition(*partition)
-        }
+        Message::Produce { partition, .. }
+        | Message::LookedUp { partition, .. }
+        | Message::Marker { partition, .. } => Destination::Partition(*partition),
         Message::Told { client, .. } | Message::Produced { client, .. } => Destination::Client(*client),
     }
 }
