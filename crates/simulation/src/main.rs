@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// What came of a seed: what did not hold and when, and how often it reached what.
-type Outcome = (Option<Violation>, Duration, Vec<(&'static str, u64)>);
+type Outcome = (Option<Violation>, Duration, Vec<(&'static str, usize)>);
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();

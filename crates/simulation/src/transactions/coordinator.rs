@@ -44,9 +44,8 @@ pub(super) struct Coordinator {
     /// What was to be told, and when each partition was last told.
     ends: BTreeMap<Str, (Markers, BTreeMap<usize, u64>)>,
     pub(super) out: Vec<Message>,
-    /// How often a transaction ended, by what.
-    pub(super) commits: u64,
-    pub(super) aborts: u64,
+    /// How often it was decided to abort a transaction.
+    pub(super) aborts: usize,
 }
 
 fn now(now_ms: u64) -> Now {
@@ -69,7 +68,6 @@ impl Coordinator {
             callers: BTreeMap::new(),
             ends: BTreeMap::new(),
             out: Vec::new(),
-            commits: 0,
             aborts: 0,
         };
         coordinator.load(0);
@@ -115,11 +113,8 @@ impl Coordinator {
     fn append(&mut self, records: &[TransactionRecord]) {
         let base = offset(self.log.len());
         for record in records {
-            match record.transaction.as_ref().map(|it| it.state) {
-                Some(State::PrepareCommit) => self.commits += 1,
-                Some(State::PrepareAbort) => self.aborts += 1,
-                _ => {}
-            }
+            let is_abort = record.transaction.as_ref().is_some_and(|it| it.state == State::PrepareAbort);
+            self.aborts += usize::from(is_abort);
             self.log.extend(record.encode());
         }
         self.shard.appended(base, records);

@@ -28,15 +28,15 @@ pub struct TransactionReport {
     /// When.
     pub at: Duration,
     /// Transactions whose producers were told that they are committed.
-    pub committed: u64,
+    pub committed: usize,
     /// Transactions that the coordinator decided to abort.
-    pub aborted: u64,
+    pub aborted: usize,
     /// Times that another node took over, coordinators and leaders.
-    pub failovers: u64,
+    pub failovers: usize,
     /// Messages that came twice.
-    pub doubled: u64,
+    pub doubled: usize,
     /// Producers that were fenced or killed.
-    pub producers: u64,
+    pub producers: usize,
 }
 
 enum Destination {
@@ -85,10 +85,9 @@ pub fn run(seed: u64, time: Duration) -> TransactionReport {
     let mut report = world.report;
     report.at = Duration::from_millis(world.now_ms);
     report.aborted = world.coordinator.aborts;
-    report.producers = u64::try_from(world.producers.len()).unwrap_or(u64::MAX);
+    report.producers = world.producers.len();
     let transactions = world.producers.iter().flat_map(|producer| &producer.transactions);
-    let committed = transactions.filter(|it| it.outcome == Outcome::Committed).count();
-    report.committed = u64::try_from(committed).unwrap_or(u64::MAX);
+    report.committed = transactions.filter(|it| it.outcome == Outcome::Committed).count();
     report.violation = violation;
     report
 }
