@@ -73,7 +73,8 @@ fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
     let times = whole.matches(&sabotage.from).count();
     ensure!(times == 1, "{}: {} is there {times} times: {}", sabotage.rule, path.display(), sabotage.from);
     fs::write(&path, whole.replace(&sabotage.from, &sabotage.to))?;
-    let of_transactions = ["transactions", "storage", "state-machine"].iter().any(|it| sabotage.file.contains(it));
+    let of_transactions =
+        ["transactions", "storage", "state-machine"].iter().any(|it| sabotage.file.to_string_lossy().contains(it));
     let found = seeds(copy, if of_transactions { TRANSACTIONS } else { &[] });
     fs::write(&path, whole)?;
     found

@@ -81,6 +81,11 @@ impl Producer {
         self.step = Step::Over;
     }
 
+    /// Begins no other transaction.
+    pub(super) fn finish(&mut self) {
+        self.left = 0;
+    }
+
     /// Asks, or asks again.
     pub(super) fn tick(&mut self, now_ms: u64) {
         if now_ms < self.again_at_ms || self.is_over() {
@@ -126,6 +131,8 @@ impl Producer {
 
     fn go_on(&mut self, step: Step) {
         self.step = step;
+        // What comes now is an answer to an earlier question.
+        self.attempt += 1;
         self.again_at_ms = 0;
     }
 

@@ -15,6 +15,8 @@ const PARTITIONS: usize = 3;
 const IDS: u64 = 3;
 /// How often anything looks at the clock.
 const STEP_MS: u64 = 5;
+/// How often a consumer looks from the start on.
+const LOOK_MS: u64 = 1_000;
 /// How long the world is given to heal when faults have stopped.
 const HEALING_MS: u64 = 60_000;
 /// The longest that a transaction may take.
@@ -128,13 +130,15 @@ impl World {
         while self.now_ms < end_ms {
             self.step(true)?;
         }
-        // Who writes yet ends what it has begun.
+        // Who writes yet ends what it has begun, and begins nothing more.
         let healed_ms = self.now_ms + HEALING_MS;
         self.network.clear();
+        self.producers.iter_mut().for_each(Producer::finish);
         while self.now_ms < healed_ms {
             self.step(false)?;
         }
         self.look()?;
+        check::epochs_grow(&self.coordinator.producers())?;
         check::all_or_nothing(self.producers.iter(), &self.partitions, true)?;
         check::nothing_hangs(&self.partitions, self.coordinator.unfinished())
     }
@@ -166,7 +170,7 @@ impl World {
             producer.tick(self.now_ms);
         }
         self.collect(faulty);
-        if self.now_ms.is_multiple_of(200) {
+        if self.now_ms.is_multiple_of(LOOK_MS) {
             self.look()?;
         }
         if faulty && self.now_ms.is_multiple_of(500) {
@@ -179,7 +183,6 @@ impl World {
         for (index, partition) in self.partitions.iter_mut().enumerate() {
             check::reads_go_on(partition, index)?;
         }
-        check::epochs_grow(&self.coordinator.producers())?;
         check::all_or_nothing(self.producers.iter(), &self.partitions, false)
     }
 
