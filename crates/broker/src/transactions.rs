@@ -15,7 +15,7 @@ pub(crate) use self::verify::{Lookup, look_up};
 
 use self::{
     news::Newsroom,
-    sender::{Outbox, Sender},
+    sender::{Outbox, Post, Sender},
 };
 use crate::{
     broker::Broker,
@@ -52,7 +52,7 @@ pub(crate) struct Transactions {
     request_timeout: Duration,
     news: Newsroom,
     coordinators: Coordinators<TransactionCoordinator>,
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
     /// To the coordinators in other brokers.
     lookups: Pool,
     /// Transactions that nobody is going to end, as they were counted last.
@@ -67,7 +67,7 @@ impl Transactions {
             request_timeout: settings::request_timeout(config),
             news: Newsroom::new(settings::transaction_settings(config)),
             coordinators: Coordinators::new(TRANSACTION_STATE_TOPIC_NAME, stopping),
-            outbox: Outbox::default(),
+            outbox: Arc::default(),
             hanging: AtomicUsize::new(0),
             lookups: Pool::new(client_id(config.node_id(), "add-partitions-to-txn")),
         }
@@ -75,15 +75,13 @@ impl Transactions {
 
     /// Begins to tell partitions how transactions end; ends by itself when the broker begins to stop.
     pub(crate) fn start(&self, broker: &Arc<Broker>) {
-        if let Some(letters) = self.outbox.take_letters() {
-            self.coordinators.spawn(Sender::new(broker, letters).run());
-        }
+        self.coordinators.spawn(Sender::new(broker, self.outbox.clone()).run());
     }
 
     /// Begins and ends to coordinate as this broker leads partitions.
     pub(crate) fn follow(&self, changes: &Changes) {
         self.coordinators.follow(changes, |partition| {
-            let observer = self.outbox.of(partition.index);
+            let observer = Post::new(partition.index, self.outbox.clone());
             // Kafka's TransactionLog: what is stored is not compressed.
             let shard = ShardDriver::new(partition, self.clock, Compression::None, self.request_timeout, observer);
             (shard, self.news.subscribe())

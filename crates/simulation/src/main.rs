@@ -10,10 +10,10 @@ use std::process::ExitCode;
 type Outcome = (Option<Violation>, Duration, Vec<(&'static str, usize)>);
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1).peekable();
+    let mut words = std::env::args_os().skip(1).peekable();
     let of_transactions = words.next_if(|word| word == "transactions").is_some();
     let run = if of_transactions { transactions } else { replicas };
-    let mut numbers = words.filter_map(|word| word.parse::<u64>().ok());
+    let mut numbers = words.filter_map(|word| word.to_str()?.parse::<u64>().ok());
     let first = numbers.next().unwrap_or(1);
     let count = numbers.next().unwrap_or(1_000);
     let seconds = Duration::from_secs(numbers.next().unwrap_or(60));

@@ -165,7 +165,7 @@ impl Partition {
             builder.push(NewRecord { timestamp: NOW_MS, value: Some(&value), ..NewRecord::default() });
         }
         let batches = checked(builder);
-        let header = batches.iter().next().map(|batch| batch.header().clone());
+        let header = batches.iter().next().map(|batch| *batch.header());
         let check = header.map_or(Ok(()), |header| self.log.check_transactional(&header, verification));
         if let Err(error) = check {
             return self.refuse(client, attempt, refusal(&error));
