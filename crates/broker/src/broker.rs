@@ -193,9 +193,14 @@ impl Broker {
             ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
+            (
+                "ottla_hanging_transactions",
+                "Open transactions in partitions of this broker that lasted longer than any may; each is named in the log.",
+                gauge(self.transactions.hanging()),
+            ),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
         ];
-        self.metrics.render(self.clock.monotonic(), &groups, &gauges)
+        self.metrics.render(self.clock.monotonic(), &groups, &self.transactions.count_ids(), &gauges)
     }
 
     /// The same of each group: as many lines as there are committed offsets, so it is asked for by itself.

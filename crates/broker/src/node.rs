@@ -21,6 +21,7 @@ use crate::{
     registration::{self, Registration},
     replicas::Replicas,
     site::Site,
+    transactions,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ProcessRole, ServerConfig, keys};
@@ -85,6 +86,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
+    tokio::spawn(transactions::watch_hanging(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
     tokio::spawn(assignments::run(broker.clone()));
     tokio::spawn(isr_changes::run(broker.clone()));

@@ -29,9 +29,7 @@ use ottla_protocol::{
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
     compression::{Compression, Level, Limits},
 };
-use ottla_storage::{
-    AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
-};
+use ottla_storage::{AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names};
 use parking_lot::Mutex;
 use role::Role;
 use std::{

@@ -1,6 +1,7 @@
 //! The transaction coordinators of this broker: one for each partition of `__transaction_state` that it leads.
 
 mod ask;
+mod hanging;
 mod markers;
 mod news;
 mod sender;
@@ -8,12 +9,13 @@ mod stored;
 mod verify;
 
 pub(crate) use self::ask::{submit, submit_bringing_id};
+pub(crate) use self::hanging::watch as watch_hanging;
 pub(crate) use self::markers::{Outcome, write_markers};
 pub(crate) use self::verify::{Lookup, look_up};
 
 use self::{
     news::Newsroom,
-    sender::{Outbox, Sender},
+    sender::{Outbox, Post, Sender},
 };
 use crate::{
     broker::Broker,
@@ -27,11 +29,18 @@ use crate::{
 use ottla_config::{ServerConfig, keys};
 use ottla_coordinator::{
     partition_for,
-    transactions::{Event, ListTransactions, Reply, TransactionCoordinator},
+    transactions::{Event, ListTransactions, Reply, State, TransactionCoordinator},
 };
 use ottla_metadata::{image::Image, topic_name::TRANSACTION_STATE_TOPIC_NAME};
 use ottla_protocol::{ErrorCode, compression::Compression};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A coordinator that serves the transactional ids of one partition.
@@ -43,9 +52,11 @@ pub(crate) struct Transactions {
     request_timeout: Duration,
     news: Newsroom,
     coordinators: Coordinators<TransactionCoordinator>,
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
     /// To the coordinators in other brokers.
     lookups: Pool,
+    /// Transactions that nobody is going to end, as they were counted last.
+    hanging: AtomicUsize,
 }
 
 impl Transactions {
@@ -56,22 +67,21 @@ impl Transactions {
             request_timeout: settings::request_timeout(config),
             news: Newsroom::new(settings::transaction_settings(config)),
             coordinators: Coordinators::new(TRANSACTION_STATE_TOPIC_NAME, stopping),
-            outbox: Outbox::default(),
+            outbox: Arc::default(),
+            hanging: AtomicUsize::new(0),
             lookups: Pool::new(client_id(config.node_id(), "add-partitions-to-txn")),
         }
     }
 
     /// Begins to tell partitions how transactions end; ends by itself when the broker begins to stop.
     pub(crate) fn start(&self, broker: &Arc<Broker>) {
-        if let Some(letters) = self.outbox.take_letters() {
-            self.coordinators.spawn(Sender::new(broker, letters).run());
-        }
+        self.coordinators.spawn(Sender::new(broker, self.outbox.clone()).run());
     }
 
     /// Begins and ends to coordinate as this broker leads partitions.
     pub(crate) fn follow(&self, changes: &Changes) {
         self.coordinators.follow(changes, |partition| {
-            let observer = self.outbox.of(partition.index);
+            let observer = Post::new(partition.index, self.outbox.clone());
             // Kafka's TransactionLog: what is stored is not compressed.
             let shard = ShardDriver::new(partition, self.clock, Compression::None, self.request_timeout, observer);
             (shard, self.news.subscribe())
@@ -101,6 +111,21 @@ impl Transactions {
             }
         }
         Ok(replies)
+    }
+
+    /// How many ids of this broker's coordinators are in each state.
+    pub(crate) fn count_ids(&self) -> BTreeMap<State, usize> {
+        let mut counts = BTreeMap::from(State::ALL.map(|state| (state, 0)));
+        for shard in self.coordinators.all() {
+            let states = shard.look(|hard, _| hard.count_by_state()).unwrap_or_default();
+            states.into_iter().for_each(|(state, count)| *counts.entry(state).or_default() += count);
+        }
+        counts
+    }
+
+    /// Transactions in this broker's partitions that nobody is going to end.
+    pub(crate) fn hanging(&self) -> usize {
+        self.hanging.load(Ordering::Relaxed)
     }
 
     /// The partition of `__transaction_state` that an id belongs to. Who is not its leader, or has no such topic, is not the

@@ -71,7 +71,9 @@ pub(super) fn leader_error(
 
 /// Makes a topic that a client asked about; tells the client to ask again.
 pub(super) async fn auto_create(broker: &Broker, name: &Str) -> ErrorCode {
-    if let Some(internal) = [GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME].into_iter().find(|it| *name == **it) {
+    if let Some(internal) =
+        [GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME].into_iter().find(|it| *name == **it)
+    {
         return ensure_internal(broker, internal).await;
     }
     if topic_name::validate(name).is_err() {

@@ -56,7 +56,9 @@ impl Partition {
     pub(crate) fn append_marker(self: &Arc<Self>, marker: Marker) -> Result<AppendInfo, AppendError> {
         let Marker { producer_id, producer_epoch, coordinator_epoch, committed, transaction_version } = marker;
         let (now_ms, end) = (wall_ms(), EndTxnMarker { coordinator_epoch });
-        let batch = Builder::end_transaction(now_ms, producer_id, producer_epoch, committed, end).build().map_err(Rejected::from)?;
+        let batch = Builder::end_transaction(now_ms, producer_id, producer_epoch, committed, end)
+            .build()
+            .map_err(Rejected::from)?;
         self.append_as(batch.into(), now_ms, Origin::Marker { transaction_version }, -1, Verified::NotRequired)
     }
 }

@@ -36,4 +36,3 @@ pub(crate) async fn submit_bringing_id<T>(
         }
     }
 }
-

@@ -27,74 +27,67 @@ use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::JoinSet,
-};
+use tokio::{sync::Notify, task::JoinSet};
 use tracing::{debug, warn};
 
 /// How long a partition that cannot be told is left alone.
 const RETRY: Duration = Duration::from_millis(50);
-/// How much is taken in before anything is sent.
-const AT_A_TIME: usize = 1024;
 
 /// What a coordinator wants done.
 enum Letter {
     Tell(Markers),
-    BringId(Str, Producer),
-}
-
-/// Where coordinators put what they want done. It holds at most one letter for each transactional id.
-pub(super) struct Outbox {
-    sender: UnboundedSender<(i32, Letter)>,
-    letters: Mutex<Option<UnboundedReceiver<(i32, Letter)>>>,
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        let (sender, letters) = unbounded_channel();
-        Self { sender, letters: Mutex::new(Some(letters)) }
-    }
-}
-
-impl Outbox {
-    /// Where the coordinator of a partition puts its letters.
-    pub(super) fn of(&self, partition: i32) -> Post {
-        Post { partition, sender: self.sender.clone() }
-    }
-
-    /// What is put in, for the one who takes it out.
-    pub(super) fn take_letters(&self) -> Option<Letters> {
-        self.letters.lock().take().map(Letters)
-    }
-}
-
-/// What coordinators want done.
-pub(super) struct Letters(UnboundedReceiver<(i32, Letter)>);
-
-/// Where one coordinator puts its letters.
-pub(crate) struct Post {
-    partition: i32,
-    sender: UnboundedSender<(i32, Letter)>,
-}
-
-impl Post {
-    pub(super) fn tell(&self, markers: Markers) {
-        self.put(Letter::Tell(markers));
-    }
-
-    pub(super) fn bring_id(&self, transactional_id: Str, producer: Producer) {
-        self.put(Letter::BringId(transactional_id, producer));
-    }
-
-    /// When nobody takes letters any more the broker stops, and the next start finds all that is prepared in the log.
-    fn put(&self, letter: Letter) {
-        let _ = self.sender.send((self.partition, letter));
-    }
+    BringId(Producer),
 }
 
 /// A transactional id, by the partition of its coordinator.
 type Key = (i32, Str);
+
+/// Where coordinators put what they want done. It holds one letter for each transactional id at most: what a coordinator wants
+/// last is all that it wants.
+#[derive(Default)]
+pub(super) struct Outbox {
+    letters: Mutex<BTreeMap<Key, Letter>>,
+    put: Notify,
+}
+
+impl Outbox {
+    /// Takes out what there is, once there is something.
+    async fn take(&self) -> BTreeMap<Key, Letter> {
+        loop {
+            let letters = std::mem::take(&mut *self.letters.lock());
+            if !letters.is_empty() {
+                return letters;
+            }
+            self.put.notified().await;
+        }
+    }
+}
+
+/// Where one coordinator puts its letters.
+pub(crate) struct Post {
+    partition: i32,
+    outbox: Arc<Outbox>,
+}
+
+impl Post {
+    pub(super) fn new(partition: i32, outbox: Arc<Outbox>) -> Self {
+        Self { partition, outbox }
+    }
+
+    pub(super) fn tell(&self, markers: Markers) {
+        self.put(markers.transactional_id.clone(), Letter::Tell(markers));
+    }
+
+    pub(super) fn bring_id(&self, transactional_id: Str, producer: Producer) {
+        self.put(transactional_id, Letter::BringId(producer));
+    }
+
+    fn put(&self, transactional_id: Str, letter: Letter) {
+        self.outbox.letters.lock().insert((self.partition, transactional_id), letter);
+        self.outbox.put.notify_one();
+    }
+}
+
 /// What a broker is to be told, by transactional id.
 type Told = BTreeMap<Key, Partitions>;
 
@@ -108,7 +101,7 @@ struct Answer {
 /// Sends what there is to tell.
 pub(super) struct Sender {
     broker: Weak<Broker>,
-    letters: UnboundedReceiver<(i32, Letter)>,
+    outbox: Arc<Outbox>,
     /// How the transactions ended of which not all partitions are known to have heard.
     ends: BTreeMap<Key, Markers>,
     /// Who is still to be told of what.
@@ -121,10 +114,10 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(broker: &Arc<Broker>, letters: Letters) -> Self {
+    pub(super) fn new(broker: &Arc<Broker>, outbox: Arc<Outbox>) -> Self {
         Self {
             broker: Arc::downgrade(broker),
-            letters: letters.0,
+            outbox,
             ends: BTreeMap::new(),
             waiting: BTreeMap::new(),
             failed: Told::new(),
@@ -137,7 +130,7 @@ impl Sender {
     /// Sends until the broker begins to stop.
     pub(super) async fn run(mut self) {
         let Some(stopping) = self.broker.upgrade().map(|broker| broker.stopping.clone()) else { return };
-        let mut letters = Vec::new();
+        let outbox = self.outbox.clone();
         let mut retry = tokio::time::interval(RETRY);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -145,12 +138,12 @@ impl Sender {
                 biased;
                 () = stopping.cancelled() => return,
                 Some(answer) = self.under_way.join_next() => match answer {
-                    Ok(answer) => self.take_answer(answer).await,
+                    Ok(answer) => self.take_answer(answer),
                     Err(panic) => warn!(%panic, "markers could not be written"),
                 },
-                _count = self.letters.recv_many(&mut letters, AT_A_TIME) => {
-                    for (partition, letter) in letters.drain(..) {
-                        self.take_letter(partition, letter);
+                letters = outbox.take() => {
+                    for (key, letter) in letters {
+                        self.take_letter(key, letter);
                     }
                 }
                 _now = retry.tick(), if !self.failed.is_empty() => {
@@ -163,15 +156,15 @@ impl Sender {
         }
     }
 
-    fn take_letter(&mut self, partition: i32, letter: Letter) {
+    fn take_letter(&mut self, key: Key, letter: Letter) {
         match letter {
             Letter::Tell(markers) => {
-                let key = (partition, markers.transactional_id.clone());
                 let partitions = markers.partitions.clone();
                 self.ends.insert(key.clone(), markers);
                 self.direct(key, partitions);
             }
-            Letter::BringId(transactional_id, producer) => {
+            Letter::BringId(producer) => {
+                let (partition, transactional_id) = key;
                 let Some(broker) = self.broker.upgrade() else { return };
                 tokio::spawn(async move {
                     let Ok(new_producer_id) = broker.producer_ids.next(&broker).await else { return };
@@ -209,7 +202,8 @@ impl Sender {
         let free: Vec<i32> = self.waiting.keys().copied().filter(|id| !self.busy.contains(id)).collect();
         for broker_id in free {
             let told = self.waiting.remove(&broker_id).unwrap_or_default();
-            let asked: Vec<_> = told.into_iter().filter_map(|(key, wanted)| self.still_wanted(&broker, key, wanted)).collect();
+            let asked: Vec<_> =
+                told.into_iter().filter_map(|(key, wanted)| self.still_wanted(&broker, key, wanted)).collect();
             if asked.is_empty() {
                 continue;
             }
@@ -238,7 +232,7 @@ impl Sender {
         (!left.is_empty()).then(|| (key, markers.clone(), left))
     }
 
-    async fn take_answer(&mut self, answer: Answer) {
+    fn take_answer(&mut self, answer: Answer) {
         self.busy.remove(&answer.broker_id);
         let Some(broker) = self.broker.upgrade() else { return };
         let said = match answer.said {
@@ -305,7 +299,8 @@ async fn tell(
     broker_id: i32,
     asked: &[(Key, Markers, Partitions)],
 ) -> Result<Vec<Vec<Outcome>>, Error> {
-    let coordinator_epoch = |key: &Key| broker.transactions.shard(key.0).map_or(-1, |shard| shard.partition.leader_epoch());
+    let coordinator_epoch =
+        |key: &Key| broker.transactions.shard(key.0).map_or(-1, |shard| shard.partition.leader_epoch());
     if broker_id == broker.node_id {
         let markers = asked.iter().map(|(key, markers, partitions)| {
             let marker = Marker {
@@ -324,11 +319,14 @@ async fn tell(
         producer_id: markers.producer.id,
         producer_epoch: markers.producer.epoch,
         transaction_result: markers.committed,
-        topics: partitions.topics().map(|(topic, partitions)| WritableTxnMarkerTopic {
-            name: topic.clone(),
-            partition_indexes: partitions.iter().copied().collect(),
-            ..Default::default()
-        }).collect(),
+        topics: partitions
+            .topics()
+            .map(|(topic, partitions)| WritableTxnMarkerTopic {
+                name: topic.clone(),
+                partition_indexes: partitions.iter().copied().collect(),
+                ..Default::default()
+            })
+            .collect(),
         coordinator_epoch: coordinator_epoch(key),
         transaction_version: i8::try_from(markers.transaction_version).unwrap_or(0),
         ..Default::default()

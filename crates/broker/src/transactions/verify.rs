@@ -1,12 +1,7 @@
 //! Looks transactions up at their coordinators, or adds partitions to them, before anything is written into them (KIP-890).
 
 use super::{Transactions, sender::address};
-use crate::{
-    broker::Broker,
-    client::Error as ClientError,
-    settings::request_timeout,
-    shards::Unavailable,
-};
+use crate::{broker::Broker, client::Error as ClientError, settings::request_timeout, shards::Unavailable};
 use ottla_coordinator::transactions::{AddPartitions, Event, Partitions, Producer, Reply, VerifyPartitions};
 use ottla_metadata::{image::Image, topic_name::TRANSACTION_STATE_TOPIC_NAME};
 use ottla_protocol::{
@@ -163,7 +158,8 @@ async fn ask_there(
     };
     let request = AddPartitionsToTxnRequest { transactions: vec![transaction], ..Default::default() };
     let limit = request_timeout(&broker.config());
-    let asking = broker.transactions.lookups.call::<AddPartitionsToTxnResponse>(&address, ApiKey::AddPartitionsToTxn, &request);
+    let asking =
+        broker.transactions.lookups.call::<AddPartitionsToTxnResponse>(&address, ApiKey::AddPartitionsToTxn, &request);
     let answer = timeout(limit, asking).await.unwrap_or(Err(ClientError::TimedOut)).map_err(|error| {
         tracing::debug!(coordinator, %error, "cannot look a transaction up");
         ErrorCode::NetworkException

@@ -45,12 +45,14 @@ pub enum Event {
 }
 
 /// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// Transactions may have lasted too long.
     Abort,
     /// Ids may not have been used for long.
     Expiry,
+    /// Partitions that are to be added to the next transaction of an id have waited for the end of the one before.
+    Waiting(Str),
 }
 
 /// A producer begins with a transactional id.

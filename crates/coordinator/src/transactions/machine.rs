@@ -1,13 +1,13 @@
 //! One partition of `__transaction_state` as a state machine: which event goes where.
 
 use super::{
-    Effect, Error, Event, Partitions, Producer, Reply, Settings, Timer, Transaction, TransactionRecord, add_partitions,
-    describe, end, expire, init_producer_id, markers,
+    AddPartitions, Effect, Error, Event, Partitions, Producer, Reply, Settings, State, Timer, Transaction,
+    TransactionRecord, add_partitions, describe, end, expire, init_producer_id, markers,
 };
 use crate::Level;
 use core::time::Duration;
 use ottla_protocol::Str;
-use ottla_state_machine::{Now, Outcome, StateMachine};
+use ottla_state_machine::{Now, Outcome, StateMachine, Ticket};
 use std::collections::BTreeMap;
 
 /// The header of a batch.
@@ -33,6 +33,17 @@ pub struct Soft {
     pub(super) last_epochs: BTreeMap<Str, i16>,
     /// Of transactions whose end is decided: who is being told, and is not known to have heard.
     pub(super) untold: BTreeMap<Str, (Producer, Partitions)>,
+    /// Partitions that wait for the end of the transaction before.
+    pub(super) waiting: BTreeMap<Str, (Ticket, AddPartitions)>,
+}
+
+impl Hard {
+    /// How many ids are in each state that any is in.
+    pub fn count_by_state(&self) -> BTreeMap<State, usize> {
+        let mut counts = BTreeMap::new();
+        self.transactions.values().for_each(|it| *counts.entry(it.state).or_default() += 1);
+        counts
+    }
 }
 
 impl Soft {
@@ -60,10 +71,7 @@ impl StateMachine for TransactionCoordinator {
                 let reply = init_producer_id::init(&mut step, request);
                 out.reply(ticket, Reply::InitProducerId(reply));
             }
-            Event::AddPartitions(ticket, request) => {
-                let reply = add_partitions::add(&mut step, request);
-                out.reply(ticket, Reply::AddPartitions(reply));
-            }
+            Event::AddPartitions(ticket, request) => add_partitions::add(&mut step, ticket, request),
             Event::VerifyPartitions(ticket, request) => {
                 let reply = add_partitions::verify(hard, &request);
                 out.reply(ticket, Reply::VerifyPartitions(reply));
@@ -88,6 +96,9 @@ impl StateMachine for TransactionCoordinator {
             }
             Event::Timeout(Timer::Abort) => expire::abort_timed_out(&mut step),
             Event::Timeout(Timer::Expiry) => expire::forget_unused(&mut step),
+            Event::Timeout(Timer::Waiting(transactional_id)) => {
+                add_partitions::add_waiting(&mut step, &transactional_id);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Partitions are told how a transaction ended, and when all have heard, so is the log.
 
 use super::machine::Step;
-use super::{Effect, Markers, Partitions, Producer, State, Transaction};
+use super::{Effect, Markers, Partitions, Producer, State, Timer, Transaction};
 use crate::Level;
 use ottla_protocol::Str;
 
@@ -33,5 +33,9 @@ pub(super) fn written(step: &mut Step<'_>, id: &Str, producer: Producer, partiti
         if let Err(error) = step.put(id, completed) {
             step.log(Level::Warn, id, format!("the end of its transaction cannot be recorded: {error}"));
         }
+    }
+    if step.soft.waiting.contains_key(id) {
+        // When this is taken in.
+        step.set_timer(Timer::Waiting(id.clone()), 0);
     }
 }

@@ -13,6 +13,8 @@ pub struct Settings {
     pub expiry_interval_ms: i64,
     /// `transaction.two.phase.commit.enable` (KIP-939).
     pub two_phase_commit: bool,
+    /// `add.partitions.to.txn.retry.backoff.max.ms`: how long partitions wait for the end of the transaction before.
+    pub add_partitions_wait_ms: i64,
     /// The cluster's level of the feature `transaction.version`.
     pub transaction_version: i16,
     /// The largest batch that `__transaction_state` takes, its `max.message.bytes`.
@@ -27,6 +29,7 @@ impl Default for Settings {
             abort_interval_ms: 10_000,
             expiry_interval_ms: 3_600_000,
             two_phase_commit: false,
+            add_partitions_wait_ms: 100,
             transaction_version: 2,
             max_batch_bytes: 1_048_588,
         }

@@ -269,7 +269,11 @@ impl Log {
     }
 
     /// Begins to look a producer's transaction up at its coordinator, unless it has batches here already (KIP-890).
-    pub fn begin_verification(&mut self, verify: Verify, now_ms: i64) -> Result<Option<Verification>, producers::Error> {
+    pub fn begin_verification(
+        &mut self,
+        verify: Verify,
+        now_ms: i64,
+    ) -> Result<Option<Verification>, producers::Error> {
         self.verifications.begin(&self.producers, verify, now_ms)
     }
 

@@ -15,13 +15,13 @@ pub(crate) use files::Files;
 
 use super::snapshots::Snapshots;
 use super::{Active, Log};
-use crate::producers::Verifications;
 use crate::checkpoint;
 use crate::config::LogConfig;
 use crate::epochs::LeaderEpochs;
 use crate::fs::{Fs, is_full};
 use crate::partition_metadata;
 use crate::producers::Producers;
+use crate::producers::Verifications;
 use crate::segment::file::Dir;
 use crate::segment::scan::Headers;
 use crate::segment::{self, AbortedTxn, Segment};

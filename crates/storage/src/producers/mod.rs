@@ -14,9 +14,9 @@ pub(crate) use append::{CompletedTxn, Marker, Update};
 pub use append::{Error, Origin};
 pub use entry::{BatchMetadata, ProducerEntry};
 pub(crate) use marker::marker_of;
+use ottla_protocol::batch::Header;
 pub(crate) use verification::Verifications;
 pub use verification::{Verification, Verify};
-use ottla_protocol::batch::Header;
 
 /// The state of all producers up to an offset. It is a function of the log up to there and of expiry.
 #[derive(Debug, Default, PartialEq, Eq)]

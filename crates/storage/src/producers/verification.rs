@@ -98,9 +98,8 @@ impl Verifications {
     /// Takes note of a batch that was appended: the transaction has begun here, or is over. Where each has an epoch of its own
     /// the end of the one before is no end of the one that is looked up.
     pub(crate) fn appended(&mut self, header: &Header) {
-        let is_before = |entry: &Entry| {
-            entry.bumps_epoch && header.attributes.is_control() && header.producer_epoch == entry.epoch
-        };
+        let is_before =
+            |entry: &Entry| entry.bumps_epoch && header.attributes.is_control() && header.producer_epoch == entry.epoch;
         if self.by_producer.get(&header.producer_id).is_some_and(|entry| !is_before(entry)) {
             self.by_producer.remove(&header.producer_id);
         }

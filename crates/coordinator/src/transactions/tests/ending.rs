@@ -155,6 +155,7 @@ fn an_end_uses_up_the_epochs_too() {
         "add a 1000/32766 t-0 => ok
          commit a 1000/32766 => 1001/0 | tell a 1000/32767 commit v2 t-0
          commit a 1000/32766 => CONCURRENT_TRANSACTIONS
+         add a 1001/0 t-0 => CONCURRENT_TRANSACTIONS
          crash => tell a 1000/32767 commit v2 t-0
          written a 1000/32767 t-0
          describe a => CompleteCommit 1001/0 timeout=60000 start=0
@@ -176,5 +177,28 @@ fn a_transaction_must_fit_into_a_record() {
          add a 1000/0 t-0 => ok
          add a 1000/0 a-0 b-0 c-0 d-0 e-0 f-0 g-0 h-0 i-0 j-0 k-0 l-0 m-0 n-0 o-0 p-0 => UNKNOWN_SERVER_ERROR
          commit a 1000/0 => 1000/1 | tell a 1000/1 commit v2 t-0",
+    );
+}
+
+#[test]
+fn the_next_transaction_waits_for_the_end_of_the_one_before() {
+    let mut world = World::new(2);
+    world.settings.add_partitions_wait_ms = 100;
+    check_in(
+        &mut world,
+        "crash
+         init a => 1000/0
+         add a 1000/0 t-0 => ok
+         commit a 1000/0 => 1000/1 | tell a 1000/1 commit v2 t-0
+         add a 1000/1 t-0 =>
+         wait 99
+         wait 1 => CONCURRENT_TRANSACTIONS
+         add a 1000/1 t-0
+         add a 1000/1 t-1 => CONCURRENT_TRANSACTIONS
+         written a 1000/1 t-0
+         wait 0 => ok
+         wait 1000
+         describe a => Ongoing 1000/1 timeout=60000 start=100 t-1
+         add a 1000/0 t-1 => PRODUCER_FENCED",
     );
 }

@@ -22,7 +22,7 @@ pub(super) struct World {
 impl World {
     /// A world at a level of `transaction.version`.
     pub(super) fn new(transaction_version: i16) -> Self {
-        let settings = Settings { transaction_version, ..Settings::default() };
+        let settings = Settings { transaction_version, add_partitions_wait_ms: 0, ..Settings::default() };
         let mut world = Self {
             shard: Shard::new(),
             log: Vec::new(),

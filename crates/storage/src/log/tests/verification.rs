@@ -65,7 +65,10 @@ fn with_an_epoch_a_transaction_the_end_of_the_one_before_takes_nothing_away() {
     end(&mut log, 1);
     assert_eq!(check(&log, 1, 0, next), Ok(()));
     end(&mut log, 2);
-    assert_eq!(check(&log, 1, 0, next), Err(ProducerError::InvalidEpoch { producer_id: PRODUCER, epoch: 1, current: 2 }));
+    assert_eq!(
+        check(&log, 1, 0, next),
+        Err(ProducerError::InvalidEpoch { producer_id: PRODUCER, epoch: 1, current: 2 })
+    );
 }
 
 #[test]
@@ -80,8 +83,7 @@ fn an_older_epoch_is_not_looked_up() {
 #[test]
 fn a_batch_does_not_overtake_one_whose_look_up_failed() {
     let mut log = Fixture::default().open();
-    let out_of_order =
-        |sequence| Err(ProducerError::OutOfOrderSequence { producer_id: PRODUCER, sequence, last: -1 });
+    let out_of_order = |sequence| Err(ProducerError::OutOfOrderSequence { producer_id: PRODUCER, sequence, last: -1 });
     let verification = begin(&mut log, 0, 3, false).unwrap();
     assert_eq!(check(&log, 0, 3, verification), Ok(()));
     begin(&mut log, 0, 2, false).unwrap();
