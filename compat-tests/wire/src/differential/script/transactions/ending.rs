@@ -60,7 +60,7 @@ fn at_stage(run: &mut Run, script: &Script, stage: Stage, version: i16, committe
         run.one(&step(name), version, &end(claim, committed))?;
         producer.settles(run)?;
     }
-    run.one(&step("then-described"), 0, &super::ask::describe(&[producer.id.as_str()]))?;
+    run.one(&step(&format!("then-described-of-v{version}")), 0, &super::ask::describe(&[producer.id.as_str()]))?;
     producer.leaves(run)
 }
 

@@ -113,10 +113,10 @@ fn levels(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
         let name = format!("mark-level-{transaction_version}");
         let mut producer = script.producer(run, &name, version)?;
         producer.writes(run, TOPIC, 1)?;
-        for bump in [0, 1, 1, 0] {
+        for (turn, bump) in [0, 1, 1, 0].into_iter().enumerate() {
             let claim = Producer { epoch: producer.epoch + bump, ..producer.clone() };
             let marker = WritableTxnMarker { transaction_version, ..marker(&claim, true, &[(TOPIC, &[1])]) };
-            run.one(&script.step(&format!("{name}-plus-{bump}")), version, &request(vec![marker]))?;
+            run.one(&script.step(&format!("{name}-plus-{bump}-{turn}")), version, &request(vec![marker]))?;
         }
         producer.leaves(run)?;
     }
