@@ -29,6 +29,11 @@ var cases = map[string]func(*run) error{
 	"configs":     configs,
 	"records":     records,
 	"groupAdmin":  groupAdmin,
+
+	"transactions":        transactions,
+	"transactionFenced":   transactionFenced,
+	"transactionSessions": transactionSessions,
+	"transactionAdmin":    transactionAdmin,
 }
 
 // run is what a case gets: where the broker is, and until when it may take.

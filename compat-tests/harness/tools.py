@@ -29,11 +29,13 @@ MAIN_CLASSES = {
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-streams-application-reset": f"{_TOOLS}.StreamsResetter",
     "kafka-topics": f"{_TOOLS}.TopicCommand",
+    "kafka-transactions": f"{_TOOLS}.TransactionsCommand",
     "kafka-verifiable-consumer": f"{_TOOLS}.VerifiableConsumer",
     "kafka-verifiable-producer": f"{_TOOLS}.VerifiableProducer",
     # These have no script.
     "ClientCompatibilityTest": f"{_TOOLS}.ClientCompatibilityTest",
     "LogCompactionTester": f"{_TOOLS}.LogCompactionTester",
+    "TransactionalMessageCopier": f"{_TOOLS}.TransactionalMessageCopier",
 }
 
 

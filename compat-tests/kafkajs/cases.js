@@ -72,6 +72,9 @@ async function consume(topic, count, { groupId = fresh('group'), fromBeginning =
   return messages
 }
 
+const transactional = (transactionalId) =>
+  kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+
 async function produced(settings, sendOptions) {
   const topic = await makeTopic()
   const now = Date.now()
@@ -203,6 +206,61 @@ const cases = {
       assert.ok((await admin.listGroups()).groups.some((group) => group.groupId === groupId))
       await admin.deleteGroups([groupId])
       assert.ok(!(await admin.listGroups()).groups.some((group) => group.groupId === groupId))
+    })
+  },
+
+  async transactions() {
+    const topic = await makeTopic()
+    const kept = []
+    await withClient(transactional(fresh('id')), async (producer) => {
+      for (let n = 0; n < 9; n++) {
+        const transaction = await producer.transaction()
+        const values = Array.from({ length: 10 }, (_, i) => `${n}.${i}`)
+        await transaction.send({ topic, messages: values.map((value) => ({ value })) })
+        if (n % 3 === 1) {
+          await transaction.abort()
+        } else {
+          await transaction.commit()
+          kept.push(...values)
+        }
+      }
+    })
+    const received = await consume(topic, kept.length)
+    assert.deepEqual(received.map(({ value }) => value.toString()), kept)
+  },
+
+  async transactionFenced() {
+    const topic = await makeTopic()
+    const id = fresh('id')
+    await withClient(transactional(id), async (first) => {
+      const open = await first.transaction()
+      await open.send({ topic, messages: [{ value: 'of the first' }] })
+      await withClient(transactional(id), async (second) => {
+        const next = await second.transaction()
+        await next.send({ topic, messages: [{ value: 'of the second' }] })
+        await assert.rejects(open.commit(), ({ type }) => ['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'].includes(type))
+        await next.commit()
+      })
+    })
+    const received = await consume(topic, 1)
+    assert.equal(received[0].value.toString(), 'of the second')
+  },
+
+  async transactionOffsets() {
+    const topic = await makeTopic()
+    const consumerGroupId = fresh('group')
+    await withClient(kafka.admin(), async (admin) => {
+      const stored = async () =>
+        (await admin.fetchOffsets({ groupId: consumerGroupId, topics: [topic] }))[0].partitions[0].offset
+      await withClient(transactional(fresh('id')), async (producer) => {
+        for (const [offset, end, expected] of [['3', 'abort', '-1'], ['5', 'commit', '5'], ['7', 'abort', '5']]) {
+          const transaction = await producer.transaction()
+          await transaction.send({ topic, messages: [{ value: offset }] })
+          await transaction.sendOffsets({ consumerGroupId, topics: [{ topic, partitions: [{ partition: 0, offset }] }] })
+          await transaction[end]()
+          await soon(stored, expected)
+        }
+      })
     })
   }
 }

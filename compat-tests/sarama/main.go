@@ -26,6 +26,10 @@ var cases = map[string]func(*run) error{
 	"fenced":     fenced,
 	"offsets":    offsets,
 	"groupAdmin": groupAdmin,
+
+	"transactions":      transactions,
+	"transactionFenced": transactionFenced,
+	"transactionCopy":   transactionCopy,
 }
 
 // run is what a case gets: where the broker is, and until when it may take.

@@ -233,7 +233,6 @@ class Copier:
             messages = [m for m in self._member.consume(50, timeout=0.1) if not m.error()]
             if messages:
                 self._copy(messages)
-        self._member.close()
 
     def _copy(self, messages):
         self._turns += 1
