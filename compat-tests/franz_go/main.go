@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -34,12 +35,13 @@ var cases = map[string]func(*run) error{
 	"transactionFenced":   transactionFenced,
 	"transactionSessions": transactionSessions,
 	"transactionAdmin":    transactionAdmin,
+	"copier":              copier,
 }
 
 // run is what a case gets: where the broker is, and until when it may take.
 type run struct {
 	context.Context
-	bootstrap string
+	bootstrap []string
 }
 
 func main() {
@@ -50,7 +52,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "no case", os.Args[2])
 		os.Exit(2)
 	}
-	if err := action(&run{ctx, os.Args[1]}); err != nil {
+	if err := action(&run{ctx, strings.Split(os.Args[1], ",")}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -63,7 +65,7 @@ func fresh(base string) string {
 }
 
 func (r *run) client(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(r.bootstrap)}, options...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(r.bootstrap...)}, options...)...)
 }
 
 func (r *run) admin() (*kadm.Client, func(), error) {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -237,12 +240,12 @@ func (r *run) fillInTransaction(topic string, each int) (map[int32][]string, err
 }
 
 // copies copies until it is told to stop.
-func (r *run) copies(ctx context.Context, source, target, group string) error {
-	session, err := kgo.NewGroupTransactSession(
-		kgo.SeedBrokers(r.bootstrap), kgo.TransactionalID(fresh("copier")), kgo.ConsumerGroup(group), kgo.ConsumeTopics(source),
+func (r *run) copies(ctx context.Context, source, target, group string, options ...kgo.Opt) error {
+	session, err := kgo.NewGroupTransactSession(append([]kgo.Opt{
+		kgo.SeedBrokers(r.bootstrap...), kgo.TransactionalID(fresh("copier")), kgo.ConsumerGroup(group), kgo.ConsumeTopics(source),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.FetchMaxPartitionBytes(1_000),
-	)
+	}, options...)...)
 	if err != nil {
 		return err
 	}
@@ -262,10 +265,23 @@ func (r *run) copies(ctx context.Context, source, target, group string) error {
 			session.Produce(ctx, &kgo.Record{Topic: target, Partition: record.Partition, Value: record.Value}, nil)
 		})
 		// What a rebalance took away is not committed, which is no error.
-		if _, err := session.End(r, kgo.TransactionEndTry(turn%3 != 0)); err != nil {
+		if _, err := session.End(ctx, kgo.TransactionEndTry(turn%3 != 0)); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
+}
+
+// copier copies as a program of its own: source, target, group, transactional id, timeout of transactions in ms.
+func copier(r *run) error {
+	timeout, err := strconv.Atoi(os.Args[7])
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return r.copies(ctx, os.Args[3], os.Args[4], os.Args[5],
+		kgo.TransactionalID(os.Args[6]), kgo.TransactionTimeout(time.Duration(timeout)*time.Millisecond),
+		kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond))
 }
 
 // transactionAdmin describes, lists and fences an open transaction with kadm.

@@ -129,7 +129,7 @@ async def leave_hanging(broker, id, topic):
     async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=id) as producer:
         await producer.begin_transaction()
         # As if the coordinator had been told, and had ended it already when the record came: KAFKA-14402.
-        producer._txn_manager.partition_added(Partition(topic, 0))
+        producer._txn_manager._txn_partitions.add(Partition(topic, 0))
         await producer.send_and_wait(topic, b"hanging", partition=0)
         producer._txn_manager._txn_partitions.clear()
 

@@ -1,0 +1,211 @@
+"""Groups of clients that copy a topic to another in transactions, are killed and frozen meanwhile, and must copy each record once."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, IsolationLevel, OffsetSpec
+
+from harness import installed, topics
+from harness.tools import command
+from harness.waiting import eventually
+
+_PATIENCE_S = 60
+# A member that is killed with a transaction open holds its successor up for this long, unless its id comes back.
+TRANSACTION_TIMEOUT_MS = 6_000
+_SESSION = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
+
+
+def _java(group, id):
+    """Its members are of the classic protocol, and it ends when it has copied what there was at its last rebalance."""
+    return command(
+        "TransactionalMessageCopier", "--broker-list", group.bootstrap, "--input-topic", group.source, "--input-partition", -1,
+        "--output-topic", group.target, "--consumer-group", group.name, "--transactional-id", id, "--transaction-size", group.size,
+        "--transaction-timeout", TRANSACTION_TIMEOUT_MS, "--group-mode", "--use-group-metadata", "--enable-random-aborts",
+    )  # fmt: skip
+
+
+def _librdkafka(member):
+    def arguments(group, id):
+        wish = {
+            "bootstrap": group.bootstrap, "source": group.source, "target": group.target, "group": group.name, "id": id,
+            "size": group.size, "aborts": 0.2, "timeout_ms": TRANSACTION_TIMEOUT_MS, "member": member,
+        }  # fmt: skip
+        return [sys.executable, "-B", installed.COMPAT_TESTS / "transactions" / "copier.py", json.dumps(wish)]
+
+    return arguments
+
+
+def _franz_go(group, id):
+    return [
+        installed.franz_go(), group.bootstrap, "copier", group.source, group.target, group.name, id, TRANSACTION_TIMEOUT_MS,
+    ]  # fmt: skip
+
+
+KINDS = {
+    "java": _java,
+    "librdkafka-classic": _librdkafka({**_SESSION, "partition.assignment.strategy": "cooperative-sticky"}),
+    "librdkafka-consumer": _librdkafka({"group.protocol": "consumer"}),
+    "franz-go": _franz_go,
+}
+
+
+class _Member:
+    """A process that copies."""
+
+    def __init__(self, group, id):
+        self.id = id
+        log = group.folder / f"{id}.log"
+        with open(log, "ab") as out:
+            full = [*group.launcher, "setpriv", "--pdeathsig", "KILL", *map(str, group.arguments(id))]
+            self.process = subprocess.Popen(full, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def freeze(self):
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Group:
+    """Members of one kind that copy a source to a topic of their own, which exists already."""
+
+    def __init__(self, kind, bootstrap, source, partitions, folder, members=2, size=50, launcher=()):
+        self.kind, self.bootstrap, self.source, self.partitions = kind, bootstrap, source, partitions
+        self.name, self.target, self.size, self.launcher = f"copy-by-{kind}", f"copied-by-{kind}", size, launcher
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._numbers = itertools.count()
+        self._size = members
+        self.members = []
+
+    def arguments(self, id):
+        return KINDS[self.kind](self, id)
+
+    def start(self):
+        for _ in range(self._size):
+            self._join(f"{self.name}-{next(self._numbers)}")
+
+    def _join(self, id):
+        self.members.append(_Member(self, id))
+
+    def replace(self, member, same_id):
+        """Kills a member; its place is taken by one that has its transactional id, or another."""
+        member.kill()
+        self.members.remove(member)
+        self._join(member.id if same_id else f"{self.name}-{next(self._numbers)}")
+
+    def revive(self):
+        """Starts those again that have ended, as they do when they are fenced."""
+        for member in [member for member in self.members if member.process.poll() is not None]:
+            self.members.remove(member)
+            self._join(member.id)
+
+    def close(self):
+        for member in self.members:
+            member.kill()
+        self.members.clear()
+
+    # What it has done.
+
+    def _admin(self):
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+
+    def offsets(self):
+        """The group's offsets, by partition; None while they are not known for sure."""
+        asked = [TopicPartition(self.source, number) for number in range(self.partitions)]
+        (future,) = self._admin().list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self.name, asked)], require_stable=True, request_timeout=5
+        ).values()  # fmt: skip
+        try:
+            found = future.result(10).topic_partitions
+        except KafkaException:
+            return None
+        return None if any(part.error for part in found) else [part.offset for part in found]
+
+    def ends(self, topic, isolation):
+        asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(self.partitions)}
+        try:
+            found = self._admin().list_offsets(asked, isolation_level=isolation, request_timeout=5)
+            return [future.result(10).offset for future in found.values()]
+        except KafkaException:
+            return None
+
+    def is_done(self):
+        """Whether all of the source is committed as copied."""
+        offsets = self.offsets()
+        return offsets is not None and offsets == self.ends(self.source, IsolationLevel.READ_UNCOMMITTED)
+
+    def wait(self, seconds):
+        def done():
+            self.revive()
+            return self.is_done()
+
+        eventually(done, f"{self.name} has copied up to {self.offsets()}", seconds)
+
+    def problems(self, expected):
+        """What is wrong with the copy: of each partition the values that are expected, in their order."""
+        levels = (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+        eventually(
+            lambda: (ends := [self.ends(self.target, level) for level in levels])[0] is not None and ends[0] == ends[1],
+            f"a transaction is open in {self.target}",
+        )  # fmt: skip
+        copied = read_committed(self.bootstrap, self.target, self.ends(self.target, levels[0]))
+        return [problem for number in range(self.partitions) for problem in _compare(number, expected[number], copied[number])]
+
+
+def _compare(partition, expected, copied):
+    if copied == expected:
+        return
+    counted = Counter(copied)
+    twice = [value for value, count in counted.items() if count > 1]
+    lost = [value for value in expected if value not in counted]
+    unknown = sorted(counted.keys() - set(expected))
+    what = {"lost": lost, "copied twice": twice, "unknown": unknown}
+    found = {name: (len(values), values[:5]) for name, values in what.items() if values}
+    yield f"partition {partition}: {found or 'in another order'} of {len(expected)}"
+
+
+def read_committed(bootstrap, topic, ends):
+    """The values of each partition up to its end, as numbers."""
+    consumer = Consumer({
+        "bootstrap.servers": bootstrap, "group.id": "checks", "isolation.level": "read_committed", "log_level": 0,
+        "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest",
+    })  # fmt: skip
+    try:
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(len(ends))])
+        values, open_ones = [[] for _ in ends], set(range(len(ends)))
+        while open_ones:
+            messages = consumer.consume(10_000, timeout=1)
+            for message in messages:
+                if message.error() is None:
+                    values[message.partition()].append(int(message.value()))
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    open_ones.discard(message.partition())
+        return values
+    finally:
+        consumer.close()
+
+
+def fill(bootstrap, topic, partitions, count, replicas=1):
+    """Makes a topic of `count` numbers; returns those of each partition."""
+    topics.create(bootstrap, topic, partitions, replicas)
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
+    for number in range(count):
+        while True:
+            try:
+                producer.produce(topic, str(number), partition=number % partitions)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert producer.flush(_PATIENCE_S) == 0
+    return [list(range(number, count, partitions)) for number in range(partitions)]
