@@ -17,7 +17,7 @@ import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
- * One instance of an application that counts words: WordCount BOOTSTRAP APPLICATION INPUT OUTPUT STATE-DIR.
+ * One instance of an application that counts words: WordCount BOOTSTRAP APPLICATION INPUT OUTPUT STATE-DIR GUARANTEE.
  * Every new count of a word is sent on. For each line of standard input it says which tasks it runs; it ends with it.
  */
 public final class WordCount {
@@ -59,13 +59,15 @@ public final class WordCount {
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, arguments[1]);
         config.put(StreamsConfig.STATE_DIR_CONFIG, arguments[4]);
         config.put(StreamsConfig.GROUP_PROTOCOL_CONFIG, "classic");
-        config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
+        config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, arguments[5]);
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
         config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
         config.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
         config.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 300);
+        // An instance that is killed is missed after this long.
+        config.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 6_000);
         config.put(StreamsConfig.METADATA_MAX_AGE_CONFIG, 1_000);
         return config;
     }

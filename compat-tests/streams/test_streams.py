@@ -1,4 +1,4 @@
-"""Kafka Streams: an application that counts words, with a repartition topic and a store with its changelog."""
+"""Kafka Streams: an application that counts words, with a repartition topic and a store with its changelog, at least or exactly once."""
 
 from contextlib import ExitStack
 
@@ -16,8 +16,8 @@ def application(fresh, tmp_path):
     """application(broker): its topics in this broker, its stores in the case's folder."""
     made = []
 
-    def make(broker):
-        made.append(Application(broker.bootstrap, fresh("app"), tmp_path))
+    def make(broker, guarantee="at_least_once"):
+        made.append(Application(broker.bootstrap, fresh("app"), tmp_path, guarantee))
         return made[-1]
 
     yield make
@@ -39,9 +39,10 @@ def once(expected):
     return {word: list(range(1, count + 1)) for word, count in expected.items()}
 
 
-def test_word_count(application, broker):
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once_v2"])
+def test_word_count(application, broker, guarantee):
     """Each word's counts come out as 1, 2, …; the internal topics have the partitions and the cleanup they need."""
-    app = application(broker)
+    app = application(broker, guarantee)
     app.send("a", 1_000)
     with app.instance("one"):
         app.wait_for_counts()
@@ -51,9 +52,10 @@ def test_word_count(application, broker):
     }  # fmt: skip
 
 
-def test_tasks_move(application, broker):
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once_v2"])
+def test_tasks_move(application, broker, guarantee):
     """A second instance takes half of the tasks over, and all when the first is stopped; no word is lost or taken twice."""
-    app = application(broker)
+    app = application(broker, guarantee)
     with ExitStack() as stays:
         with app.instance("one") as first:
             eventually(lambda: first.tasks() == ALL_TASKS, "not begun")
@@ -90,6 +92,29 @@ def test_killed_broker(application, start_broker):
         app.wait_for_commits()
     exact = {word: count for word, count in app.expected.items() if not word.startswith("during")}
     assert {word: counts for word, counts in app.all_counts().items() if word in exact} == once(exact)
+
+
+def test_exactly_once_through_kills(application, start_broker):
+    """With exactly_once_v2 every word is counted once, also those around a kill -9 of the broker and of an instance."""
+    broker = start_broker()
+    app = application(broker, "exactly_once_v2")
+    with ExitStack() as stays:
+        first = stays.enter_context(app.instance("one"))
+        stays.enter_context(app.instance("two"))
+        app.send("before", 300)
+        app.wait_for_counts()
+        for turn in range(3):
+            app.send(f"during{turn}", 3_000)
+            eventually(lambda: any(word.startswith(f"during{turn}") for word in app.read()), "no word during the kill")  # noqa: B023
+            broker.kill()
+            broker.start()
+            if turn == 1:
+                first.kill()
+                stays.enter_context(app.instance("three"))
+        app.wait_for_counts()
+        app.send("after", 300)
+        app.wait_for_counts()
+    assert app.all_counts() == once(app.expected)
 
 
 def test_application_reset(application, broker):
