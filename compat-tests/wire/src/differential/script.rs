@@ -16,7 +16,7 @@ mod topics;
 mod transactions;
 
 use super::run::Run;
-use anyhow::ensure;
+use anyhow::Context;
 
 /// Sends everything that is for a controller's listener.
 pub fn play_controller(run: &mut Run) -> anyhow::Result<()> {
@@ -40,15 +40,17 @@ const SUBJECTS: [(&str, Subject); 12] = [
     ("transactions", transactions::play),
 ];
 
+/// What takes so long that it must be asked for.
+const LONG: [(&str, Subject); 1] = [("epochs", transactions::exhaust)];
+
 /// Sends everything that is for a broker's listener, or of one subject only.
 pub fn play(run: &mut Run, only: Option<&str>) -> anyhow::Result<()> {
-    ensure!(only.is_none_or(|only| SUBJECTS.iter().any(|(name, _)| *name == only)), "there is no such subject");
     run.settle("d-settled")?;
-    for (_, play) in SUBJECTS.into_iter().filter(|(name, _)| only.is_none_or(|only| *name == only)) {
-        play(run)?;
-    }
-    match only {
-        None => topics::delete(run),
-        Some(_) => Ok(()),
-    }
+    let Some(only) = only else {
+        SUBJECTS.into_iter().try_for_each(|(_, play)| play(run))?;
+        return topics::delete(run);
+    };
+    let subject = SUBJECTS.into_iter().chain(LONG).find(|(name, _)| *name == only);
+    let (_, play) = subject.with_context(|| format!("there is no subject {only}"))?;
+    play(run)
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 mod ending;
+mod exhaustion;
 mod init;
 mod markers;
 mod offsets;
@@ -12,6 +13,8 @@ mod partitions;
 mod produce;
 mod reading;
 mod stage;
+
+pub(super) use self::exhaustion::play as exhaust;
 
 use self::stage::Stage;
 use super::records::{Batch, batch};
