@@ -23,12 +23,12 @@ def program():
 def record(program, tmp_path_factory):
     """Starts a broker of a kind, and keeps in a file what it answers."""
 
-    def record(kind):
+    def record(kind, *arguments, timeout_s=170):
         folder = tmp_path_factory.mktemp(kind)
         broker = brokers.make(kind, folder, **_OVERRIDES).start()
         answers = folder / "answers.tsv"
         try:
-            run([program, "--record", broker.bootstrap, answers], timeout_s=170)
+            run([program, "--record", *arguments, broker.bootstrap, answers], timeout_s=timeout_s)
         finally:
             broker.stop()
         return answers
@@ -72,6 +72,15 @@ def test_ottla_answers_as_kafka_does(program, record, kafka_answers):
     """Each difference is in the list with its reason, and the list names no other."""
     known = installed.COMPAT_TESTS / "wire" / "differences.tsv"
     run([program, kafka_answers, record("ottla"), "--known", known])
+
+
+@pytest.mark.limit(3600)
+def test_the_last_epochs_of_producers(request, program, record):
+    """What becomes of a producer id whose 32,767 epochs are used up."""
+    if not request.config.getoption("--full"):
+        pytest.skip("takes long: --full")
+    answers = [record(kind, "--only", "epochs", timeout_s=1700) for kind in ("kafka", "ottla")]
+    run([program, *answers, "--only", "epochs"])
 
 
 def test_kafka_s_controller_answers_itself_alike(program, record_controller, kafka_controller_answers):
