@@ -9,9 +9,11 @@ A history is one JSON object a line, one line a half of an operation, in the ord
 
 `type` is invoke, ok, fail (it has not happened, and never will) or info (nobody knows). `f` is one of
 
-    send           key, value, offset when ok. A value is `process << 40 | number`, never sent twice
+    send           key, value, offset when ok. A value is `process << 40 | number`, never sent twice; txn: the number of the
+                   process' transaction that it is in, which counts from there on as its `end` says
+    end            txn, committed: of a transaction. Nobody knows of one that has none; a fail is one that was aborted
     unlisted       the invocations of this process' sends are not written down: any value of it may be read
-    poll           read: {key: [[offset, value], ...]}; final: true for the reader that reads all when all is quiet;
+    poll           read: {key: [[offset, value], ...]} of what is committed; final: true for the reader that reads all when all is quiet;
                    group: the name of the group that it reads for
     assign         the process starts anew, at any offset, with all of its keys, or with `keys`
     owns           group, generation, keys: what a member of a group owns in a generation
@@ -53,9 +55,10 @@ class _Key:
         if known != value:
             self.conflicts[offset] |= {known, value}
 
-    def index(self):
-        """By offset its place among the offsets that hold a record: markers of transactions take offsets too."""
-        return {offset: number for number, offset in enumerate(sorted(self.values))}
+    def index(self, counts):
+        """By offset its place among those of records that count: markers of transactions and aborted records take offsets too."""
+        held = sorted(offset for offset, value in self.values.items() if counts(value) or value in self.read)
+        return {offset: number for number, offset in enumerate(held)}
 
 
 class History:
@@ -64,6 +67,8 @@ class History:
     def __init__(self):
         self._keys = defaultdict(_Key)
         self._invoked, self._failed, self._unlisted = set(), {}, set()
+        # By value the transaction it is in, by transaction whether it is committed; no entry where nobody knows.
+        self._txn_of, self._ends = {}, {}
         self._owners = defaultdict(set)
         self._observed = defaultdict(list)
         self._resets = defaultdict(list)
@@ -92,12 +97,18 @@ class History:
         value = op["value"]
         if kind == "invoke":
             self._invoked.add(value)
+            if "txn" in op:
+                self._txn_of[value] = (op["process"], op["txn"])
         elif kind == "fail":
             self._failed[value] = op["key"]
         elif kind == "ok":
             key = self._keys[op["key"]]
             key.acknowledged[value] = op["offset"]
             key.place(op["offset"], value)
+
+    def _add_end(self, op, kind):
+        if kind in ("ok", "fail"):
+            self._ends[op["process"], op["txn"]] = kind == "ok" and op["committed"]
 
     def _add_unlisted(self, op, _kind):
         self._unlisted.add(op["process"])
@@ -165,10 +176,11 @@ class History:
         found = defaultdict(list)
         self._duplicates(found)
         self._phantoms(found)
+        self._transactions(found)
         for name, key in self._keys.items():
             for offset, values in key.conflicts.items():
                 found["inconsistent-offset"].append({"key": name, "offset": offset, "values": sorted(values)})
-            index = key.index()
+            index = key.index(self._counts)
             self._lost(found, name, key, index)
             self._send_order(found, name, key)
             self._poll_order(found, name, key, index)
@@ -210,27 +222,51 @@ class History:
             if value in self._keys[name].read:
                 found["failed-read"].append({"key": name, "value": value})
 
+    def _counts(self, value):
+        """Whether what was acknowledged is there for everyone: it is in no transaction, or in one that is committed."""
+        txn = self._txn_of.get(value)
+        return txn is None or self._ends.get(txn, False)
+
+    def _transactions(self, found):
+        """Nothing of an aborted transaction is read, and of any other all that was acknowledged, or nothing."""
+        seen, unseen = defaultdict(list), defaultdict(list)
+        for name, key in self._keys.items():
+            for value in key.read:
+                txn = self._txn_of.get(value)
+                if txn and self._ends.get(txn) is False:
+                    found["aborted-read"].append({"key": name, "value": value, "txn": txn})
+            for value in key.acknowledged:
+                txn = self._txn_of.get(value)
+                if txn:
+                    (seen if value in key.final else unseen)[txn].append((name, value))
+        if self._has_final:
+            for txn in seen.keys() & unseen.keys():
+                found["torn-transaction"].append({"txn": txn, "there": seen[txn], "not there": unseen[txn]})
+
     def _lost(self, found, name, key, index):
         first, last = {}, {}
         for offset, value in key.values.items():
+            if offset not in index:
+                continue
             place = index[offset]
             first[value] = min(place, first.get(value, place))
             last[value] = max(place, last.get(value, place))
         bound = max((first[value] for value in key.read if value in first), default=-1)
-        unread = {value: offset for value, offset in key.acknowledged.items() if value not in key.read}
+        required = {value: offset for value, offset in key.acknowledged.items() if self._counts(value)}
+        unread = {value: offset for value, offset in required.items() if value not in key.read}
         for value, offset in unread.items():
             # Another value may have its place: it is lost then, whoever read what.
             if bound >= 0 and last.get(value, -1) <= bound:
                 found["lost-write"].append({"key": name, "value": value, "offset": offset})
         if self._has_final:
-            for value, offset in key.acknowledged.items():
+            for value, offset in required.items():
                 if value not in key.final:
                     found["unseen"].append({"key": name, "value": value, "offset": offset})
             for value in key.read - key.final:
                 if value not in key.acknowledged:
                     found["vanished"].append({"key": name, "value": value})
         for group in self._groups:
-            for value, offset in key.acknowledged.items():
+            for value, offset in required.items():
                 if value not in key.by_group[group]:
                     found["skipped-by-group"].append({"group": group, "key": name, "value": value, "offset": offset})
 
@@ -283,6 +319,8 @@ class History:
         return {
             "sent": len(self._invoked),
             "acknowledged": sum(len(key.acknowledged) for key in self._keys.values()),
+            "committed": sum(self._ends.values()),
+            "aborted": len(self._ends) - sum(self._ends.values()),
             "read": sum(len(key.read) for key in self._keys.values()),
             "polled": sum(len(span) for key in self._keys.values() for spans in key.spans.values() for span in spans),
             "commits": sum(map(len, self._observed.values())),

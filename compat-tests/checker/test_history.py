@@ -56,6 +56,18 @@ def commit(process, began, finished, offset, kind="ok"):
     return timed("commit", process, began, finished, offset, kind)
 
 
+def transaction(kind, committed, *places, txn=1, process=1):
+    """A transaction's acknowledged sends, value, offset and key each, and its end, if there is any."""
+    halves = []
+    for value, offset, key in places:
+        halves += [{**invoke(value, key), "txn": txn}, {**ok(value, offset, key), "txn": txn}]
+    end = {"f": "end", "process": process, "txn": txn, "committed": committed}
+    return [*halves, {"type": "invoke", **end}, *([{"type": kind, **end}] if kind else [])]
+
+
+_TXN = [(v(1), 0, "t-0"), (v(2), 0, "t-1")]
+_TXN_READ = [poll((0, v(1)), process=8, final=True), poll((0, v(2)), process=8, key="t-1", final=True)]
+
 _THREE = sent((v(1), 0), (v(2), 1), (v(3), 2))
 _ALL = poll((0, v(1)), (1, v(2)), (2, v(3)))
 
@@ -89,6 +101,21 @@ FLAGGED = {
         {"committed-back"},
         [*timed("reset_offsets", 3, 1, 2), *commit(1, 10, 20, 100), *timed("fetch_committed", 2, 30, 40, 90)],
     ),
+    "aborted-read": ({"aborted-read"}, [*transaction("ok", False, *_TXN), poll((0, v(1)))]),
+    "aborted-read of a commit that was refused": ({"aborted-read"}, [*transaction("fail", True, *_TXN), poll((0, v(1)))]),
+    "torn-transaction that is committed": ({"torn-transaction", "unseen"}, [*transaction("ok", True, *_TXN), _TXN_READ[0]]),
+    "torn-transaction nobody knows of": ({"torn-transaction"}, [*transaction("info", True, *_TXN), _TXN_READ[0]]),
+    "torn-transaction that was not ended": ({"torn-transaction"}, [*transaction(None, True, *_TXN), _TXN_READ[0]]),
+    "lost-write of a transaction": (
+        {"lost-write"},
+        [*transaction("ok", True, (v(1), 0, "t-0")), *sent((v(1, process=2), 2)), poll((2, v(1, process=2)))],
+    ),
+    "unseen of a transaction": ({"unseen"}, [*transaction("ok", True, *_TXN), poll(process=8, final=True)]),
+    "poll-skip of a transaction": (
+        {"poll-skip", "lost-write"},
+        [*sent((v(1, process=2), 0)), *transaction("ok", True, (v(1), 1, "t-0")), *sent((v(2, process=2), 3)),
+         poll((0, v(1, process=2)), (3, v(2, process=2)))],
+    ),
     "error": ({"error"}, [{"type": "info", "f": "error", "process": 1, "error": "offset out of range"}]),
 }  # fmt: skip
 
@@ -112,6 +139,14 @@ ALLOWED = {
     "the invocations are not listed": [{"type": "info", "f": "unlisted", "process": 1}, poll((0, v(1)))],
     "an owner after the other": [owns(1, 5, "t-0"), owns(2, 6, "t-0")],
     "one member says twice what it owns": [owns(1, 5, "t-0"), owns(1, 5, "t-0")],
+    "a transaction is committed": [*transaction("ok", True, *_TXN), *_TXN_READ],
+    "a transaction is aborted": [*transaction("ok", False, *_TXN), poll(process=8, final=True)],
+    "a transaction nobody knows of is there": [*transaction("info", True, *_TXN), *_TXN_READ],
+    "a transaction nobody knows of is not there": [*transaction("info", True, *_TXN), poll(process=8, final=True)],
+    "an aborted record is passed over": [
+        *sent((v(1, process=2), 0)), *transaction("ok", False, (v(1), 1, "t-0")), *sent((v(2, process=2), 3)),
+        poll((0, v(1, process=2)), (3, v(2, process=2)), final=True),
+    ],
     "commits at the same time": [*commit(1, 10, 30, 100), *commit(2, 20, 40, 90)],
     "the same is committed again": [*commit(1, 10, 20, 100), *commit(2, 30, 40, 100)],
     "a commit that is refused": [*commit(1, 10, 20, 100), *commit(2, 30, 40, 90, kind="fail")],

@@ -21,6 +21,7 @@ GROUPS = {
     "group_min_session_timeout_ms": 1000,
     "group_consumer_min_session_timeout_ms": 1000,
     "group_consumer_session_timeout_ms": 6000,
+    "transaction_state_log_num_partitions": 5,
 }
 # After the last fault all replicas are in sync and every partition is served within this; a session ends after 3 s.
 SETTLED_S = 30
@@ -49,6 +50,8 @@ def run(folder, steps, java=True):
         try:
             witnesses.produce(rate=150)
             witnesses.produce(rate=150, **{"compression.type": "lz4", "linger.ms": 20})
+            for _ in range(2):
+                witnesses.transact(rate=20)
             witnesses.read()
             for _ in range(2):
                 witnesses.join("of-classic", "classic")
@@ -83,6 +86,7 @@ def run(folder, steps, java=True):
         assert not problems, problems
         print(f"{len(done)} faults, {counts}, settled within {slowest:.1f} s")
         assert counts["acknowledged"] > 1000 and counts["commits"] > 20, counts
+        assert counts["committed"] > 100 and counts["aborted"] > 10, counts
 
 
 @pytest.mark.limit(400)

@@ -105,6 +105,12 @@ class Witnesses:
     def produce(self, rate, largest=300, **config):
         self._producers.append(self._python("producer", self._process(), rate=rate, largest=largest, config=config))
 
+    def transact(self, rate, timeout_ms=20_000):
+        """Transactions of a few records in a few partitions, some of them aborted."""
+        process = self._process()
+        config = {"transactional.id": f"witness-{process}", "transaction.timeout.ms": timeout_ms}
+        self._producers.append(self._python("transactor", process, rate=rate, config=config))
+
     def produce_with_java(self, rate):
         """kafka-verifiable-producer, which writes down what is acknowledged only."""
         process = self._process()
@@ -129,6 +135,7 @@ class Witnesses:
         config = {
             **PROTOCOLS[protocol], "group.id": group, "bootstrap.servers": self.cluster.bootstrap,
             "request.timeout.ms": 10_000, "default.api.timeout.ms": 20_000, "fetch.max.wait.ms": 100,
+            "isolation.level": "read_committed",
         }  # fmt: skip
         strategy = config.get("partition.assignment.strategy")
         if strategy:
@@ -180,6 +187,8 @@ class Witnesses:
             witness.ask_to_end()
         for witness in self._producers:
             witness.wait()
+        # So that no partition ends with the marker of a transaction, which nobody reads.
+        self.probe(_PATIENCE_S)
         ends = self._ends()
         for group in self.groups:
             eventually(
