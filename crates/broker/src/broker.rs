@@ -14,6 +14,7 @@ use crate::{
     replicas::Replicas,
     settings::Settings,
     suspicion::Suspects,
+    transactions::Transactions,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
@@ -41,6 +42,7 @@ pub(crate) struct Broker {
     pub(crate) complaints: Complaints,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) fetchers: Fetchers,
     /// Brokers that may be gone.
     pub(crate) suspects: Suspects,
@@ -86,6 +88,7 @@ impl Broker {
             limits,
             complaints: Complaints::default(),
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
+            transactions: Transactions::new(clock, &config, stopping.clone()),
             fetchers: Fetchers::default(),
             suspects: Suspects::default(),
             replica_fetch: ReplicaFetch::new(&config),
@@ -115,6 +118,7 @@ impl Broker {
     /// Takes dynamic changes of the config in.
     pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
         self.groups.configure(crate::settings::group_settings(&config));
+        self.transactions.configure(&config);
         self.config.store(config);
         self.config_changed.notify_one();
     }
@@ -189,9 +193,14 @@ impl Broker {
             ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
+            (
+                "ottla_hanging_transactions",
+                "Open transactions in partitions of this broker that lasted longer than any may; each is named in the log.",
+                gauge(self.transactions.hanging()),
+            ),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
         ];
-        self.metrics.render(self.clock.monotonic(), &groups, &gauges)
+        self.metrics.render(self.clock.monotonic(), &groups, &self.transactions.count_ids(), &gauges)
     }
 
     /// The same of each group: as many lines as there are committed offsets, so it is asked for by itself.

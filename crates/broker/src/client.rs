@@ -6,6 +6,7 @@ use ottla_protocol::{
     frame::{self, FrameDecoder, FrameError, ResponseFrame},
     messages::{ApiVersionsRequest, ApiVersionsResponse},
 };
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, time::Duration};
 use tokio::{
@@ -76,6 +77,48 @@ fn watch(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE).with_interval(PROBE))?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+}
+
+/// Connections that are kept open while nobody uses them, of each node.
+const MOST_IDLE: usize = 4;
+
+/// Connections to nodes, which are kept for the next request.
+pub(crate) struct Pool {
+    client_id: Str,
+    idle: Mutex<BTreeMap<Address, Vec<Client>>>,
+}
+
+impl Pool {
+    pub(crate) fn new(client_id: Str) -> Self {
+        Self { client_id, idle: Mutex::default() }
+    }
+
+    /// Asks a node, at the newest version that both know.
+    pub(crate) async fn call<R: Message>(
+        &self,
+        address: &Address,
+        api: ApiKey,
+        request: &impl Codec,
+    ) -> Result<R, Error> {
+        let kept = self.idle.lock().get_mut(address).and_then(Vec::pop);
+        let mut client = match kept {
+            Some(client) => client,
+            None => Client::connect(address, self.client_id.clone()).await?,
+        };
+        // One that fails is dropped, and so is one whose caller gives up.
+        let answer = client.call(api, request).await?;
+        let mut idle = self.idle.lock();
+        let idle = idle.entry(address.clone()).or_default();
+        if idle.len() < MOST_IDLE {
+            idle.push(client);
+        }
+        Ok(answer)
+    }
+
+    /// Closes what is kept to other nodes than these.
+    pub(crate) fn retain(&self, is_known: impl Fn(&Address) -> bool) {
+        self.idle.lock().retain(|address, _| is_known(address));
+    }
 }
 
 /// A connection. After an error, or a call that was given up, it is of no use.

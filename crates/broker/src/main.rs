@@ -51,6 +51,7 @@ mod shards;
 mod site;
 mod stall;
 mod suspicion;
+mod transactions;
 
 use std::process::ExitCode;
 

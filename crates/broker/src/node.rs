@@ -21,6 +21,7 @@ use crate::{
     registration::{self, Registration},
     replicas::Replicas,
     site::Site,
+    transactions,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ProcessRole, ServerConfig, keys};
@@ -78,12 +79,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(registration) = &registration {
         tokio::spawn(registration.clone().heartbeat());
         broker.fetchers.start(&broker);
+        broker.transactions.start(&broker);
     }
     if let Some(controller_registration) = controller_registration {
         tokio::spawn(controller_registration.run());
     }
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
+    tokio::spawn(transactions::watch_hanging(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
     tokio::spawn(assignments::run(broker.clone()));
     tokio::spawn(isr_changes::run(broker.clone()));
@@ -265,6 +268,8 @@ fn open_logs(broker: &Arc<Broker>, image: &Image) -> anyhow::Result<()> {
     broker.published.set(Arc::new(image.clone()));
     broker.groups.publish(Arc::new(image.clone()));
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
+    broker.transactions.publish(image);
+    broker.transactions.follow(&changes);
     broker.fetchers.follow(&changes);
     Ok(())
 }
@@ -381,6 +386,7 @@ async fn stop(
     broker.stopping.cancel();
     broker.connections.close();
     broker.groups.stopped().await;
+    broker.transactions.stopped().await;
     tokio::select! {
         () = broker.connections.wait() => {}
         () = tokio::time::sleep(DRAIN) => warn!("{} connections did not end in {} s", broker.connections.len(), DRAIN.as_secs()),

@@ -51,12 +51,7 @@ fn the_file_kafka_ships_is_accepted_unchanged() {
     let about: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.split(' ').next().unwrap_or("")).collect();
     assert_eq!(
         about,
-        [
-            "share.coordinator.state.topic.min.isr",
-            "share.coordinator.state.topic.replication.factor",
-            "transaction.state.log.min.isr",
-            "transaction.state.log.replication.factor"
-        ],
+        ["share.coordinator.state.topic.min.isr", "share.coordinator.state.topic.replication.factor"],
         "only what is set to another value than the default and has no effect"
     );
 }
