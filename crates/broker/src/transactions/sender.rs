@@ -278,10 +278,12 @@ impl Sender {
             producer: markers.producer,
             partitions: told,
         };
-        let shard: Option<Arc<Shard>> = broker.transactions.shard(key.0).ok();
-        // One that has failed or moved finds what is prepared in its log.
-        let noted = shard.is_some_and(|shard| shard.notify(event).is_ok());
-        if !noted {
+        let (id, producer) = (&markers.transactional_id, markers.producer);
+        let is_untold = |shard: Arc<Shard>| {
+            // One that has failed or moved finds what is prepared in its log.
+            shard.notify(event).is_ok() && shard.look(|_, soft| soft.untold(id, producer).is_some()) == Some(true)
+        };
+        if !broker.transactions.shard(key.0).is_ok_and(is_untold) {
             self.ends.remove(key);
         }
     }
