@@ -5,7 +5,7 @@ mod retention;
 mod tests;
 
 use self::retention::Retention;
-use crate::fetch::waiters::Waiters;
+use crate::{fetch::waiters::Waiters, metadata_quorum::QuorumState};
 use anyhow::{Context as _, bail};
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{MetadataRecord, MetadataVersion};
@@ -59,12 +59,13 @@ pub(crate) struct MetadataLog {
 }
 
 impl MetadataLog {
-    /// Opens the log and hands its records from an offset on in order to `take`.
+    /// Opens the log and hands its records from an offset on in order to `take`; `quorum` gets what it says there of the quorum.
     pub(crate) fn open(
         fs: Arc<dyn Fs>,
         config: &ServerConfig,
         from: i64,
         now_ms: i64,
+        quorum: &mut QuorumState,
         mut take: impl FnMut(i64, i32, MetadataRecord) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let path = Path::new(config.metadata_log_dir()).join(FOLDER);
@@ -84,7 +85,11 @@ impl MetadataLog {
             let read = log.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd)?;
             let (batches, _cut) = CheckedBatches::parse_whole(read.bytes()?)?;
             for batch in batches.iter() {
-                replay(batch, &mut take).with_context(|| format!("{} at offset {next}", path.display()))?;
+                let at = || format!("{} at offset {next}", path.display());
+                if batch.header().base_offset >= from {
+                    quorum.take(batch).with_context(at)?;
+                }
+                replay(batch, &mut take).with_context(at)?;
                 next = batch.header().next_offset();
                 bytes += batch.size_in_bytes() as u64;
             }
@@ -241,6 +246,18 @@ impl MetadataLog {
         self.log.close()?;
         Ok(())
     }
+}
+
+/// The record of who votes as a batch that begins at an offset, in an epoch (KIP-853).
+pub(crate) fn voters_batch(
+    voters: &VotersRecord,
+    (base_offset, epoch): (i64, i32),
+    now_ms: i64,
+) -> anyhow::Result<CheckedBatch> {
+    let mut batch = Builder::new().control_batch(true).base_offset(base_offset).leader_epoch(epoch);
+    let (key, value) = (ControlType::KRaftVoters.encode_key(), voters.to_bytes(0)?);
+    batch.push(NewRecord { timestamp: now_ms, key: Some(&key), value: Some(&value), ..NewRecord::default() });
+    Ok(batch.build()?)
 }
 
 /// Records of one decision as a batch that begins at an offset, in an epoch.

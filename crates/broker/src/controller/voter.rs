@@ -256,62 +256,6 @@ impl Voter {
         self.leading = None;
     }
 
-    /// The leader's connection ended. If its process did too, nobody need wait for it to be missed.
-    fn lost(&self, id: i32) {
-        if !self.follows(id) {
-            return;
-        }
-        let Some(address) = self.parts.peers.address(id) else { return };
-        let commands = self.commands.clone();
-        self.parts.peers.spawn(async move {
-            if suspicion::is_gone(&address).await {
-                // If it cannot be told, the quorum finds out in its time.
-                let _ = commands.try_send(Command::Gone(id));
-            }
-        });
-    }
-
-    fn gone(&mut self, id: i32) -> anyhow::Result<()> {
-        if !self.follows(id) {
-            return Ok(());
-        }
-        info!("the active controller, node {id}, has ended");
-        let members = self.parts.quorum.members().clone();
-        // One of those that are left seeks votes at once; would all, they might get none.
-        let first = members.voters().map(|voter| voter.id).find(|other| *other != id);
-        self.seeks = if first == Some(self.parts.node_id) { SEEKS } else { 0 };
-        self.parts.quorum.leader_gone(false)?;
-        Ok(())
-    }
-
-    /// Not before the others have noticed too: until then they stand by the one that is gone.
-    fn seek_votes(&mut self) -> anyhow::Result<()> {
-        let is_open = matches!(self.parts.quorum.role(), Role::Unattached { .. });
-        self.seeks = if is_open { self.seeks } else { 0 };
-        if self.seeks > 0 {
-            self.seeks -= 1;
-            self.parts.quorum.leader_gone(true)?;
-        }
-        Ok(())
-    }
-
-    fn follows(&self, id: i32) -> bool {
-        matches!(self.parts.quorum.role(), Role::Follower { leader, .. } if leader == id)
-    }
-
-    /// Lets another voter lead, so that nobody has to notice that this one is gone.
-    fn resign(&mut self) {
-        if self.leading.is_none() {
-            return;
-        }
-        let others: Vec<_> = self.parts.quorum.status().peers;
-        let best = others.iter().filter(|peer| peer.member.voter.id != self.parts.node_id && !peer.member.learner);
-        let Some(best) = best.max_by_key(|peer| peer.matched) else { return };
-        if let Err(refused) = self.parts.quorum.transfer_leadership(best.member.voter.id) {
-            debug!(%refused, "cannot hand the leadership over");
-        }
-    }
-
     /// Applies what is committed, publishes it and answers.
     fn take_in(&mut self, committed: Vec<Committed>) -> anyhow::Result<()> {
         let before = self.parts.log.end_offset();
@@ -405,53 +349,6 @@ impl Voter {
         info!("this controller is active, in epoch {epoch}");
         // What ended while nobody was active is not waited for.
         self.parts.peers.spawn(suspicion::look_at_all(self.parts.publisher.broker().clone()));
-        Ok(())
-    }
-
-    /// Fetches a snapshot beside the thread.
-    fn fetch(&self, snapshot: Snapshot) {
-        let id = metadata_quorum::SnapshotId { end_offset: snapshot.id.end_offset, epoch: snapshot.id.epoch };
-        let epoch = role_epoch(self.parts.quorum.role());
-        info!("fetches the metadata up to offset {} from node {}", id.end_offset, snapshot.leader);
-        let (commands, peers) = (self.commands.clone(), self.parts.peers.clone());
-        self.parts.peers.spawn(async move {
-            match peers.fetch_snapshot(snapshot.leader, epoch, id).await {
-                // A queue that is full or gone: the leader asks again.
-                Ok(bytes) => drop(commands.try_send(Command::Installed { id: snapshot.id, bytes })),
-                Err(error) => warn!("cannot fetch the metadata's snapshot: {error:#}"),
-            }
-        });
-    }
-
-    /// Puts a snapshot in the place of all there is.
-    fn install(&mut self, id: SnapshotId, bytes: Bytes) -> anyhow::Result<()> {
-        if id.end_offset <= self.parts.log.end_offset() {
-            // What is here already needs no snapshot; the log goes on behind it.
-            self.parts.quorum.installed(id);
-            return Ok(());
-        }
-        let file = metadata_quorum::SnapshotId { end_offset: id.end_offset, epoch: id.epoch };
-        let image = self.parts.upkeep.take_snapshot(&bytes, file)?;
-        self.parts.log.start_at(id.end_offset)?;
-        self.parts.publisher.replace(image);
-        self.standing.clear();
-        if self.parts.quorum.installed(id) {
-            info!("took the metadata up to offset {} over", id.end_offset);
-        }
-        Ok(())
-    }
-
-    /// Snapshots when they are due, and what is in them goes from the quorum's log.
-    fn upkeep(&mut self) -> anyhow::Result<()> {
-        let Parts { upkeep, log, publisher, clock, .. } = &mut self.parts;
-        upkeep.run(log, publisher.image(), *clock);
-        let Some(latest) = upkeep.latest() else { return Ok(()) };
-        let Some(index) = self.standing.index_of(latest.end_offset) else { return Ok(()) };
-        // What the quorum forgets must be on disk here.
-        log.sync().map_err(anyhow::Error::msg)?;
-        let id = SnapshotId { end_offset: latest.end_offset, epoch: latest.epoch };
-        self.parts.quorum.compact(index, id)?;
-        self.standing.forget(index);
         Ok(())
     }
 

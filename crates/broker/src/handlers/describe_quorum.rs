@@ -39,10 +39,10 @@ async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumRe
 /// As this node sees it, which leads, or would have forwarded the request.
 fn quorum(cx: &Context) -> DescribeQuorumResponse {
     let (broker, followed, now_ms) = (&cx.broker, cx.broker.quorum(), wall_ms());
-    let (view, high_watermark) = (followed.view(), followed.high_watermark());
-    let known = |id: i32| broker.voters.iter().flat_map(|record| &record.voters).find(|voter| voter.voter_id == id);
+    let (view, state, high_watermark) = (followed.view(), followed.state(), followed.high_watermark());
+    let known = |id: i32| state.voter(id);
     let mut current_voters: Vec<_> = view.voters.iter().map(|voter| voter_state(cx, voter)).collect();
-    if current_voters.is_empty() {
+    if current_voters.is_empty() && view.leader == Some(broker.node_id) {
         // The only voter, which leads.
         let directory_id = known(broker.node_id).map_or(Uuid::ZERO, |voter| voter.voter_directory_id);
         let (id, end_offset) = (broker.node_id, high_watermark);
@@ -50,7 +50,11 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
         current_voters.push(voter_state(cx, &own));
     }
     let observers = followed.observers(now_ms).into_iter();
-    let observers = observers.filter(|(key, _)| !view.voters.iter().any(|voter| voter.id == key.id));
+    // Where disks are known an observer may have a voter's id: its disk was replaced.
+    let is_voter = |key: &ReplicaKey, voter: &VoterState| {
+        voter.id == key.id && (voter.directory_id.is_zero() || voter.directory_id == key.directory_id)
+    };
+    let observers = observers.filter(|(key, _)| !view.voters.iter().any(|voter| is_voter(key, voter)));
     let partition = PartitionData {
         leader_id: view.leader.unwrap_or(-1),
         leader_epoch: view.epoch,
@@ -82,7 +86,7 @@ fn voter_state(cx: &Context, voter: &VoterState) -> ReplicaState {
     if cx.version >= 1 {
         (state.last_fetch_timestamp, state.last_caught_up_timestamp) = (voter.last_fetch_ms, voter.last_caught_up_ms);
     }
-    if cx.version >= 2 && cx.broker.kraft_version > 0 {
+    if cx.version >= 2 && cx.broker.kraft_version() > 0 {
         state.replica_directory_id = voter.directory_id;
     }
     state

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     checkpoint_file::{self, Snapshot},
-    metadata_quorum::{SnapshotId, Snapshots},
+    metadata_quorum::{QuorumState, SnapshotId, Snapshots},
 };
 use ottla_config::Sources;
 use ottla_metadata::record::NoOpRecord;
@@ -35,7 +35,7 @@ impl World {
     }
 
     fn open(fs: Arc<dyn Fs>, overrides: &[&str], from: i64) -> Self {
-        let log = MetadataLog::open(fs.clone(), &config(overrides), from, NOW_MS, |_, _, _| Ok(())).expect("opens");
+        let log = MetadataLog::open(fs.clone(), &config(overrides), from, NOW_MS, &mut QuorumState::default(), |_, _, _| Ok(())).expect("opens");
         let snapshots = Snapshots::open(fs.clone(), &Path::new(DIR).join(FOLDER)).expect("opens");
         Self { fs, log, snapshots }
     }
@@ -130,7 +130,7 @@ fn what_follows_the_snapshot_is_handed_on_and_counted() {
     let all = log.bytes();
     log.close().expect("closes");
     let mut seen = Vec::new();
-    let log = MetadataLog::open(fs, &config(&[]), from, NOW_MS, |offset, _, _| {
+    let log = MetadataLog::open(fs, &config(&[]), from, NOW_MS, &mut QuorumState::default(), |offset, _, _| {
         seen.push(offset);
         Ok(())
     });

@@ -1,6 +1,6 @@
 //! Says when a snapshot of the metadata is due, and has it written beside the controller's thread (KIP-630).
 
-use super::{SnapshotId, Snapshots};
+use super::{QuorumState, SnapshotId, Snapshots};
 use crate::{
     checkpoint_file::{self, Snapshot},
     clock::wall_ms,
@@ -8,7 +8,6 @@ use crate::{
 use anyhow::Context as _;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{image::Image, snapshot};
-use ottla_protocol::stored::VotersRecord;
 use std::{
     sync::{
         Arc,
@@ -17,13 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing::{error, info};
-
-/// What the log has beside the metadata, and a snapshot must have too (KIP-853).
-#[derive(Clone, Debug, Default)]
-pub(crate) struct QuorumState {
-    pub(crate) kraft_version: i16,
-    pub(crate) voters: Option<VotersRecord>,
-}
 
 /// When snapshots are due.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +68,11 @@ impl Generator {
     pub(crate) fn new(snapshots: Arc<Snapshots>, quorum: QuorumState, config: &ServerConfig, now: Duration) -> Self {
         let limits = Limits::new(config);
         Self { snapshots, quorum, limits, bytes_then: 0, then: now, wanted: false, busy: Arc::default() }
+    }
+
+    /// The quorum is another one from now on.
+    pub(crate) fn set_quorum(&mut self, quorum: QuorumState) {
+        self.quorum = quorum;
     }
 
     /// When to look again, though nothing is committed.

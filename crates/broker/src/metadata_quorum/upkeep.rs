@@ -1,6 +1,6 @@
 //! What the controller's thread does for the metadata log between two commits: snapshots when due, and deletion of old ones.
 
-use super::{Generator, SnapshotId, Snapshots, generator::QuorumState};
+use super::{Generator, QuorumState, SnapshotId, Snapshots};
 use crate::{checkpoint_file, clock::Clock, metadata_log::MetadataLog};
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -35,14 +35,20 @@ impl Upkeep {
         self.generator.want();
     }
 
+    /// The quorum is another one from now on: what snapshots say of it.
+    pub(crate) fn set_quorum(&mut self, quorum: QuorumState) {
+        self.generator.set_quorum(quorum);
+    }
+
     /// The latest snapshot.
     pub(crate) fn latest(&self) -> Option<SnapshotId> {
         self.snapshots.latest().filter(|id| *id != SnapshotId::BOOTSTRAP)
     }
 
-    /// Keeps a snapshot that another controller made, and answers what it says.
-    pub(crate) fn take_snapshot(&self, bytes: &Bytes, id: SnapshotId) -> anyhow::Result<Image> {
+    /// Keeps a snapshot that another controller made, and answers what it says of the metadata and of the quorum.
+    pub(crate) fn take_snapshot(&self, bytes: &Bytes, id: SnapshotId) -> anyhow::Result<(Image, QuorumState)> {
         let snapshot = checkpoint_file::read_bytes(bytes.clone()).context("the snapshot cannot be read")?;
+        let quorum = QuorumState { kraft_version: snapshot.kraft_version, voters: snapshot.voters };
         let mut image = Image::default();
         for record in &snapshot.records {
             image.apply(record)?;
@@ -50,7 +56,7 @@ impl Upkeep {
         image.advance(id.end_offset, id.epoch);
         checkpoint_file::keep(self.snapshots.fs(), &self.snapshots.path(id), bytes)?;
         self.snapshots.add(id)?;
-        Ok(image)
+        Ok((image, quorum))
     }
 
     /// Does what is due; `image` is of all that is committed.
