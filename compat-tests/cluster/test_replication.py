@@ -1,14 +1,16 @@
 """Partitions on three brokers, of Ottla and of Apache Kafka side by side, which are killed, stopped and moved under load."""
 
 import hashlib
+import os
 import random
+import signal
 import time
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from faults.load import Load
-from harness import topics
+from harness import topics, wire
 from harness.tools import Tools
 from harness.waiting import eventually
 
@@ -16,6 +18,7 @@ OTTLA = ["ottla", "ottla", "ottla"]
 MIXED = ["ottla", "kafka", "ottla"]
 KILLS = 4
 PARTITIONS = 20
+COORDINATOR_NOT_AVAILABLE = 15
 
 
 def _more(load, count=500):
@@ -110,6 +113,33 @@ def test_a_group_goes_on_when_its_coordinator_is_killed(start_cluster, controlle
     [committed] = consumer.committed([TopicPartition("read", 0)], timeout=30)
     assert committed.offset == 100
     consumer.close()
+
+
+def test_who_commits_offsets_is_told_when_the_replicas_do_not_follow(start_cluster):
+    cluster = start_cluster("kafka", OTTLA, offsets_commit_timeout_ms=1500, offsets_topic_num_partitions=1)
+    tools = Tools(cluster)
+    topics.create(cluster.bootstrap, "read", 1, replicas=3)
+    tools.produce("read", ["x"])
+    tools.consume("read", 1, "--group", "readers")
+    leader = topics.leaders(cluster.bootstrap, "__consumer_offsets")[0]
+    others = [node for number, node in cluster.nodes.items() if number != leader]
+    cluster.in_sync("__consumer_offsets")
+
+    def commit(offset):
+        return wire.commit_error(int(cluster.nodes[leader].bootstrap.split(":")[1]), "alone", "read", offset)
+
+    assert commit(1) == 0
+    for node in others:
+        os.kill(node.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert commit(2) == COORDINATOR_NOT_AVAILABLE
+    assert 1.4 < time.monotonic() - began < 4
+    # Once the others are out of sync nothing is waited for, which Kafka's brokers go on to do.
+    eventually(lambda: (began := time.monotonic()) and commit(3) and time.monotonic() - began < 1, "commits still wait")
+    assert commit(4) == COORDINATOR_NOT_AVAILABLE
+    for node in others:
+        os.kill(node.pid, signal.SIGCONT)
+    eventually(lambda: commit(5) == 0, "nothing can be committed again")
 
 
 def test_partitions_move_from_kafka_to_ottla_and_lose_nothing(start_cluster, tmp_path):

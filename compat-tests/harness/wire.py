@@ -1,5 +1,5 @@
-"""The least of Kafka's protocol: Metadata, to see whether a broker answers; Fetch and AlterReplicaLogDirs, for the errors
-that clients hide."""
+"""The least of Kafka's protocol: Metadata, to see whether a broker answers; Fetch, OffsetCommit and AlterReplicaLogDirs, for
+the errors that clients hide."""
 
 import socket
 import struct
@@ -8,6 +8,8 @@ _METADATA = 3
 _VERSION = 1
 _FETCH = 1
 _FETCH_VERSION = 4
+_OFFSET_COMMIT = 8
+_OFFSET_COMMIT_VERSION = 2
 _FETCH_SNAPSHOT = 59
 _ALTER_REPLICA_LOG_DIRS = 34
 _ALTER_REPLICA_LOG_DIRS_VERSION = 1
@@ -43,6 +45,16 @@ def fetch_error(port, topic, partition=0, timeout_s=30):
     answer = _ask(port, _FETCH, _FETCH_VERSION, body, timeout_s)
     # Correlation id, throttle time, one topic with its name, one partition with its number, then the code.
     return struct.unpack_from(">h", answer, 4 + 4 + 4 + 2 + len(name) + 4 + 4)[0]
+
+
+def commit_error(port, group, topic, offset, partition=0, timeout_s=30):
+    """Commits an offset for a group without members; returns the error code."""
+    name, group = topic.encode(), group.encode()
+    body = struct.pack(">h", len(group)) + group + struct.pack(">ihq", -1, 0, -1)
+    body += struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiqh", 1, partition, offset, -1)
+    answer = _ask(port, _OFFSET_COMMIT, _OFFSET_COMMIT_VERSION, body, timeout_s)
+    # Correlation id, one topic with its name, one partition with its number, then the code.
+    return struct.unpack_from(">h", answer, 4 + 4 + 2 + len(name) + 4 + 4)[0]
 
 
 def alter_replica_log_dir(port, path, topic, partition=0, timeout_s=30):

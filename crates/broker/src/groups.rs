@@ -16,7 +16,7 @@ use crate::{
     metrics::Rebalances,
     partition::Partition,
     replicas::Changes,
-    settings::{group_settings, offsets_topic_codec},
+    settings::{group_settings, offsets_commit_timeout, offsets_topic_codec},
     shards::ShardDriver,
 };
 use ottla_config::ServerConfig;
@@ -27,7 +27,7 @@ use ottla_metadata::{Delta, image::Image, topic_name::GROUP_METADATA_TOPIC_NAME}
 use ottla_protocol::{ErrorCode, compression::Compression};
 use ottla_state_machine::Ticket;
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -41,6 +41,7 @@ const LOADS_AT_A_TIME: usize = 4;
 pub(crate) struct Groups {
     clock: Clock,
     codec: Compression,
+    commit_timeout: Duration,
     rebalances: Arc<Rebalances>,
     news: Newsroom,
     stopping: CancellationToken,
@@ -62,6 +63,7 @@ impl Groups {
         Self {
             clock,
             codec: offsets_topic_codec(config),
+            commit_timeout: offsets_commit_timeout(config),
             rebalances,
             news: Newsroom::new(group_settings(config)),
             stopping,
@@ -87,7 +89,7 @@ impl Groups {
     /// Coordinates the groups of a partition, once its log is read.
     fn add(&self, partition: Arc<Partition>) {
         let index = partition.index;
-        let shard = ShardDriver::new(partition, self.clock, self.codec, self.rebalances.clone());
+        let shard = ShardDriver::new(partition, self.clock, self.codec, self.commit_timeout, self.rebalances.clone());
         let served = Arc::new(Served::new(shard, self.stopping.child_token()));
         let before = self.shards.lock().insert(index, served.clone());
         if let Some(before) = before {

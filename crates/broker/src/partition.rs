@@ -191,13 +191,14 @@ impl Partition {
         self.append_as(batch.into(), now_ms, Origin::Client, acks)
     }
 
-    /// Appends what this broker itself writes, for a coordinator.
+    /// Appends what this broker itself writes, for a coordinator: however few are in sync, as it cannot take back what it
+    /// decided, and tells nobody before the record is committed.
     pub(crate) fn append_internal(
         self: &Arc<Self>,
         batches: CheckedBatches,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
-        self.append_as(batches, now_ms, Origin::Coordinator, -1)
+        self.append_as(batches, now_ms, Origin::Coordinator, 1)
     }
 
     fn append_as(

@@ -112,6 +112,11 @@ pub(crate) fn offsets_topic_codec(config: &ServerConfig) -> Compression {
     id.ok().and_then(Compression::from_id).unwrap_or_default()
 }
 
+/// How long the answer to a commit of offsets may wait for the replicas.
+pub(crate) fn offsets_commit_timeout(config: &ServerConfig) -> Duration {
+    Duration::from_millis(u64::try_from(config.get(keys::OFFSETS_COMMIT_TIMEOUT_MS)).unwrap_or(0))
+}
+
 /// What storage needs of a topic's configs.
 pub(crate) fn log_config(topic: &TopicConfig, config: &ServerConfig) -> LogConfig {
     let bytes = |value: i32| u32::try_from(value).unwrap_or(0);

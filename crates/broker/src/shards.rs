@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
+    time::Duration,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ pub(crate) trait Stored: StateMachine {
     fn read(header: &Header, record: Record) -> Result<Option<Self::Record>, String>;
     /// Where effects go to.
     type Observer: Send + Sync;
+    /// Whether an event is only worth its records, so that it is refused at once where these could not be committed.
+    fn is_write(event: &Self::Event) -> bool;
     /// Does what the machine asks for beyond records and replies.
     fn perform(observer: &Self::Observer, effect: Self::Effect);
 }
@@ -33,6 +36,8 @@ pub(crate) trait Stored: StateMachine {
 pub(crate) enum Unavailable {
     Loading,
     Failed,
+    /// Fewer replicas are in sync than must be, or took what was decided in time.
+    NotReplicated,
 }
 
 impl From<ShardError> for Unavailable {
@@ -65,6 +70,8 @@ pub(crate) struct ShardDriver<M: Stored> {
     pub(crate) partition: Arc<Partition>,
     clock: Clock,
     codec: Compression,
+    /// How long an answer may wait for commit.
+    commit_timeout: Duration,
     observer: M::Observer,
     state: Mutex<State<M>>,
     /// Told when the earliest timer may have moved.
@@ -83,10 +90,17 @@ where
     M::Timer: Send,
 {
     /// A driver that is loading; [`ShardDriver::load`] makes it active.
-    pub(crate) fn new(partition: Arc<Partition>, clock: Clock, codec: Compression, observer: M::Observer) -> Arc<Self> {
+    pub(crate) fn new(
+        partition: Arc<Partition>,
+        clock: Clock,
+        codec: Compression,
+        commit_timeout: Duration,
+        observer: M::Observer,
+    ) -> Arc<Self> {
         let state = State { shard: Shard::new(), callers: HashMap::new(), next_ticket: 0, closed: false };
         let state = Mutex::new(state);
-        let driver = Arc::new(Self { partition, clock, codec, observer, state, timers_moved: Notify::new() });
+        let driver =
+            Arc::new(Self { partition, clock, codec, commit_timeout, observer, state, timers_moved: Notify::new() });
         let listener: Weak<Self> = Arc::downgrade(&driver);
         driver.partition.set_listener(listener);
         driver
@@ -147,18 +161,41 @@ where
     /// Decides an event made for a new caller, and waits for the answer.
     pub(crate) async fn submit(&self, event: impl FnOnce(Ticket) -> M::Event) -> Result<M::Reply, Unavailable> {
         let (sender, receiver) = oneshot::channel();
-        {
+        let ticket = {
             let mut state = self.state.lock();
             let ticket = Ticket(state.next_ticket);
+            let event = event(ticket);
+            if M::is_write(&event) && !self.partition.has_enough_in_sync() {
+                return Err(Unavailable::NotReplicated);
+            }
             state.next_ticket += 1;
             state.callers.insert(ticket, sender);
-            let decided = self.step(&mut state, event(ticket));
-            if let Err(unavailable) = decided {
+            if let Err(unavailable) = self.step(&mut state, event) {
                 state.callers.remove(&ticket);
                 return Err(unavailable);
             }
+            ticket
+        };
+        self.answer(ticket, receiver).await
+    }
+
+    /// Waits for an answer: as long as the machine wants, and a while longer for the replicas.
+    async fn answer(&self, ticket: Ticket, mut receiver: oneshot::Receiver<M::Reply>) -> Result<M::Reply, Unavailable> {
+        let mut wait = self.commit_timeout;
+        loop {
+            if let Ok(answer) = tokio::time::timeout(wait, &mut receiver).await {
+                return answer.map_err(|_| Unavailable::Failed);
+            }
+            let mut state = self.state.lock();
+            let now = self.clock.now().monotonic;
+            let parked = state.shard.parked_since(ticket).map(|since| now.saturating_sub(since));
+            wait = self.commit_timeout.saturating_sub(parked.unwrap_or_default());
+            if wait.is_zero() {
+                // What was decided stands, and is committed yet or lost with this broker's leadership.
+                state.callers.remove(&ticket);
+                return Err(Unavailable::NotReplicated);
+            }
         }
-        receiver.await.map_err(|_| Unavailable::Failed)
     }
 
     fn step(&self, state: &mut State<M>, event: M::Event) -> Result<(), Unavailable> {

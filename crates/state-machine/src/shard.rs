@@ -42,6 +42,8 @@ impl<M: StateMachine> Default for Released<M> {
 struct Parked<M: StateMachine> {
     /// Released when the committed offset reaches this.
     until: i64,
+    /// When it was decided, on the monotonic clock.
+    since: Duration,
     released: Released<M>,
 }
 
@@ -60,6 +62,8 @@ pub struct Shard<M: StateMachine> {
     parked: VecDeque<Parked<M>>,
     /// Replies and effects of a decision whose records are being appended.
     pending: Released<M>,
+    /// When that decision was made.
+    decided: Duration,
 }
 
 impl<M: StateMachine> Default for Shard<M> {
@@ -73,6 +77,7 @@ impl<M: StateMachine> Default for Shard<M> {
             committed: 0,
             parked: VecDeque::new(),
             pending: Released::default(),
+            decided: Duration::ZERO,
         }
     }
 }
@@ -111,6 +116,7 @@ impl<M: StateMachine> Shard<M> {
         self.status = Status::Active;
         self.applied = self.applied.max(log_end);
         self.committed = committed;
+        self.decided = now.monotonic;
         let mut out = Outcome::default();
         M::activated(&self.hard, &mut self.soft, now, &mut out);
         self.take(out)
@@ -122,6 +128,7 @@ impl<M: StateMachine> Shard<M> {
             Status::Loading => Err(ShardError::Loading),
             Status::Failed => Err(ShardError::Failed),
             Status::Active => {
+                self.decided = now.monotonic;
                 let mut out = Outcome::default();
                 M::decide(&self.hard, &mut self.soft, now, event, &mut out);
                 Ok(self.take(out))
@@ -149,7 +156,7 @@ impl<M: StateMachine> Shard<M> {
         }
         let released = core::mem::take(&mut self.pending);
         if !released.replies.is_empty() || !released.effects.is_empty() {
-            self.parked.push_back(Parked { until: self.applied, released });
+            self.parked.push_back(Parked { until: self.applied, since: self.decided, released });
         }
     }
 
@@ -171,6 +178,12 @@ impl<M: StateMachine> Shard<M> {
             released.effects.extend(parked.released.effects);
         }
         released
+    }
+
+    /// Since when, on the monotonic clock, a caller's answer is decided and waits for commit, if so.
+    pub fn parked_since(&self, ticket: Ticket) -> Option<Duration> {
+        let waits = |parked: &&Parked<M>| parked.released.replies.iter().any(|(other, _)| *other == ticket);
+        self.parked.iter().find(waits).map(|parked| parked.since)
     }
 
     /// When the next timer is due, on the monotonic clock.

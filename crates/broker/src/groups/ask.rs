@@ -38,6 +38,7 @@ fn code(unavailable: Unavailable) -> ErrorCode {
     match unavailable {
         Unavailable::Loading => ErrorCode::CoordinatorLoadInProgress,
         Unavailable::Failed => ErrorCode::NotCoordinator,
+        Unavailable::NotReplicated => ErrorCode::CoordinatorNotAvailable,
     }
 }
 

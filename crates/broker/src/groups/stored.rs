@@ -1,7 +1,7 @@
 //! The coordinator's records as they are in the log, and its lines in ours.
 
 use crate::{metrics::Rebalances, shards::Stored};
-use ottla_coordinator::{CoordinatorRecord, Decoded, Effect, GroupCoordinator, Level};
+use ottla_coordinator::{CoordinatorRecord, Decoded, Effect, Event, GroupCoordinator, Level};
 use ottla_protocol::batch::{Builder, Header, NewRecord, Record, control::ControlType};
 use std::{borrow::Cow, sync::Arc};
 use tracing::{debug, info, warn};
@@ -34,6 +34,10 @@ impl Stored for GroupCoordinator {
                 Ok(None)
             }
         }
+    }
+
+    fn is_write(event: &Event) -> bool {
+        matches!(event, Event::OffsetCommit(..) | Event::OffsetDelete(..) | Event::DeleteGroups(..))
     }
 
     type Observer = Arc<Rebalances>;

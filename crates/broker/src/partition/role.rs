@@ -85,6 +85,12 @@ impl Partition {
         }
     }
 
+    /// Whether this broker leads and what is appended now can be committed.
+    pub(crate) fn has_enough_in_sync(&self) -> bool {
+        let limits = self.limits();
+        matches!(&*self.role.lock(), Role::Leads(leader) if leader.admits(&limits))
+    }
+
     pub(super) fn limits(&self) -> Limits {
         let minimum = usize::try_from(self.config.load().min_insync_replicas).unwrap_or(1);
         Limits { min_insync_replicas: minimum, max_lag: self.site.max_lag }

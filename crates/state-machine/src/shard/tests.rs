@@ -71,6 +71,18 @@ fn a_reply_waits_for_its_records() {
 }
 
 #[test]
+fn who_waits_for_commit_is_known_with_the_time() {
+    let mut shard = active();
+    let records = shard.decide(at(3), Event::Add(Ticket(1), 2)).expect("active");
+    assert_eq!(shard.parked_since(Ticket(1)), None, "it is not in the log yet");
+    shard.appended(1, &records);
+    assert_eq!(shard.parked_since(Ticket(1)), Some(Duration::from_secs(3)));
+    assert_eq!(shard.parked_since(Ticket(2)), None);
+    shard.committed(2);
+    assert_eq!(shard.parked_since(Ticket(1)), None);
+}
+
+#[test]
 fn a_read_waits_for_what_it_saw() {
     let mut shard = active();
     step(&mut shard, Event::Add(Ticket(1), 2));
