@@ -156,6 +156,12 @@ impl MetadataQuorum {
         self.observers.lock().note(key, fetch_offset, end, now_ms);
     }
 
+    /// Whether one that follows the log without a vote has had all of it, and was heard of lately.
+    pub(crate) fn is_caught_up(&self, key: &ReplicaKey, now_ms: i64) -> bool {
+        let seen = self.observers.lock().all(now_ms).into_iter().find(|(other, _)| other == key);
+        seen.is_some_and(|(_, seen)| seen.last_caught_up_ms > 0)
+    }
+
     /// Those that follow the log without a vote.
     pub(crate) fn observers(&self, now_ms: i64) -> Vec<(ReplicaKey, Observer)> {
         self.observers.lock().all(now_ms)

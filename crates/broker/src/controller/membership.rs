@@ -7,7 +7,10 @@ use crate::metadata_quorum::{QuorumState, ReplicaKey};
 use ottla_metadata::features::KRAFT_VERSION;
 use ottla_protocol::{
     ErrorCode,
-    stored::{VotersRecord, voters_record::Voter},
+    stored::{
+        VotersRecord,
+        voters_record::{KRaftVersionFeature, Voter},
+    },
 };
 use std::{fmt, time::Duration};
 
@@ -22,9 +25,22 @@ pub(crate) enum Ask {
         ack_when_committed: bool,
         timeout: Duration,
     },
-    Remove(ReplicaKey),
+    Remove {
+        voter: ReplicaKey,
+        timeout: Duration,
+    },
     /// A voter has other endpoints, or is able to other versions.
     Update(Voter),
+}
+
+impl Ask {
+    /// How long it may take.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::Add { timeout, .. } | Self::Remove { timeout, .. } => *timeout,
+            Self::MayAdd(_) | Self::Update(_) => Duration::ZERO,
+        }
+    }
 }
 
 /// How that ended.
@@ -34,6 +50,8 @@ pub(crate) enum Outcome {
     Refused(Refusal),
     /// The voter leads, and cannot remove itself: whoever leads next is to be asked.
     HandedOver,
+    /// This controller is about to become one of several: it is to be asked once more.
+    Again,
 }
 
 /// Why a change is not made, or not known to be.
@@ -48,8 +66,12 @@ impl Refusal {
         Self { code, message: Some(message.into()) }
     }
 
+    pub(crate) fn bare(code: ErrorCode) -> Self {
+        Self { code, message: None }
+    }
+
     /// Others may be made sooner or later.
-    pub(super) fn later(message: impl Into<String>) -> Self {
+    pub(crate) fn later(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::RequestTimedOut, message)
     }
 }
@@ -63,6 +85,8 @@ impl From<Refusal> for Outcome {
 /// Where a leader is with its voters.
 pub(super) struct Situation<'a> {
     pub(super) state: &'a QuorumState,
+    /// The voters where they do not come and go.
+    pub(super) fixed: &'a [i32],
     /// A change was begun and has not ended.
     pub(super) pending: bool,
     /// All of the epochs before is committed.
@@ -96,21 +120,19 @@ impl Situation<'_> {
         match ask {
             Ask::MayAdd(key) => self.check_new(key).map(|()| VotersRecord::default()),
             Ask::Add { voter, .. } => self.added(voter),
-            Ask::Remove(key) => self.removed(key),
+            Ask::Remove { voter, .. } => self.removed(voter),
             Ask::Update(voter) => self.updated(voter),
         }
     }
 
     fn check_version(&self, ask: &Ask) -> Result<(), Refusal> {
-        let doing = match ask {
-            Ask::MayAdd(_) | Ask::Add { .. } => "adding",
-            Ask::Remove(_) => "removing",
-            Ask::Update(_) => "updating",
-        };
-        if self.state.is_dynamic() {
-            return Ok(());
-        }
         let level = self.state.kraft_version;
+        let doing = match ask {
+            Ask::Update(voter) => return check_range(voter, level),
+            _ if self.state.is_dynamic() => return Ok(()),
+            Ask::MayAdd(_) | Ask::Add { .. } => "adding",
+            Ask::Remove { .. } => "removing",
+        };
         let message = format!("Cluster doesn't support {doing} voter because the {KRAFT_VERSION} feature is {level}");
         Err(Refusal::new(ErrorCode::UnsupportedVersion, message))
     }
@@ -125,15 +147,12 @@ impl Situation<'_> {
     }
 
     fn added(&self, voter: &Voter) -> Result<VotersRecord, Refusal> {
-        self.check_new(&key(voter))?;
-        let mut voters: Vec<Voter> = self.state.voters().cloned().collect();
-        voters.push(voter.clone());
-        voters.sort_by_key(|voter| voter.voter_id);
-        Ok(VotersRecord { voters, ..Default::default() })
+        self.check_new(&ReplicaKey::of(voter))?;
+        Ok(self.state.with_added(voter))
     }
 
     fn removed(&self, gone: &ReplicaKey) -> Result<VotersRecord, Refusal> {
-        let voters: Vec<Voter> = self.state.voters().filter(|voter| key(voter) != *gone).cloned().collect();
+        let voters: Vec<Voter> = self.state.voters().filter(|voter| ReplicaKey::of(voter) != *gone).cloned().collect();
         // The last one stays.
         if voters.len() == self.state.voters().count() || voters.is_empty() {
             let (gone, keys) = (Key(gone), Keys(self.state));
@@ -144,20 +163,42 @@ impl Situation<'_> {
     }
 
     fn updated(&self, new: &Voter) -> Result<VotersRecord, Refusal> {
+        // Of fixed voters nothing is written down: what one tells of itself is what it could do once they come and go.
+        if !self.state.is_dynamic() {
+            let known = self.fixed.contains(&new.voter_id);
+            return known.then(VotersRecord::default).ok_or(Refusal::bare(ErrorCode::VoterNotFound));
+        }
         let mut voters: Vec<Voter> = self.state.voters().cloned().collect();
-        let old = voters.iter_mut().find(|voter| key(voter) == key(new));
-        *old.ok_or(Refusal { code: ErrorCode::VoterNotFound, message: None })? = new.clone();
+        let old = voters.iter_mut().find(|voter| ReplicaKey::of(voter) == ReplicaKey::of(new));
+        *old.ok_or(Refusal::bare(ErrorCode::VoterNotFound))? = new.clone();
         Ok(VotersRecord { voters, ..Default::default() })
     }
 }
 
-/// Which replica a voter is.
-pub(crate) fn key(voter: &Voter) -> ReplicaKey {
-    ReplicaKey { id: voter.voter_id, directory_id: voter.voter_directory_id }
+fn check_range(voter: &Voter, level: i16) -> Result<(), Refusal> {
+    let KRaftVersionFeature { min_supported_version: min, max_supported_version: max, .. } = voter.k_raft_version_feature;
+    (min..=max).contains(&level).then_some(()).ok_or(Refusal::bare(ErrorCode::InvalidRequest))
+}
+
+impl QuorumState {
+    /// Whether a node that is to vote can do so, by the levels of `kraft.version` that it says to know.
+    pub(crate) fn check_able(&self, key: &ReplicaKey, range: Option<(i16, i16)>) -> Result<(), Refusal> {
+        let level = self.kraft_version;
+        if range.is_some_and(|(min, max)| (min..=max).contains(&level)) {
+            return Ok(());
+        }
+        // As Kafka has it, with a bracket that it does not close.
+        let range = range.map_or("(min: 0, max: 0)".to_owned(), |(min, max)| format!("(min: {min}, max: {max}"));
+        let message = format!(
+            "Aborted add voter operation for {} since the {KRAFT_VERSION} range {range} doesn't support the finalized version {level}",
+            Key(key)
+        );
+        Err(Refusal::new(ErrorCode::InvalidRequest, message))
+    }
 }
 
 /// A replica as Kafka writes it.
-pub(super) struct Key<'a>(pub(super) &'a ReplicaKey);
+pub(crate) struct Key<'a>(pub(crate) &'a ReplicaKey);
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,7 +214,7 @@ struct Keys<'a>(&'a QuorumState);
 
 impl fmt::Display for Keys<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<String> = self.0.voters().map(|voter| Key(&key(voter)).to_string()).collect();
+        let keys: Vec<String> = self.0.voters().map(|voter| Key(&ReplicaKey::of(voter)).to_string()).collect();
         write!(f, "[{}]", keys.join(", "))
     }
 }

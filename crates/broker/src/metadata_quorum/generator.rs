@@ -85,6 +85,19 @@ impl Generator {
         self.wanted = true;
     }
 
+    /// Writes one of all there is, unless it is there. Blocks.
+    pub(crate) fn write_now(&mut self, image: &Image, bytes: u64, last_append_ms: i64) -> anyhow::Result<SnapshotId> {
+        while self.busy.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (self.bytes_then, self.wanted) = (bytes, false);
+        let id = SnapshotId { end_offset: image.offset(), epoch: image.epoch() };
+        if self.snapshots.size(id).is_none() {
+            write(&self.snapshots, self.quorum.clone(), image, id, last_append_ms)?;
+        }
+        Ok(id)
+    }
+
     /// Has a snapshot written if one is due. `bytes` are all that the log has taken in, at last at `last_append_ms`.
     pub(crate) fn look(&mut self, image: &Image, bytes: u64, last_append_ms: i64, now: Duration) {
         if image.in_transaction() || self.busy.load(Ordering::Acquire) {

@@ -1,5 +1,6 @@
 //! What the metadata log says of the quorum itself, in control records: the level of `kraft.version`, and who votes (KIP-853).
 
+use super::ReplicaKey;
 use crate::client::Address;
 use anyhow::Context as _;
 use ottla_protocol::{
@@ -54,9 +55,40 @@ impl QuorumState {
         self.voters().find(|voter| voter.voter_id == id)
     }
 
+    /// Whether a replica votes, as far as the log says.
+    pub(crate) fn is_voter(&self, key: &ReplicaKey) -> bool {
+        self.voter(key.id).is_some_and(|voter| voter.voter_directory_id == key.directory_id)
+    }
+
+    /// The voters when one of them is what it says to be; none if it is that already, or no voter.
+    pub(crate) fn with_updated(&self, voter: &Voter) -> Option<VotersRecord> {
+        let mut record = self.voters.clone()?;
+        let known = record.voters.iter_mut().find(|known| ReplicaKey::of(known) == ReplicaKey::of(voter))?;
+        if known == voter {
+            return None;
+        }
+        *known = voter.clone();
+        Some(record)
+    }
+
+    /// The voters with one more.
+    pub(crate) fn with_added(&self, voter: &Voter) -> VotersRecord {
+        let mut record = self.voters.clone().unwrap_or_default();
+        record.voters.push(voter.clone());
+        record.voters.sort_by_key(|voter| voter.voter_id);
+        record
+    }
+
     /// Where the voters are on a listener.
     pub(crate) fn addresses(&self, listener: &str) -> BTreeMap<i32, Address> {
         self.voters().filter_map(|voter| Some((voter.voter_id, address(voter, listener)?))).collect()
+    }
+}
+
+impl ReplicaKey {
+    /// Which replica a voter is.
+    pub(crate) fn of(voter: &Voter) -> Self {
+        Self { id: voter.voter_id, directory_id: voter.voter_directory_id }
     }
 }
 

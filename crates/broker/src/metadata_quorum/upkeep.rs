@@ -35,6 +35,11 @@ impl Upkeep {
         self.generator.want();
     }
 
+    /// Writes a snapshot of all that is committed, unless there is one.
+    pub(crate) fn write_now(&mut self, log: &MetadataLog, image: &Image) -> anyhow::Result<SnapshotId> {
+        self.generator.write_now(image, log.bytes(), log.last_append_ms())
+    }
+
     /// The quorum is another one from now on: what snapshots say of it.
     pub(crate) fn set_quorum(&mut self, quorum: QuorumState) {
         self.generator.set_quorum(quorum);
@@ -48,15 +53,10 @@ impl Upkeep {
     /// Keeps a snapshot that another controller made, and answers what it says of the metadata and of the quorum.
     pub(crate) fn take_snapshot(&self, bytes: &Bytes, id: SnapshotId) -> anyhow::Result<(Image, QuorumState)> {
         let snapshot = checkpoint_file::read_bytes(bytes.clone()).context("the snapshot cannot be read")?;
-        let quorum = QuorumState { kraft_version: snapshot.kraft_version, voters: snapshot.voters };
-        let mut image = Image::default();
-        for record in &snapshot.records {
-            image.apply(record)?;
-        }
-        image.advance(id.end_offset, id.epoch);
+        let state = snapshot.into_state(id)?;
         checkpoint_file::keep(self.snapshots.fs(), &self.snapshots.path(id), bytes)?;
         self.snapshots.add(id)?;
-        Ok((image, quorum))
+        Ok(state)
     }
 
     /// Does what is due; `image` is of all that is committed.

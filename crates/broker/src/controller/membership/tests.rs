@@ -17,7 +17,7 @@ fn of(ids: &[i32]) -> QuorumState {
 }
 
 fn remove(id: i32, directory: u8) -> Ask {
-    Ask::Remove(ReplicaKey { id, directory_id: disk(directory) })
+    Ask::Remove { voter: ReplicaKey { id, directory_id: disk(directory) }, timeout: Duration::from_secs(1) }
 }
 
 fn add(id: i32, directory: u8) -> Ask {
@@ -25,7 +25,7 @@ fn add(id: i32, directory: u8) -> Ask {
 }
 
 fn quiet(state: &QuorumState) -> Situation<'_> {
-    Situation { state, pending: false, serves: true, uncommitted: false, high_watermark: 9 }
+    Situation { state, fixed: &[1, 3], pending: false, serves: true, uncommitted: false, high_watermark: 9 }
 }
 
 /// The voters after it, or the code.

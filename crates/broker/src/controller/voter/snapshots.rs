@@ -14,9 +14,9 @@ impl Voter {
     /// Fetches a snapshot beside the thread.
     pub(super) fn fetch(&self, snapshot: Snapshot) {
         let id = metadata_quorum::SnapshotId { end_offset: snapshot.id.end_offset, epoch: snapshot.id.epoch };
-        let epoch = role_epoch(self.parts.quorum.role());
+        let epoch = role_epoch(self.quorum.role());
         info!("fetches the metadata up to offset {} from node {}", id.end_offset, snapshot.leader);
-        let (commands, peers) = (self.commands.clone(), self.parts.peers.clone());
+        let (commands, peers) = (self.handle.commands.clone(), self.parts.peers.clone());
         self.parts.peers.spawn(async move {
             match peers.fetch_snapshot(snapshot.leader, epoch, id).await {
                 // A queue that is full or gone: the leader asks again.
@@ -36,7 +36,7 @@ impl Voter {
         } else {
             self.replace(image, state, id.end_offset)?;
         }
-        if self.parts.quorum.installed(id) {
+        if self.quorum.installed(id) {
             self.standing = Standing::new(id.end_offset);
             info!("took the metadata up to offset {} over", id.end_offset);
         }
@@ -61,7 +61,7 @@ impl Voter {
         // What the quorum forgets must be on disk here.
         log.sync().map_err(anyhow::Error::msg)?;
         let id = SnapshotId { end_offset: latest.end_offset, epoch: latest.epoch };
-        self.parts.quorum.compact(index, id)?;
+        self.quorum.compact(index, id)?;
         self.standing.forget(index);
         Ok(())
     }
