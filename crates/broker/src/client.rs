@@ -78,6 +78,14 @@ fn watch(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
+fn introduction() -> ApiVersionsRequest {
+    ApiVersionsRequest {
+        client_software_name: Str::from_static("ottla"),
+        client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
+        ..Default::default()
+    }
+}
+
 /// A connection. After an error, or a call that was given up, it is of no use.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -86,8 +94,6 @@ pub(crate) struct Client {
     client_id: Str,
     next_correlation_id: i32,
     versions: BTreeMap<i16, RangeInclusive<i16>>,
-    /// The levels of features that the node is able to.
-    features: BTreeMap<Str, (i16, i16)>,
 }
 
 impl Client {
@@ -98,23 +104,16 @@ impl Client {
         stream.set_nodelay(true)?;
         watch(&stream)?;
         let frames = FrameDecoder::new(MAX_RESPONSE_BYTES);
-        let (versions, features) = (BTreeMap::new(), BTreeMap::new());
-        let mut client = Self { stream, frames, client_id, next_correlation_id: 0, versions, features };
-        let request = ApiVersionsRequest {
-            client_software_name: Str::from_static("ottla"),
-            client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
-            ..Default::default()
-        };
-        let answer: ApiVersionsResponse = client.call_at(ApiKey::ApiVersions, API_VERSIONS_VERSION, &request).await?;
+        let mut client = Self { stream, frames, client_id, next_correlation_id: 0, versions: BTreeMap::new() };
+        let answer: ApiVersionsResponse =
+            client.call_at(ApiKey::ApiVersions, API_VERSIONS_VERSION, &introduction()).await?;
         client.versions = answer.api_keys.iter().map(|api| (api.api_key, api.min_version..=api.max_version)).collect();
-        let features = answer.supported_features.iter();
-        client.features = features.map(|f| (f.name.detached(), (f.min_version, f.max_version))).collect();
         Ok(client)
     }
 
-    /// The levels of a feature that the node is able to, if it knows it.
-    pub(crate) fn supported(&self, feature: &str) -> Option<(i16, i16)> {
-        self.features.get(feature).copied()
+    /// Asks what the node is able to at the newest version, as only that tells of features from level 0 on.
+    pub(crate) async fn api_versions(&mut self) -> Result<ApiVersionsResponse, Error> {
+        self.call(ApiKey::ApiVersions, &introduction()).await
     }
 
     /// The newest version of an API that both nodes know.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     metadata_log::{AppendError, MetadataLog, voters_batch},
-    metadata_quorum::SnapshotId,
+    metadata_quorum::{SnapshotId, View},
 };
 use ottla_metadata::{
     MetadataRecord,
@@ -17,7 +17,7 @@ use ottla_protocol::stored::VotersRecord;
 use ottla_quorum::{Founding, Voter as Member};
 use ottla_state_machine::{Shard, Ticket};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
@@ -66,6 +66,8 @@ impl Alone {
         let Parts { node_id, log, state, own, clock, .. } = &mut self.parts;
         let batch = log.lead(*node_id, state, own, clock.now().wall_ms)?;
         state.take(&batch)?;
+        let view = View { leader: Some(*node_id), epoch: log.epoch(), serves: true, voters: Vec::new() };
+        self.parts.view.set(view, BTreeMap::new());
         self.parts.tell_state();
         Ok(())
     }

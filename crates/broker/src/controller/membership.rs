@@ -101,9 +101,7 @@ impl Situation<'_> {
     /// Whether what is asked can be done now, and the voters that there are then.
     pub(super) fn check(&self, ask: &Ask) -> Result<VotersRecord, Refusal> {
         if self.pending {
-            return Err(Refusal::later(
-                "Request timed out waiting for leader to handle previous voter change request",
-            ));
+            return Err(Refusal::later("Request timed out waiting for leader to handle previous voter change request"));
         }
         if !self.serves {
             return Err(Refusal::later(
@@ -176,7 +174,8 @@ impl Situation<'_> {
 }
 
 fn check_range(voter: &Voter, level: i16) -> Result<(), Refusal> {
-    let KRaftVersionFeature { min_supported_version: min, max_supported_version: max, .. } = voter.k_raft_version_feature;
+    let KRaftVersionFeature { min_supported_version: min, max_supported_version: max, .. } =
+        voter.k_raft_version_feature;
     (min..=max).contains(&level).then_some(()).ok_or(Refusal::bare(ErrorCode::InvalidRequest))
 }
 

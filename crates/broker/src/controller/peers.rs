@@ -117,12 +117,7 @@ impl Peers {
 }
 
 /// Sends what comes to one node, until nobody has anything to send.
-async fn way(
-    node_id: i32,
-    (to, address): (i32, Address),
-    mut messages: Receiver<Bytes>,
-    stopping: CancellationToken,
-) {
+async fn way(node_id: i32, (to, address): (i32, Address), mut messages: Receiver<Bytes>, stopping: CancellationToken) {
     // The queue outlives the stop: the last words hand the leadership over.
     while let Some(message) = messages.recv().await {
         let mut stream = match connect(node_id, &address).await {

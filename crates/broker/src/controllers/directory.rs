@@ -41,7 +41,9 @@ impl Controllers {
     /// The addresses at which a controller may be found.
     pub(crate) fn seeds(&self) -> Vec<Address> {
         let mut seeds: Vec<Address> = self.seeds.iter().map(|(_, address)| address.clone()).collect();
-        seeds.extend(self.voters.lock().values().filter(|address| !seeds.contains(address)).cloned().collect::<Vec<_>>());
+        seeds.extend(
+            self.voters.lock().values().filter(|address| !seeds.contains(address)).cloned().collect::<Vec<_>>(),
+        );
         seeds
     }
 

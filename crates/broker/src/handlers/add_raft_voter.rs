@@ -96,13 +96,15 @@ fn default_address(cx: &Context, endpoints: &[Endpoint]) -> Result<Address, Refu
 /// The levels of `kraft.version` that the node at an address is able to.
 async fn supported(cx: &Context, address: &Address) -> Result<Option<(i16, i16)>, Refusal> {
     let id = client_id(cx.broker.node_id, "voters");
-    let connected = timeout(patience(cx), Client::connect(address, id)).await;
-    match connected {
-        Ok(Ok(client)) => Ok(client.supported(KRAFT_VERSION)),
+    let asked = async { Client::connect(address, id).await?.api_versions().await };
+    let answer = match timeout(patience(cx), asked).await {
+        Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             tracing::info!(%address, %error, "a controller that is to vote does not answer");
-            Err(Refusal::bare(ErrorCode::RequestTimedOut))
+            return Err(Refusal::bare(ErrorCode::RequestTimedOut));
         }
-        Err(_elapsed) => Err(Refusal::bare(ErrorCode::RequestTimedOut)),
-    }
+        Err(_elapsed) => return Err(Refusal::bare(ErrorCode::RequestTimedOut)),
+    };
+    let known = answer.supported_features.iter().find(|feature| feature.name == KRAFT_VERSION);
+    Ok(known.map(|feature| (feature.min_version, feature.max_version)))
 }

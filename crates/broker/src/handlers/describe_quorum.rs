@@ -16,7 +16,7 @@ use ottla_protocol::{
     },
     stored::voters_record::Voter,
 };
-use std::pin::Pin;
+use std::{pin::Pin, sync::atomic::Ordering};
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain_within(cx, request, named, handle)
@@ -29,6 +29,7 @@ fn named(request: &DescribeQuorumRequest) -> usize {
 async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
     match request.topics.as_slice() {
         [Asked { topic_name, partitions, .. }] if *topic_name == CLUSTER_METADATA_TOPIC_NAME => match partitions.as_slice() {
+            [only] if only.partition_index == 0 && !cx.broker.quorum().view().serves => not_leader(&cx),
             [only] if only.partition_index == 0 => quorum(&cx),
             _ => unknown(&cx, request.topics),
         },
@@ -36,7 +37,26 @@ async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumRe
     }
 }
 
-/// As this node sees it, which leads, or would have forwarded the request.
+/// Who does not lead knows little of the others.
+fn not_leader(cx: &Context) -> DescribeQuorumResponse {
+    if let Some(forwarded) = &cx.forwarded {
+        forwarded.not_controller.store(true, Ordering::Release);
+    }
+    let message = Str::from_static(
+        "For requests intended only for the leader, this error indicates that the broker is not the current leader. For requests \
+         intended for any replica, this error indicates that the broker is not a replica of the topic partition.",
+    );
+    let partition = PartitionData {
+        error_code: ErrorCode::NotLeaderOrFollower.code(),
+        error_message: (cx.version >= 2).then_some(message),
+        ..Default::default()
+    };
+    let topic_name = Str::from_static(CLUSTER_METADATA_TOPIC_NAME);
+    let topic = TopicData { topic_name, partitions: vec![partition], ..Default::default() };
+    DescribeQuorumResponse { topics: vec![topic], ..Default::default() }
+}
+
+/// As this node sees it, which leads.
 fn quorum(cx: &Context) -> DescribeQuorumResponse {
     let (broker, followed, now_ms) = (&cx.broker, cx.broker.quorum(), wall_ms());
     let (view, state, high_watermark) = (followed.view(), followed.state(), followed.high_watermark());

@@ -67,9 +67,10 @@ impl<S: Store> Quorum<S> {
             snapshot: self.node.store().base().id,
             peers: self.members().iter().map(peer).collect(),
             changing: self.is_leader() && raft.has_pending_conf(),
-            leader_is_heard: self.heard.get(&raft.leader_id).is_some_and(|tick| {
-                self.ticks.saturating_sub(*tick) <= 2 * u64::from(self.settings.election_ticks)
-            }),
+            leader_is_heard: self
+                .heard
+                .get(&raft.leader_id)
+                .is_some_and(|tick| self.ticks.saturating_sub(*tick) <= 2 * u64::from(self.settings.election_ticks)),
         }
     }
 }

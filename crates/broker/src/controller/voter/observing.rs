@@ -32,7 +32,8 @@ impl Voter {
         let patience = if is_member { PATIENCE } else { Duration::ZERO };
         let wanted = !is_attached && now.saturating_sub(self.attached_at) >= patience;
         let before = self.parts.observer.follows();
-        let position = (self.parts.log.end_offset(), self.parts.publisher.image().epoch());
+        let epoch = self.parts.log.latest_epoch().max(self.parts.publisher.image().epoch());
+        let position = (self.parts.log.end_offset(), epoch);
         self.parts.observer.follow(wanted.then_some(position), &self.handle.commands);
         if before && !wanted {
             self.set_active(status.role);
