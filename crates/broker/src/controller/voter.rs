@@ -80,13 +80,13 @@ impl Voter {
     pub(crate) fn start(parts: Parts, quorum: Quorum<RocksStore>) -> anyhow::Result<(Handle, Thread)> {
         let (handle, receiver) = Handle::new();
         let begin = quorum.status().snapshot.end_offset;
-        let mut voter = Self::new(parts, quorum, begin, handle.clone());
-        voter.tell_state();
+        let voter = Self::new(parts, quorum, begin, handle.clone());
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || voter.run(&receiver))?;
         Ok((handle, thread))
     }
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
+        self.tell_state();
         loop {
             let first = match commands.recv_timeout(self.wait()) {
                 Ok(command) => Some(command),
