@@ -230,7 +230,7 @@ impl Parts {
     }
 
     /// What the controller is told when it becomes active, with the quorum as it is now.
-    fn activation(&self) -> Activate {
+    pub(crate) fn activation(&self) -> Activate {
         let known = &self.activate.settings;
         let dynamic = self.state.voters.as_ref();
         let voters = dynamic.map(|record| record.voters.iter().map(|voter| voter.voter_id).collect());

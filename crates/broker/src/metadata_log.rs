@@ -220,7 +220,8 @@ impl MetadataLog {
         self.append_batch(batch, now_ms)
     }
 
-    fn append_batch(&mut self, batch: CheckedBatch, now_ms: i64) -> Result<i64, AppendError> {
+    /// Appends a batch that begins where the log ends, and answers its first offset.
+    pub(crate) fn append_batch(&mut self, batch: CheckedBatch, now_ms: i64) -> Result<i64, AppendError> {
         let bytes = batch.size_in_bytes() as u64;
         let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader)?;
         self.bytes += bytes;

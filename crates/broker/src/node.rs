@@ -20,7 +20,7 @@ use crate::{
     metadata_quorum::{QuorumState, Snapshots},
     network::{self, Bound, Scope},
     publisher::{Published, Publisher},
-    registration::{self, Registration},
+    registration::Registration,
     replicas::Replicas,
     site::Site,
 };

@@ -11,7 +11,7 @@ use crate::{
 };
 use ottla_metadata::{
     MetadataRecord,
-    controller::{Controller, Event, Reply},
+    controller::{Controller, Reply},
 };
 use ottla_protocol::stored::VotersRecord;
 use ottla_quorum::{Founding, Voter as Member};
@@ -42,7 +42,7 @@ pub(crate) struct Alone {
 }
 
 impl Alone {
-    pub(crate) fn new(shard: Shard<Controller>, parts: Parts) -> (Self, Receiver<Command>) {
+    fn new(shard: Shard<Controller>, parts: Parts) -> (Self, Receiver<Command>) {
         let (handle, receiver) = Handle::new();
         handle.active.store(true, Ordering::Release);
         (Self { shard, parts, callers: HashMap::new(), next_ticket: 0, handle, grows: false }, receiver)

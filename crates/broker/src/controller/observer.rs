@@ -87,9 +87,10 @@ async fn run(
         };
         let Some(begin) = begin else { continue };
         let follower = Follower::new(settings.clone(), controllers.clone(), begin);
+        let unwanted = async { drop(wanted.wait_for(Option::is_none).await) };
         tokio::select! {
             biased;
-            _ = wanted.wait_for(Option::is_none) => {}
+            () = unwanted => {}
             failed = bring(follower, &commands) => {
                 error!("cannot follow the metadata: {failed:#}");
                 sleep(PAUSE).await;

@@ -81,7 +81,7 @@ fn given(outcome: Outcome) -> Result<(), Refusal> {
 /// Where the others will reach it.
 fn default_address(cx: &Context, endpoints: &[Endpoint]) -> Result<Address, Refusal> {
     let listener = default_listener(cx);
-    if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.name == listener) {
+    if let Some(endpoint) = endpoints.iter().find(|endpoint| *endpoint.name == *listener) {
         return Ok(Address { host: endpoint.host.clone(), port: endpoint.port });
     }
     let written = |e: &Endpoint| format!("ListenerName({})={}/<unresolved>:{}", e.name, e.host, e.port);

@@ -63,7 +63,7 @@ pub(super) fn endpoints<'a>(listeners: impl Iterator<Item = (&'a Str, &'a Str, u
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for (name, host, port) in listeners {
         let name = name.to_uppercase();
-        endpoints.retain(|known| known.name != name);
+        endpoints.retain(|known| *known.name != *name);
         endpoints.push(Endpoint { name: name.into(), host: host.detached(), port, ..Default::default() });
     }
     endpoints

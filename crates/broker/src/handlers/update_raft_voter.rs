@@ -43,7 +43,7 @@ async fn update(cx: &Context, request: &UpdateRaftVoterRequest) -> Result<(), Re
     let listener = default_listener(cx);
     let feature = &request.k_raft_version_feature;
     let (min, max) = (feature.min_supported_version, feature.max_supported_version);
-    if !endpoints.iter().any(|endpoint| endpoint.name == listener) || min < 0 || max < min {
+    if !endpoints.iter().any(|endpoint| *endpoint.name == *listener) || min < 0 || max < min {
         return Err(invalid());
     }
     let voter = voter(request.voter_id, request.voter_directory_id, endpoints, (min, max));

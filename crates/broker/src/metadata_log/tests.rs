@@ -1,13 +1,13 @@
 //! The metadata log with its snapshots: what is deleted when, and what a start makes of what is left.
 
 use super::*;
-use ottla_protocol::stored::voters_record;
 use crate::{
     checkpoint_file::{self, Snapshot},
     metadata_quorum::{QuorumState, SnapshotId, Snapshots},
 };
 use ottla_config::Sources;
 use ottla_metadata::record::NoOpRecord;
+use ottla_protocol::stored::voters_record;
 use ottla_storage::fs::sim::SimFs;
 
 const DIR: &str = "/data";
