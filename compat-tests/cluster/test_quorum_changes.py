@@ -184,7 +184,7 @@ def brokers_of(cluster):
     return [row["ID"] for row in table(done.out)]
 
 
-def quorum_records(node, tmp_path):
+def quorum_records(node):
     """What a node's metadata log says of the quorum by kafka-dump-log, with offsets, in order."""
     segments = sorted((node.data / _LOG).glob("*.log"))
     text = "".join(
@@ -195,7 +195,7 @@ def quorum_records(node, tmp_path):
     return found
 
 
-def test_one_grows_to_three_under_load_and_each_may_die(make, tmp_path):
+def test_one_grows_to_three_under_load_and_each_may_die(make):
     """Nothing acknowledged is lost, and all controllers tell the same story."""
     cluster = make().start()
     topic(cluster)
@@ -217,7 +217,7 @@ def test_one_grows_to_three_under_load_and_each_may_die(make, tmp_path):
     assert cluster.status(controller=True)[1].keys() == {1, 2, 3}
     for node in cluster.all():
         node.kill()
-    stories = [quorum_records(node, tmp_path) for node in cluster.all()]
+    stories = [quorum_records(node) for node in cluster.all()]
     shortest = min(len(story) for story in stories)
     assert stories[0][:shortest] == stories[1][:shortest] == stories[2][:shortest]
     assert sum(kind == "KRaftVoters" for _, kind, _ in stories[0]) >= 3

@@ -136,7 +136,7 @@ impl MetadataLog {
     ) -> anyhow::Result<CheckedBatch> {
         self.epoch += 1;
         quorum_state::put(&*self.fs, &self.log.dir(), node_id, self.epoch)?;
-        let batch = self.leader_change((node_id, self.epoch), &[(node_id, Uuid::ZERO)], state, own, now_ms)?;
+        let batch = self.leader_change((node_id, self.epoch), &[node_id], state, own, now_ms)?;
         self.append_batch(batch.clone(), now_ms)?;
         Ok(batch)
     }
@@ -146,23 +146,20 @@ impl MetadataLog {
     pub(crate) fn leader_change(
         &self,
         (leader_id, epoch): (i32, i32),
-        voter_ids: &[(i32, Uuid)],
+        voter_ids: &[i32],
         state: &QuorumState,
         own: &Voter,
         now_ms: i64,
     ) -> anyhow::Result<CheckedBatch> {
-        use leader_change_message::Voter as VoterId;
-        let voter = |(voter_id, voter_directory_id)| VoterId { voter_id, voter_directory_id, ..Default::default() };
-        // Voters have directories where they come and go (KIP-853).
-        let version = i16::from(voter_ids.iter().any(|(_, directory_id)| !directory_id.is_zero()));
+        let voter = |voter_id| leader_change_message::Voter { voter_id, ..Default::default() };
+        // Kafka has a version 1, with directories, and writes and reads version 0.
         let change = LeaderChangeMessage {
-            version,
             leader_id,
             voters: voter_ids.iter().copied().map(voter).collect(),
-            granting_voters: vec![voter((leader_id, Uuid::ZERO))],
+            granting_voters: vec![voter(leader_id)],
             ..Default::default()
         };
-        let mut records = vec![(ControlType::LeaderChange, change.to_bytes(version)?)];
+        let mut records = vec![(ControlType::LeaderChange, change.to_bytes(0)?)];
         let updated = state.with_updated(own);
         if state.is_dynamic() && (self.log.log_end_offset() == 0 || updated.is_some()) {
             let version = KRaftVersionRecord { k_raft_version: state.kraft_version, ..Default::default() };

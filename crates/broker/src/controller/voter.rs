@@ -343,7 +343,7 @@ impl Voter {
     fn open(&mut self) -> anyhow::Result<()> {
         let Parts { log, clock, node_id, state, own, .. } = &self.parts;
         let Some(leading) = self.leading.as_mut() else { return Ok(()) };
-        let voters: Vec<_> = self.quorum.members().voters().map(|voter| (voter.id, voter.directory_id)).collect();
+        let voters: Vec<i32> = self.quorum.members().voters().map(|voter| voter.id).collect();
         let leader = (*node_id, leading.epoch);
         let batch = log.leader_change(leader, &voters, state, own, clock.now().wall_ms)?;
         leading.propose_batch(&mut self.quorum, log.end_offset(), batch)?;
