@@ -29,7 +29,7 @@ SETTINGS = {
 }
 
 
-class _Nodes:
+class Nodes:
     """Nodes by their ids, running or not."""
 
     def __init__(self, folder):
@@ -57,7 +57,7 @@ class _Nodes:
         eventually(lambda: not topics.out_of_sync(self.bootstrap, topic), f"{topic} is not in sync")
 
 
-class Quorum(_Nodes):
+class Quorum(Nodes):
     """Combined nodes of Ottla, each a controller and a broker; all vote."""
 
     def __init__(self, folder, count=3, **overrides):
@@ -91,7 +91,7 @@ class Quorum(_Nodes):
         super().close()
 
 
-class Cluster(_Nodes):
+class Cluster(Nodes):
     """One controller node, and brokers that join it."""
 
     def __init__(self, folder, controller, kinds, **overrides):

@@ -19,11 +19,11 @@ use crate::{
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::image::Image;
-use ottla_protocol::{Str, stored::VotersRecord};
+use ottla_protocol::Str;
 use parking_lot::Mutex;
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI16, AtomicI64, Ordering},
 };
 use tokio::{runtime::Handle, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,10 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct Broker {
     pub(crate) node_id: i32,
     pub(crate) cluster_id: Str,
-    /// Whether voters may come and go (KIP-853); kept beside the metadata, not in it.
-    pub(crate) kraft_version: i16,
-    /// The voters of the quorum as the cluster was formatted with, if it says.
-    pub(crate) voters: Option<VotersRecord>,
+    kraft_version: AtomicI16,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
@@ -70,8 +67,7 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version, voters } =
-            parts;
+        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version } = parts;
         let settings = Settings::new(&config);
         let limits = Limits::new(
             settings.max_connections,
@@ -82,8 +78,7 @@ impl Broker {
         Arc::new(Self {
             node_id: config.node_id(),
             cluster_id,
-            kraft_version,
-            voters,
+            kraft_version: AtomicI16::new(kraft_version),
             clock,
             limits,
             complaints: Complaints::default(),
@@ -126,6 +121,15 @@ impl Broker {
     /// The metadata as it is now.
     pub(crate) fn image(&self) -> Arc<Image> {
         self.published.image()
+    }
+
+    /// Whether voters may come and go (KIP-853): 1 if so. It is kept beside the metadata, not in it.
+    pub(crate) fn kraft_version(&self) -> i16 {
+        self.kraft_version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_kraft_version(&self, level: i16) {
+        self.kraft_version.store(level, Ordering::Release);
     }
 
     /// The controller; set before the first connection is accepted.
@@ -220,5 +224,4 @@ pub(crate) struct Parts {
     pub(crate) log_levels: Levels,
     pub(crate) stopping: CancellationToken,
     pub(crate) kraft_version: i16,
-    pub(crate) voters: Option<VotersRecord>,
 }

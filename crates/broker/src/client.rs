@@ -121,6 +121,14 @@ impl Pool {
     }
 }
 
+fn introduction() -> ApiVersionsRequest {
+    ApiVersionsRequest {
+        client_software_name: Str::from_static("ottla"),
+        client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
+        ..Default::default()
+    }
+}
+
 /// A connection. After an error, or a call that was given up, it is of no use.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -140,14 +148,15 @@ impl Client {
         watch(&stream)?;
         let frames = FrameDecoder::new(MAX_RESPONSE_BYTES);
         let mut client = Self { stream, frames, client_id, next_correlation_id: 0, versions: BTreeMap::new() };
-        let request = ApiVersionsRequest {
-            client_software_name: Str::from_static("ottla"),
-            client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
-            ..Default::default()
-        };
-        let answer: ApiVersionsResponse = client.call_at(ApiKey::ApiVersions, API_VERSIONS_VERSION, &request).await?;
+        let answer: ApiVersionsResponse =
+            client.call_at(ApiKey::ApiVersions, API_VERSIONS_VERSION, &introduction()).await?;
         client.versions = answer.api_keys.iter().map(|api| (api.api_key, api.min_version..=api.max_version)).collect();
         Ok(client)
+    }
+
+    /// Asks what the node is able to at the newest version, as only that tells of features from level 0 on.
+    pub(crate) async fn api_versions(&mut self) -> Result<ApiVersionsResponse, Error> {
+        self.call(ApiKey::ApiVersions, &introduction()).await
     }
 
     /// The newest version of an API that both nodes know.

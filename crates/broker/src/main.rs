@@ -29,6 +29,7 @@ mod handlers;
 mod housekeeping;
 mod http;
 mod isr_changes;
+mod joining;
 mod log_dirs;
 mod logging;
 mod metadata_log;

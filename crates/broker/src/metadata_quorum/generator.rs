@@ -1,6 +1,6 @@
 //! Says when a snapshot of the metadata is due, and has it written beside the controller's thread (KIP-630).
 
-use super::{SnapshotId, Snapshots};
+use super::{QuorumState, SnapshotId, Snapshots};
 use crate::{
     checkpoint_file::{self, Snapshot},
     clock::wall_ms,
@@ -8,7 +8,6 @@ use crate::{
 use anyhow::Context as _;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{image::Image, snapshot};
-use ottla_protocol::stored::VotersRecord;
 use std::{
     sync::{
         Arc,
@@ -17,13 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing::{error, info};
-
-/// What the log has beside the metadata, and a snapshot must have too (KIP-853).
-#[derive(Clone, Debug, Default)]
-pub(crate) struct QuorumState {
-    pub(crate) kraft_version: i16,
-    pub(crate) voters: Option<VotersRecord>,
-}
 
 /// When snapshots are due.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +70,11 @@ impl Generator {
         Self { snapshots, quorum, limits, bytes_then: 0, then: now, wanted: false, busy: Arc::default() }
     }
 
+    /// The quorum is another one from now on.
+    pub(crate) fn set_quorum(&mut self, quorum: QuorumState) {
+        self.quorum = quorum;
+    }
+
     /// When to look again, though nothing is committed.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         self.limits.interval.map(|interval| self.then.saturating_add(interval))
@@ -86,6 +83,19 @@ impl Generator {
     /// Has the next look find one due.
     pub(crate) fn want(&mut self) {
         self.wanted = true;
+    }
+
+    /// Writes one of all there is, unless it is there. Blocks.
+    pub(crate) fn write_now(&mut self, image: &Image, bytes: u64, last_append_ms: i64) -> anyhow::Result<SnapshotId> {
+        while self.busy.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (self.bytes_then, self.wanted) = (bytes, false);
+        let id = SnapshotId { end_offset: image.offset(), epoch: image.epoch() };
+        if self.snapshots.size(id).is_none() {
+            write(&self.snapshots, self.quorum.clone(), image, id, last_append_ms)?;
+        }
+        Ok(id)
     }
 
     /// Has a snapshot written if one is due. `bytes` are all that the log has taken in, at last at `last_append_ms`.
