@@ -84,6 +84,7 @@ mod ask_controller;
 mod broker_loggers;
 mod client_host;
 mod consumer_groups;
+mod current_leader;
 mod fetch_metadata;
 pub(crate) mod topics;
 

@@ -288,6 +288,12 @@ impl Replica {
         self.wanted.lock().state.leader == self.site.node_id
     }
 
+    /// Who leads, and in which epoch, as far as this broker knows.
+    pub(crate) fn leader(&self) -> (i32, i32) {
+        let wanted = self.wanted.lock();
+        (wanted.state.leader, wanted.state.leader_epoch)
+    }
+
     /// Whether no other broker has the partition.
     pub(crate) fn is_alone(&self) -> bool {
         self.wanted.lock().state.replicas.len() == 1

@@ -36,7 +36,7 @@ pub(crate) enum Reader {
 /// What came of one partition.
 #[derive(Debug)]
 pub(crate) enum PartitionRead {
-    /// There is no such partition here.
+    /// There is no such partition.
     Unknown(ErrorCode),
     Failed(ErrorCode),
     Read(Read),
@@ -161,7 +161,10 @@ fn read_all(
     let of_follower = limits.reader == Reader::Consumer { of_follower: true };
     let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {
         let read = match found {
-            Err(error) => PartitionRead::Unknown(*error),
+            Err(error @ (ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)) => {
+                PartitionRead::Unknown(*error)
+            }
+            Err(error) => PartitionRead::Failed(*error),
             Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation, of_follower) {
                 Ok(read) => PartitionRead::Read(read),
                 Err(error) => PartitionRead::Failed(error),
