@@ -1,11 +1,7 @@
 """Who leads in place of the broker that was asked (KIP-951): a broker of Ottla and one of Apache Kafka in the same cluster tell
 the same."""
 
-import uuid
-
 import pytest
-from confluent_kafka import TopicCollection
-from confluent_kafka.admin import AdminClient
 
 from harness import flexible, topics
 from harness.tools import Tools
@@ -21,22 +17,13 @@ def cluster(start_cluster):
     return start_cluster("kafka", ["kafka", "ottla", "kafka"], min_insync_replicas=1)
 
 
-def _topic_id(cluster, topic):
-    """As the bytes on the wire."""
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
-    found = admin.describe_topics(TopicCollection([topic]))[topic].result(30).topic_id
-    most, least = found.get_most_significant_bits(), found.get_least_significant_bits()
-    mask = (1 << 64) - 1
-    return uuid.UUID(int=((most & mask) << 64) | (least & mask))
-
-
 
 def _create(cluster, topic, *replicas):
     """A topic with one partition on these brokers, the leader first, and a record in it."""
     tools = Tools(cluster)
     tools.topics("--create", "--topic", topic, "--replica-assignment", ":".join(map(str, replicas)))
     tools.produce(topic, ["x"])
-    return _topic_id(cluster, topic)
+    return topics.topic_id(cluster.bootstrap, topic)
 
 
 def _port(cluster, node):

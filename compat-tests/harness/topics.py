@@ -1,8 +1,9 @@
 """Makes topics for cases that are about something else."""
 
 import time
+import uuid
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -97,6 +98,15 @@ def leaders(bootstrap, topic):
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
     return {number: p.leader for number, p in described.items()}
+
+
+def topic_id(bootstrap, topic):
+    """The id as it is on the wire."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    found = wait(admin.describe_topics(TopicCollection([topic])))[topic].topic_id
+    most, least = found.get_most_significant_bits(), found.get_least_significant_bits()
+    mask = (1 << 64) - 1
+    return uuid.UUID(int=((most & mask) << 64) | (least & mask))
 
 
 def alter(bootstrap, topic, **configs):

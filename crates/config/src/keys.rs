@@ -143,6 +143,7 @@ keys! {
     REPLICA_FETCH_RESPONSE_MAX_BYTES: i32 = "replica.fetch.response.max.bytes";
     REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
+    REPLICA_SELECTOR_CLASS: Option<String> = "replica.selector.class";
     REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";
     SASL_ENABLED_MECHANISMS: Vec<String> = "sasl.enabled.mechanisms";
     SASL_MECHANISM_INTER_BROKER_PROTOCOL: String = "sasl.mechanism.inter.broker.protocol";

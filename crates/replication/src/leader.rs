@@ -284,6 +284,17 @@ impl Leader {
         Some(high_watermark)
     }
 
+    /// The follower that a consumer is to read from at an offset: of those near to it that are in sync and have the offset the
+    /// one that has most, or has caught up last. None if it is to read from the leader, as when that is near itself (KIP-392).
+    pub fn preferred_reader(&self, offset: i64, is_near: impl Fn(i32) -> bool) -> Option<i32> {
+        if is_near(self.local) {
+            return None;
+        }
+        let near =
+            self.followers.iter().filter(|(id, f)| self.isr.committed.contains(id) && f.has(offset) && is_near(**id));
+        near.max_by_key(|(id, f)| (f.log_end_offset, f.last_caught_up(), **id)).map(|(id, _)| *id)
+    }
+
     /// Where the log starts on the replica that keeps most: what is deleted on request is deleted below it.
     pub fn low_watermark(&self, log_start_offset: i64, cluster: &Cluster) -> i64 {
         let alive = self.followers.iter().filter(|(id, _)| cluster.broker(**id).is_some_and(|broker| !broker.fenced));

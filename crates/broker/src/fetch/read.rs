@@ -8,20 +8,29 @@ use crate::{
     broker::Broker,
     partition::{Partition, Read},
 };
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Str};
 use ottla_replication::Fetched;
 use ottla_storage::{Isolation, Slice};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 
+/// Where a consumer is, and the listener by which it reaches brokers.
+#[derive(Clone, Debug)]
+pub(crate) struct Near {
+    pub(crate) rack: Str,
+    pub(crate) listener: Arc<str>,
+}
+
 /// What bounds a fetch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_wait: Duration,
     pub(crate) min_bytes: usize,
     pub(crate) max_bytes: usize,
     pub(crate) isolation: Isolation,
     pub(crate) reader: Reader,
+    /// Set if the consumer is to be sent to a replica that is nearer to it.
+    pub(crate) near: Option<Near>,
 }
 
 /// Who reads.
@@ -50,11 +59,11 @@ impl PartitionRead {
         }
     }
 
-    /// Errors and truncations are told at once, not after `max_wait`.
+    /// Errors, truncations and who else to ask are told at once, not after `max_wait`.
     fn is_urgent(&self) -> bool {
         match self {
             Self::Unknown(_) | Self::Failed(_) => true,
-            Self::Read(read) => read.diverging.is_some(),
+            Self::Read(read) => read.must_tell(),
         }
     }
 
@@ -67,7 +76,7 @@ impl PartitionRead {
                 high_watermark: read.high_watermark,
                 log_start_offset: read.log_start_offset,
                 has_records: self.bytes() > 0,
-                must_tell: read.diverging.is_some(),
+                must_tell: read.must_tell(),
                 error: false,
             },
         }
@@ -78,7 +87,7 @@ impl PartitionRead {
 pub(crate) async fn until_enough(
     broker: &Broker,
     partitions: &[(Key, Wanted)],
-    limits: Limits,
+    limits: &Limits,
     is_news: impl FnOnce(&[PartitionRead]) -> bool,
 ) -> Vec<PartitionRead> {
     let found: Vec<_> = partitions.iter().map(|(key, _)| find(broker, key)).collect();
@@ -134,7 +143,7 @@ fn note_fetched(
     }
 }
 
-fn is_enough(reads: &[PartitionRead], limits: Limits) -> bool {
+fn is_enough(reads: &[PartitionRead], limits: &Limits) -> bool {
     let bytes: usize = reads.iter().map(PartitionRead::bytes).sum();
     bytes >= limits.min_bytes || reads.iter().any(PartitionRead::is_urgent)
 }
@@ -154,7 +163,7 @@ fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
 fn read_all(
     found: &[Result<Arc<Partition>, ErrorCode>],
     partitions: &[(Key, Wanted)],
-    limits: Limits,
+    limits: &Limits,
 ) -> Vec<PartitionRead> {
     let mut left = limits.max_bytes;
     let mut none_yet = true;
@@ -165,10 +174,15 @@ fn read_all(
                 PartitionRead::Unknown(*error)
             }
             Err(error) => PartitionRead::Failed(*error),
-            Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation, of_follower) {
-                Ok(read) => PartitionRead::Read(read),
-                Err(error) => PartitionRead::Failed(error),
-            },
+            Ok(partition) => {
+                let nearer =
+                    limits.near.as_ref().and_then(|near| partition.preferred_reader(wanted.fetch_offset, near));
+                let read = match nearer {
+                    Some(replica) => partition.refer(wanted, replica),
+                    None => partition.read(wanted, left, none_yet, limits.isolation, of_follower),
+                };
+                read.map_or_else(PartitionRead::Failed, PartitionRead::Read)
+            }
         };
         left = left.saturating_sub(read.bytes());
         none_yet &= read.bytes() == 0;

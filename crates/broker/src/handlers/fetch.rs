@@ -9,7 +9,7 @@ use crate::{
     entropy,
     fetch::{
         self,
-        read::{self, Limits, PartitionRead, Reader},
+        read::{self, Limits, Near, PartitionRead, Reader},
         session::{Key, TopicKey, Wanted},
         sessions::{Asked, Outcome, Plan},
     },
@@ -56,7 +56,7 @@ async fn handle(cx: Context, request: FetchRequest) -> Answered {
         return cx.respond(&FetchResponse { error_code: error.code(), ..Default::default() }).map(Some);
     }
     let is_news = |reads: &[PartitionRead]| is_behind(&cx, &plan, limits.reader, reads);
-    let reads = read::until_enough(&cx.broker, plan.partitions(), limits, is_news).await;
+    let reads = read::until_enough(&cx.broker, plan.partitions(), &limits, is_news).await;
     answer(&cx, &plan, limits.reader, reads)
 }
 
@@ -91,8 +91,16 @@ fn limits(cx: &Context, request: &FetchRequest, isolation: Isolation) -> Limits 
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(most),
         isolation,
+        near: near(cx, request, reader),
         reader,
     }
+}
+
+/// Where a consumer is that is to read from a replica near to it.
+fn near(cx: &Context, request: &FetchRequest, reader: Reader) -> Option<Near> {
+    let by_rack = cx.broker.settings.reads_by_rack && reader == Reader::Consumer { of_follower: true };
+    let near = || Near { rack: request.rack_id.clone(), listener: cx.peer.listener.clone() };
+    (by_rack && !request.rack_id.is_empty()).then(near)
 }
 
 /// The answer to a request that fails as a whole: up to version 12 every partition has the error too.
@@ -215,6 +223,7 @@ fn partition_data(version: i16, partition_index: i32, read: PartitionRead, sent:
             data.high_watermark = read.high_watermark;
             data.last_stable_offset = read.last_stable_offset;
             data.log_start_offset = read.log_start_offset;
+            data.preferred_read_replica = read.preferred.unwrap_or(-1);
             data.aborted_transactions = read.aborted.map(|aborted| {
                 let transaction = |(producer_id, first_offset)| AbortedTransaction {
                     producer_id,

@@ -1,6 +1,7 @@
 //! What this broker is to a partition, its leader or a follower, and what follows from that for its high watermark.
 
 use super::{AppendError, Gone, NotDurable, Partition};
+use crate::fetch::read::Near;
 use ottla_metadata::image;
 use ottla_protocol::ErrorCode;
 use ottla_replication::{Admission, Ends, Fetched, Leader, Limits, Proposal};
@@ -166,6 +167,21 @@ impl Partition {
             self.raise(high_watermark);
         }
         Ok(())
+    }
+
+    /// The follower that a consumer of a rack is to read from at an offset, if this broker leads and another is nearer.
+    pub(crate) fn preferred_reader(&self, offset: i64, near: &Near) -> Option<i32> {
+        let image = self.site.image();
+        let is_near = |id: i32| {
+            let broker = image.cluster().broker(id).filter(|broker| !broker.fenced);
+            broker.is_some_and(|broker| {
+                broker.rack.as_ref() == Some(&near.rack) && broker.listener(&near.listener).is_some()
+            })
+        };
+        match &*self.role.lock() {
+            Role::Leads(leader) => leader.preferred_reader(offset, is_near),
+            Role::Waits | Role::Follows { .. } => None,
+        }
     }
 
     /// Time has passed: who lags is to leave the in-sync set.
