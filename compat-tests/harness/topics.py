@@ -93,6 +93,13 @@ def out_of_sync(bootstrap, topic):
     return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
 
 
+def replicas(bootstrap, topic):
+    """{partition: (its replicas in order, those in sync, sorted)}."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+    return {number: (p.replicas, sorted(p.isrs)) for number, p in described.items()}
+
+
 def leaders(bootstrap, topic):
     """The leader of each partition; -1 where there is none."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})

@@ -8,12 +8,13 @@ use crate::{
     groups::Groups,
     logging::Levels,
     metadata_quorum::MetadataQuorum,
-    metrics::{self, Metrics, Rebalances},
+    metrics::{self, ClusterOverview, Metrics, Rebalances},
     network::{Complaints, Limits},
     publisher::Published,
     replicas::Replicas,
     settings::Settings,
     suspicion::Suspects,
+    throttles::Throttles,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
@@ -44,6 +45,7 @@ pub(crate) struct Broker {
     pub(crate) fetchers: Fetchers,
     /// Brokers that may be gone.
     pub(crate) suspects: Suspects,
+    pub(crate) throttles: Throttles,
     /// How this broker follows others.
     pub(crate) replica_fetch: ReplicaFetch,
     /// The epoch of its registration; -1 before.
@@ -88,6 +90,7 @@ impl Broker {
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
             fetchers: Fetchers::default(),
             suspects: Suspects::default(),
+            throttles: Throttles::new(&config),
             replica_fetch: ReplicaFetch::new(&config),
             epoch: AtomicI64::new(-1),
             runtime: Handle::current(),
@@ -115,6 +118,7 @@ impl Broker {
     /// Takes dynamic changes of the config in.
     pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
         self.groups.configure(crate::settings::group_settings(&config));
+        self.throttles.configure(&config);
         self.config.store(config);
         self.config_changed.notify_one();
     }
@@ -171,12 +175,6 @@ impl Broker {
         let gauges = [
             ("ottla_connections", "Open client connections.", self.limits.open() as f64),
             ("ottla_topics", "Topics in the cluster.", gauge(image.topics().len())),
-            ("ottla_partitions", "Partitions this broker leads.", gauge(self.replicas.count())),
-            (
-                "ottla_offline_partitions",
-                "Partitions whose logs could not be opened.",
-                gauge(self.replicas.failed_count()),
-            ),
             (
                 "ottla_log_dirs_short_of_room",
                 "Log dirs that refuse producers because their disks are nearly full.",
@@ -191,7 +189,12 @@ impl Broker {
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
         ];
-        self.metrics.render(self.clock.monotonic(), &groups, &gauges)
+        let mut out = self.metrics.render(self.clock.monotonic(), &groups, &gauges);
+        self.metrics.replication.render(&mut out, &self.replicas.standing(), &self.throttles);
+        if let Some(is_active) = self.controller().is_active() {
+            ClusterOverview::of(&image).render(&mut out, &self.metrics.elections, is_active);
+        }
+        out
     }
 
     /// The same of each group: as many lines as there are committed offsets, so it is asked for by itself.

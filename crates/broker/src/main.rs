@@ -51,6 +51,7 @@ mod shards;
 mod site;
 mod stall;
 mod suspicion;
+mod throttles;
 
 use std::process::ExitCode;
 

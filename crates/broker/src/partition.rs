@@ -51,6 +51,8 @@ pub(crate) struct Read {
     pub(crate) slices: Vec<Slice>,
     /// Producer id and first offset; none where the consumer reads uncommitted.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
+    /// Whether the bytes count towards the leader's limit.
+    pub(crate) is_throttled: bool,
     /// The replica to read from in place of this one (KIP-392).
     pub(crate) preferred: Option<i32>,
     /// The epoch and end offset where the client's log and ours part (KIP-320).
@@ -106,6 +108,8 @@ pub(crate) struct Partition {
     leader_epoch: AtomicI32,
     /// Everything below is durable here.
     synced: AtomicI64,
+    /// Offsets that it lacks, as a follower, of what its leader says is committed.
+    lag: AtomicI64,
     /// When the log was last synced, or opened.
     flushed_ms: AtomicI64,
     internal: bool,
@@ -157,6 +161,7 @@ impl Partition {
                 role: Mutex::new(Role::Waits),
                 leader_epoch: AtomicI32::new(-1),
                 synced: AtomicI64::new(synced),
+                lag: AtomicI64::new(0),
                 flushed_ms: AtomicI64::new(wall_ms()),
                 config: ArcSwap::from_pointee(config),
                 place: ArcSwap::from_pointee(Place::new(dir, &log)),

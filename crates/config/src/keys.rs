@@ -45,6 +45,7 @@ keys! {
     DEFAULT_REPLICATION_FACTOR: i32 = "default.replication.factor";
     DELETE_TOPIC_ENABLE: bool = "delete.topic.enable";
     FETCH_MAX_BYTES: i32 = "fetch.max.bytes";
+    FOLLOWER_REPLICATION_THROTTLED_RATE: i64 = "follower.replication.throttled.rate";
     GROUP_CONSUMER_ASSIGNMENT_INTERVAL_MS: i32 = "group.consumer.assignment.interval.ms";
     GROUP_CONSUMER_ASSIGNORS: Vec<String> = "group.consumer.assignors";
     GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS: i32 = "group.consumer.heartbeat.interval.ms";
@@ -66,6 +67,7 @@ keys! {
     INITIAL_BROKER_REGISTRATION_TIMEOUT_MS: i32 = "initial.broker.registration.timeout.ms";
     INTER_BROKER_LISTENER_NAME: Option<String> = "inter.broker.listener.name";
     LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS: i64 = "leader.imbalance.check.interval.seconds";
+    LEADER_REPLICATION_THROTTLED_RATE: i64 = "leader.replication.throttled.rate";
     LISTENERS: Vec<String> = "listeners";
     LISTENER_SECURITY_PROTOCOL_MAP: String = "listener.security.protocol.map";
     LOG_CLEANER_BACKOFF_MS: i64 = "log.cleaner.backoff.ms";
@@ -145,6 +147,8 @@ keys! {
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
     REPLICA_SELECTOR_CLASS: Option<String> = "replica.selector.class";
     REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";
+    REPLICATION_QUOTA_WINDOW_NUM: i32 = "replication.quota.window.num";
+    REPLICATION_QUOTA_WINDOW_SIZE_SECONDS: i32 = "replication.quota.window.size.seconds";
     SASL_ENABLED_MECHANISMS: Vec<String> = "sasl.enabled.mechanisms";
     SASL_MECHANISM_INTER_BROKER_PROTOCOL: String = "sasl.mechanism.inter.broker.protocol";
     SECURITY_INTER_BROKER_PROTOCOL: String = "security.inter.broker.protocol";

@@ -125,6 +125,11 @@ impl Leader {
         &self.isr.committed
     }
 
+    /// Whether a broker is in sync, as the controller last said.
+    pub fn is_in_sync(&self, id: i32) -> bool {
+        self.isr.committed.contains(&id)
+    }
+
     /// How many brokers have the partition.
     pub fn replica_count(&self) -> usize {
         self.followers.len() + 1
@@ -223,9 +228,10 @@ impl Leader {
             // Who was not heard of in this epoch is in sync by the controller's word, which takes it out if it fails.
             follower => follower.and_then(|follower| follower.broker_epoch).unwrap_or(-1),
         };
+        let grows = isr.len() > self.isr.committed.len();
         let isr = isr.into_iter().map(|id| IsrMember { broker_id: id, broker_epoch: epoch_of(id) }).collect();
         let (leader_epoch, partition_epoch) = (self.leader_epoch, self.partition_epoch);
-        let proposal = Proposal { leader_epoch, partition_epoch, isr };
+        let proposal = Proposal { leader_epoch, partition_epoch, isr, grows };
         self.isr.pending = Some(Pending { proposal, sent: false });
     }
 

@@ -59,6 +59,11 @@ impl PartitionRead {
         }
     }
 
+    /// Whether its bytes count towards the leader's limit.
+    pub(crate) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Read(read) if read.is_throttled)
+    }
+
     /// Errors, truncations and who else to ask are told at once, not after `max_wait`.
     fn is_urgent(&self) -> bool {
         match self {
@@ -92,7 +97,7 @@ pub(crate) async fn until_enough(
 ) -> Vec<PartitionRead> {
     let found: Vec<_> = partitions.iter().map(|(key, _)| find(broker, key)).collect();
     let deadline = Instant::now() + limits.max_wait;
-    let mut reads = read_all(&found, partitions, limits);
+    let mut reads = read_all(broker, &found, partitions, limits);
     let is_news = is_news(&reads);
     if let Reader::Replica { id, epoch } = limits.reader {
         note_fetched(&found, partitions, &mut reads, (id, epoch));
@@ -109,7 +114,7 @@ pub(crate) async fn until_enough(
                 Reader::Replica { .. } => partition.appends.add(&grown),
             }
         }
-        let reads = read_all(&found, partitions, limits);
+        let reads = read_all(broker, &found, partitions, limits);
         if is_enough(&reads, limits) || broker.stopping.is_cancelled() {
             return reads;
         }
@@ -117,7 +122,7 @@ pub(crate) async fn until_enough(
             biased;
             () = grown.notified() => {}
             () = broker.stopping.cancelled() => {}
-            () = tokio::time::sleep_until(deadline) => return read_all(&found, partitions, limits),
+            () = tokio::time::sleep_until(deadline) => return read_all(broker, &found, partitions, limits),
         }
     }
 }
@@ -161,12 +166,14 @@ fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
 
 /// The first partition with records may exceed its limits by one batch, so that a large batch is never stuck (KIP-74).
 fn read_all(
+    broker: &Broker,
     found: &[Result<Arc<Partition>, ErrorCode>],
     partitions: &[(Key, Wanted)],
     limits: &Limits,
 ) -> Vec<PartitionRead> {
     let mut left = limits.max_bytes;
     let mut none_yet = true;
+    let throttle = Throttle::of(broker, limits.reader);
     let of_follower = limits.reader == Reader::Consumer { of_follower: true };
     let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {
         let read = match found {
@@ -181,6 +188,10 @@ fn read_all(
                     Some(replica) => partition.refer(wanted, replica),
                     None => partition.read(wanted, left, none_yet, limits.isolation, of_follower),
                 };
+                let read = read.map(|read| match &throttle {
+                    Some(throttle) => throttle.hold_back(partition, read),
+                    None => read,
+                });
                 read.map_or_else(PartitionRead::Failed, PartitionRead::Read)
             }
         };
@@ -189,4 +200,32 @@ fn read_all(
         read
     };
     found.iter().zip(partitions).map(read_one).collect()
+}
+
+/// The leader's limit as it is while a follower reads (KIP-73).
+struct Throttle {
+    replica: i32,
+    is_closed: bool,
+}
+
+impl Throttle {
+    fn of(broker: &Broker, reader: Reader) -> Option<Self> {
+        let throttle = &broker.throttles.leader;
+        match reader {
+            Reader::Replica { id, .. } if throttle.is_limited() => {
+                let is_closed = throttle.closed_for(broker.clock.monotonic()).is_some();
+                Some(Self { replica: id, is_closed })
+            }
+            _ => None,
+        }
+    }
+
+    /// Who is in sync is never held back: it would be no longer.
+    fn hold_back(&self, partition: &Partition, mut read: Read) -> Read {
+        read.is_throttled = partition.is_fed_slowly();
+        if read.is_throttled && self.is_closed && !partition.is_in_sync(self.replica) {
+            read.slices.clear();
+        }
+        read
+    }
 }

@@ -163,11 +163,12 @@ fn answer(cx: &Context, plan: &Plan, reader: Reader, reads: Vec<PartitionRead>) 
     };
     let mut response = FetchResponse { session_id, ..Default::default() };
     let mut records = Vec::new();
-    let mut sent = 0;
+    let (mut sent, mut throttled) = (0, 0);
     let mut hints = None;
     for ((key, _), (read, told)) in plan.partitions().iter().zip(reads.into_iter().zip(told)) {
         if told {
             sent += read.bytes();
+            throttled += if read.is_throttled() { read.bytes() } else { 0 };
             let mut data = partition_data(cx.version, key.partition, read, &mut records);
             let topic = topic_entry(&mut response.responses, &key.topic);
             if cx.version >= LEADERS_SINCE && is_led_elsewhere(data.error_code) {
@@ -182,7 +183,13 @@ fn answer(cx: &Context, plan: &Plan, reader: Reader, reads: Vec<PartitionRead>) 
     if let (Some(hints), Reader::Consumer { .. }) = (hints, reader) {
         response.node_endpoints = hints.into_nodes().map(endpoint).collect();
     }
-    cx.broker.metrics.fetched(sent);
+    match reader {
+        Reader::Consumer { .. } => cx.broker.metrics.fetched(sent),
+        Reader::Replica { .. } => cx.broker.metrics.replication.sent(sent),
+    }
+    if throttled > 0 {
+        cx.broker.throttles.leader.record(throttled, now);
+    }
     let mut outgoing = cx.respond(&response)?;
     outgoing.records = records;
     Ok(Some(outgoing))

@@ -169,6 +169,21 @@ impl Partition {
         Ok(())
     }
 
+    /// Whether a follower of this leader is held back while the leader's limit is reached (KIP-73).
+    pub(crate) fn is_fed_slowly(&self) -> bool {
+        self.config.load().leader_throttled.contains(self.index, self.site.node_id)
+    }
+
+    /// Whether this broker is held back as a follower while its limit is reached.
+    pub(crate) fn is_fetched_slowly(&self) -> bool {
+        self.config.load().follower_throttled.contains(self.index, self.site.node_id)
+    }
+
+    /// Whether this broker leads and a broker is in sync with it.
+    pub(crate) fn is_in_sync(&self, id: i32) -> bool {
+        matches!(&*self.role.lock(), Role::Leads(leader) if leader.is_in_sync(id))
+    }
+
     /// The follower that a consumer of a rack is to read from at an offset, if this broker leads and another is nearer.
     pub(crate) fn preferred_reader(&self, offset: i64, near: &Near) -> Option<i32> {
         let image = self.site.image();

@@ -138,6 +138,7 @@ fn who_lags_for_too_long_leaves_the_in_sync_set() {
         leader_epoch: 5,
         partition_epoch: 7,
         isr: [1, 2].map(|id| IsrMember { broker_id: id, broker_epoch: i64::from(id) + 10 }).to_vec(),
+        grows: false,
     };
     world.leader.answered(&proposal, Ok(&partition(5, 8, &[1, 2])));
     assert_eq!(world.leader.isr(), [1, 2]);
