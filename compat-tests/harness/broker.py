@@ -4,6 +4,7 @@ import base64
 import signal
 import subprocess
 import time
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -180,8 +181,18 @@ class Ottla(Broker):
 
     kind = "Ottla"
 
+    # Where it tells of itself, if it is asked to.
+    http_port = None
+
     def _start_command(self):
-        return [installed.ottla(), "start", "--config", self.config_file]
+        http = ["--http", f"127.0.0.1:{self.http_port}"] if self.http_port else []
+        return [installed.ottla(), "start", "--config", self.config_file, *http]
+
+    def metrics(self, path="/metrics"):
+        """{line without its value: value}"""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
     def _format_command(self):
         return [installed.ottla(), "format"]

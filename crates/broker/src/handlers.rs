@@ -84,6 +84,7 @@ mod ask_controller;
 mod broker_loggers;
 mod client_host;
 mod consumer_groups;
+mod current_leader;
 mod fetch_metadata;
 mod raft_voters;
 pub(crate) mod topics;

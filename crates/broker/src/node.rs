@@ -11,6 +11,7 @@ use crate::{
     controller,
     controller_registration::ControllerRegistration,
     controllers::{self, Channel, Controllers, Followed, Follower, FollowerSettings, Remote},
+    dialer::Setup,
     dir::Dir,
     format, housekeeping, http, isr_changes,
     joining::Joining,
@@ -108,15 +109,21 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         broker.node_id,
         clock.monotonic().as_millis(),
     );
-    let signal = signals.next().await;
-    info!("{signal}: stopping");
+    let doom = tokio::select! {
+        signal = signals.next() => {
+            info!("{signal}: stopping");
+            None
+        }
+        reason = broker.given_up() => Some(reason),
+    };
     if let Some(registration) = &registration {
         registration.hand_over().await;
     }
     if let Some(controller) = broker.controller().local() {
         controller.resign().await;
     }
-    stop(broker, controller, registration, &mut signals).await
+    stop(broker, controller, registration, &mut signals).await?;
+    doom.map_or(Ok(()), |reason| bail!("stopped: {reason}"))
 }
 
 struct Started {
@@ -169,7 +176,7 @@ fn start_controller(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     let bound = bind(&config)?;
     let quorum::Built { broker, parts, shard, endpoints, place } = quorum::build(parts, recovered, &bound)?;
     let controller_registration = ControllerRegistration::new(&broker, endpoints);
-    let channel = Arc::new(Channel::new(parts.controllers.clone(), broker.node_id, request_timeout(&config)));
+    let channel = Arc::new(Channel::new(parts.controllers.clone(), &config, request_timeout(&config)));
     let remote = Remote::new(channel);
     let joining = Joining::new(&broker, parts.own.clone());
     let (thread, bound) = match place {
@@ -231,7 +238,7 @@ fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let broker = Broker::new(Parts { kraft_version: followed.quorum.kraft_version, ..parts });
     let bound = bind(&config)?;
     open_logs(&broker, &image)?;
-    let channel = Arc::new(Channel::new(quorum, config.node_id(), timeout));
+    let channel = Arc::new(Channel::new(quorum, &config, timeout));
     broker.set_controller(controllers::Handle::Remote(Remote::new(channel)));
     let publisher = Publisher::new(broker.clone(), image);
     let (stopping, run) = (broker.stopping.clone(), runtime.clone());
@@ -260,6 +267,7 @@ fn follower_settings(parts: &Parts) -> FollowerSettings {
         cluster_id: parts.cluster_id.clone(),
         directory_id: metadata_directory(parts).unwrap_or(Uuid::ZERO),
         timeout: request_timeout(config),
+        setup: Setup::new(config),
         max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),
         snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
     }
@@ -362,8 +370,15 @@ fn controller_settings(broker: &Broker, config: &Arc<ServerConfig>, controller_i
             .get(keys::AUTO_LEADER_REBALANCE_ENABLE)
             .then(|| millis(config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS).saturating_mul(1_000))),
         unclean_election_interval: millis(config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS)),
+        max_idle_interval: max_idle_interval(config),
         schema: Arc::new(Schema::new(config.clone())),
     })
+}
+
+/// Records that say nothing are for those who ask for them: each costs every controller a sync.
+fn max_idle_interval(config: &ServerConfig) -> Option<Duration> {
+    let key = keys::METADATA_MAX_IDLE_INTERVAL_MS;
+    Some(millis(config.get(key).into())).filter(|interval| !interval.is_zero() && config.is_set(key))
 }
 
 fn activate(broker: &Broker, activate: Activate) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use crate::{
     broker::Broker,
     client::{Address, Error, Pool},
     controllers::client_id,
+    dialer::Setup,
     partition::Marker,
     settings::request_timeout,
 };
@@ -123,7 +124,7 @@ impl Sender {
             failed: Told::new(),
             busy: BTreeSet::new(),
             under_way: JoinSet::new(),
-            pool: Arc::new(Pool::new(client_id(broker.node_id, "txn-marker-sender"))),
+            pool: Arc::new(Pool::new(client_id(broker.node_id, "txn-marker-sender"), Setup::new(&broker.config()))),
         }
     }
 

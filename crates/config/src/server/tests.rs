@@ -218,6 +218,12 @@ fn what_ottla_cannot_do_yet_is_refused_rather_than_done_unsafely() {
             "server.properties:6: authorizer.class.name is set, but Ottla does not check ACLs yet and would serve \
              everybody: remove it to start without authorization",
         ),
+        (
+            "replica.selector.class=acme.Selector",
+            "server.properties:6: replica.selector.class is acme.Selector, but Ottla loads no classes: \
+             org.apache.kafka.common.replica.RackAwareReplicaSelector is the one it knows, and without it consumers read \
+             from leaders",
+        ),
     ] {
         assert_eq!(refusal(&with(more)), words, "{more}");
     }
