@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 
 import kafka.server.SharedServer;
 
+import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.utils.Utils;
 import org.apache.kafka.metadata.bootstrap.BootstrapDirectory;
 
@@ -74,29 +75,32 @@ public final class Node {
         return new Settings(server.config().originals());
     }
 
+    boolean hasStaticVoters() {
+        return settings().values.containsKey("controller.quorum.voters");
+    }
+
     /** Starts the process and waits until it serves: a broker until it is unfenced. */
     public void start() throws Exception {
         bind();
         Settings settings = settings();
         Cluster cluster = server.cluster;
-        cluster.refuseSeveralNodes();
-        Map<String, Integer> all = new LinkedHashMap<>(ports);
-        if (Target.FOLDS && !isController()) {
-            SharedServer controller = cluster.controllers.values().iterator().next();
-            controller.node.bind();
-            settings.fold(controller.node.settings());
-            all.putAll(controller.node.ports);
-        }
-        settings.usePorts(all);
-        if (Target.FOLDS) {
+        if (cluster.isFolded()) {
+            Node controller = cluster.theController().node;
+            controller.bind();
+            settings.fold(controller.settings());
+            Map<String, Integer> all = new LinkedHashMap<>(ports);
+            all.putAll(controller.ports);
+            settings.usePorts(all);
             String listener = settings.values.get("controller.listener.names").split(",")[0];
-            settings.values.remove("controller.quorum.bootstrap.servers");
             settings.values.put("controller.quorum.voters", id + "@localhost:" + all.get(listener));
-        } else if (settings.hasUnknownVoters()) {
-            settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
+        } else {
+            settings.usePorts(ports);
+            if (settings.hasUnknownVoters()) {
+                settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
+            }
         }
-        if (Target.FOLDS) {
-            formatFolded(settings);
+        if (cluster.isFolded() || isController()) {
+            format(settings);
         }
         Path config = folder.resolve("server.properties");
         settings.write(config);
@@ -112,12 +116,17 @@ public final class Node {
         return server.config().processRoles().contains(org.apache.kafka.server.ProcessRole.BrokerRole);
     }
 
-    /** The tests formatted the folders for a controller elsewhere: the first start has the metadata here instead. */
-    private void formatFolded(Settings settings) throws IOException {
+    /**
+     * A controller's first start has a version of the metadata that is released, which is not what the tests formatted.
+     * A broker with the controller folded into it has been formatted for one elsewhere.
+     */
+    private void format(Settings settings) throws IOException {
         String first = server.config().logDirs().get(0);
         String metadata = settings.values.getOrDefault("metadata.log.dir", first);
         if (server.cluster.formatted.add(metadata)) {
-            Utils.delete(new File(metadata, "__cluster_metadata-0"));
+            if (server.cluster.isFolded()) {
+                Utils.delete(new File(metadata, "__cluster_metadata-0"));
+            }
             new BootstrapDirectory(metadata).writeBinaryFile(server.cluster.bootstrap());
         }
     }
@@ -161,8 +170,14 @@ public final class Node {
 
     private boolean isServing() {
         try {
-            if (isBroker() && server.plainListener().isPresent()) {
-                return new Wire(server).aliveBrokers().containsKey(id);
+            if (server.plainListener().isPresent()) {
+                Wire wire = new Wire(server);
+                if (isBroker()) {
+                    return wire.aliveBrokers().containsKey(id);
+                }
+                // One of several may have to wait for the others.
+                return server.cluster.controllers.size() > 1 ? wire.serves(ApiKeys.DESCRIBE_QUORUM)
+                    : wire.quorum().leader() == id;
             }
             for (int port : ports.values()) {
                 new Socket(InetAddress.getByName("localhost"), port).close();

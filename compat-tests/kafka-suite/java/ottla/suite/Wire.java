@@ -19,6 +19,7 @@ import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.message.DeleteRecordsRequestData;
 import org.apache.kafka.common.message.DescribeConfigsRequestData;
+import org.apache.kafka.common.message.DescribeQuorumResponseData;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsPartition;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsTopic;
 import org.apache.kafka.common.message.ListOffsetsResponseData.ListOffsetsPartitionResponse;
@@ -34,6 +35,8 @@ import org.apache.kafka.common.requests.DeleteRecordsRequest;
 import org.apache.kafka.common.requests.DeleteRecordsResponse;
 import org.apache.kafka.common.requests.DescribeConfigsRequest;
 import org.apache.kafka.common.requests.DescribeConfigsResponse;
+import org.apache.kafka.common.requests.DescribeQuorumRequest;
+import org.apache.kafka.common.requests.DescribeQuorumResponse;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
 import org.apache.kafka.common.requests.ListOffsetsResponse;
 import org.apache.kafka.common.requests.MetadataRequest;
@@ -83,6 +86,30 @@ public final class Wire {
 
     public Map<Integer, Node> aliveBrokers() throws IOException {
         return metadata(List.of()).brokersById();
+    }
+
+    /** Who leads the controllers, and how far the leader knows each node's log of the metadata to be. */
+    public record Quorum(int leader, int epoch, Map<Integer, Long> endOffsets) {
+    }
+
+    /** Fails at a controller that does not lead; a broker asks the one that does. */
+    public Quorum quorum() throws IOException {
+        var request = new DescribeQuorumRequest.Builder(
+            DescribeQuorumRequest.singletonRequest(new TopicPartition("__cluster_metadata", 0)));
+        DescribeQuorumResponseData answer = ask(DescribeQuorumResponse.class, request, 2).data();
+        requireNone(answer.errorCode());
+        DescribeQuorumResponseData.PartitionData quorum = answer.topics().get(0).partitions().get(0);
+        requireNone(quorum.errorCode());
+        Map<Integer, Long> endOffsets = new HashMap<>();
+        quorum.observers().forEach(replica -> endOffsets.put(replica.replicaId(), replica.logEndOffset()));
+        quorum.currentVoters().forEach(replica -> endOffsets.put(replica.replicaId(), replica.logEndOffset()));
+        return new Quorum(quorum.leaderId(), quorum.leaderEpoch(), endOffsets);
+    }
+
+    private static void requireNone(short errorCode) throws IOException {
+        if (errorCode != Errors.NONE.code()) {
+            throw new IOException("DescribeQuorum: " + Errors.forCode(errorCode));
+        }
     }
 
     /** The topics that exist, all of them for no name. */
