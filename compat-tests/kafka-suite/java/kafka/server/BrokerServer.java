@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
 
 import kafka.coordinator.transaction.TransactionCoordinator;
 import kafka.log.LogManager;
@@ -220,7 +221,12 @@ public class BrokerServer implements KafkaBroker {
 
     @Override
     public BrokerLifecycleManager lifecycleManager() {
-        throw StandIn.unanswered("BrokerServer.lifecycleManager");
+        return StandIn.of(BrokerLifecycleManager.class, new Object() {
+            /** A start waits for it. */
+            public CompletableFuture<Void> initialUnfenceFuture() {
+                return CompletableFuture.completedFuture(null);
+            }
+        });
     }
 
     public BrokerMetadataPublisher brokerMetadataPublisher() {

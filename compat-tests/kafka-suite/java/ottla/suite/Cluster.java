@@ -64,6 +64,16 @@ public final class Cluster {
         return brokers.values().stream().filter(broker -> broker.node.isRunning());
     }
 
+    /**
+     * A test that ends tells all brokers to end at once, and those without a controller of their own have to take leave of one.
+     * In Kafka a node's controller outlives its broker.
+     */
+    void letBrokersEndFirst() throws InterruptedException {
+        do {
+            Thread.sleep(50);
+        } while (brokers.values().stream().anyMatch(broker -> broker.node.isEndingBroker()));
+    }
+
     /** As any node tells that is there, which asks the leader. */
     Wire.Quorum quorum() throws IOException {
         List<SharedServer> running = Stream.concat(

@@ -2,6 +2,7 @@ package ottla.suite;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -57,6 +58,15 @@ public final class MetadataAnswers {
         Map<Integer, Node> alive = wire.aliveBrokers();
         return wire.partition(new TopicPartition(topic, partition))
             .map(found -> found.leaderId.map(alive::get).orElse(Node.noNode()));
+    }
+
+    public Map<Integer, Node> getPartitionReplicaEndpoints(TopicPartition partition, ListenerName listener)
+            throws IOException {
+        Map<Integer, Node> endpoints = new HashMap<>();
+        Map<Integer, Node> alive = wire.aliveBrokers();
+        wire.partition(partition).ifPresent(found -> found.replicaIds.forEach(
+            id -> endpoints.put(id, alive.getOrDefault(id, Node.noNode()))));
+        return endpoints;
     }
 
     public boolean hasAliveBroker(int id) throws IOException {

@@ -39,6 +39,7 @@ public final class Node {
     private final Path folder;
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private Process process;
+    private volatile boolean isEnding;
 
     /** Has the one thread that stays before the first test looks for threads left behind. */
     static void prepare() throws Exception {
@@ -95,6 +96,7 @@ public final class Node {
             settings.values.put("controller.quorum.voters", id + "@localhost:" + all.get(listener));
         } else {
             settings.usePorts(ports);
+            settings.useMetadataFolder();
             if (settings.hasUnknownVoters()) {
                 settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
             }
@@ -194,6 +196,20 @@ public final class Node {
 
     /** TERM, and KILL to a process that has not ended by then; at once with no time at all. */
     public void stop(Duration limit) {
+        try {
+            if (isBroker() && isController() && !limit.isZero()) {
+                server.cluster.letBrokersEndFirst();
+            }
+            isEnding = true;
+            end(limit);
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+        } finally {
+            isEnding = false;
+        }
+    }
+
+    private void end(Duration limit) throws InterruptedException {
         Process ending;
         synchronized (this) {
             ending = process;
@@ -203,18 +219,20 @@ public final class Node {
             return;
         }
         try {
-            if (limit.isZero() || !end(ending, limit)) {
+            if (!limit.isZero()) {
+                ending.destroy();
+            }
+            if (limit.isZero() || !ending.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
                 ending.destroyForcibly().waitFor();
             }
         } catch (InterruptedException error) {
             ending.destroyForcibly();
-            Thread.currentThread().interrupt();
+            throw error;
         }
     }
 
-    private static boolean end(Process process, Duration limit) throws InterruptedException {
-        process.destroy();
-        return process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
+    boolean isEndingBroker() {
+        return isEnding && !isController();
     }
 
     private String logTail() throws IOException {

@@ -61,6 +61,13 @@ final class Settings {
         }
     }
 
+    /** Only the folder of the metadata is formatted for a controller that has no partitions. */
+    void useMetadataFolder() {
+        if (values.getOrDefault("process.roles", "").equals("controller")) {
+            values.putIfAbsent("log.dirs", values.get("metadata.log.dir"));
+        }
+    }
+
     boolean hasUnknownVoters() {
         return values.getOrDefault("controller.quorum.voters", "").matches(".*:0(,.*)?");
     }

@@ -15,7 +15,7 @@ import kafka.server.SharedServer;
 
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.message.DeleteRecordsRequestData;
 import org.apache.kafka.common.message.DescribeConfigsRequestData;
@@ -37,6 +37,8 @@ import org.apache.kafka.common.requests.DescribeConfigsRequest;
 import org.apache.kafka.common.requests.DescribeConfigsResponse;
 import org.apache.kafka.common.requests.DescribeQuorumRequest;
 import org.apache.kafka.common.requests.DescribeQuorumResponse;
+import org.apache.kafka.common.requests.FetchRequest;
+import org.apache.kafka.common.requests.FetchResponse;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
 import org.apache.kafka.common.requests.ListOffsetsResponse;
 import org.apache.kafka.common.requests.MetadataRequest;
@@ -129,14 +131,25 @@ public final class Wire {
             .filter(each -> each.partition() == wanted.partition()).findFirst();
     }
 
-    /** The offset at a timestamp or one of ListOffsets' special ones. */
+    /** Any replica's, leader or not. */
+    public long highWatermark(TopicPartition partition) throws IOException {
+        Uuid topicId = topics(partition.topic()).get(partition.topic()).topicId();
+        long start = offset(partition, ListOffsetsRequest.EARLIEST_TIMESTAMP);
+        FetchRequest.Builder request = FetchRequest.Builder.forConsumer((short) 13, 0, 0, Map.of(partition,
+            new FetchRequest.PartitionData(topicId, start, FetchRequest.INVALID_LOG_START_OFFSET, 1, Optional.empty())));
+        var answer = ask(FetchResponse.class, request, 13).data().responses().get(0).partitions().get(0);
+        Errors.forCode(answer.errorCode()).maybeThrow();
+        return answer.highWatermark();
+    }
+
+    /** The offset at a timestamp or one of ListOffsets' special ones: any replica's, leader or not. */
     public long offset(TopicPartition partition, long timestamp) throws IOException {
         return offsetAndTimestamp(partition, timestamp).offset();
     }
 
     public ListOffsetsPartitionResponse offsetAndTimestamp(TopicPartition partition, long timestamp) throws IOException {
         ListOffsetsRequest.Builder request = ListOffsetsRequest.Builder
-            .forConsumer(false, IsolationLevel.READ_UNCOMMITTED)
+            .forReplica((short) 7, ListOffsetsRequest.DEBUGGING_REPLICA_ID)
             .setTargetTimes(List.of(new ListOffsetsTopic().setName(partition.topic()).setPartitions(List.of(
                 new ListOffsetsPartition().setPartitionIndex(partition.partition()).setTimestamp(timestamp)))));
         var answer = ask(ListOffsetsResponse.class, request, 7).topics().get(0).partitions().get(0);
