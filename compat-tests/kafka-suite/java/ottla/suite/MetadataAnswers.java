@@ -15,15 +15,22 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.network.ListenerName;
+import org.apache.kafka.image.MetadataImage;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.metadata.LeaderRecoveryState;
 
 /** What a broker's metadata cache is asked. */
 public final class MetadataAnswers {
+    private final SharedServer server;
     private final Wire wire;
 
     public MetadataAnswers(SharedServer server) {
+        this.server = server;
         this.wire = new Wire(server);
+    }
+
+    public MetadataImage currentImage() throws Exception {
+        return new MetadataFolder(server).image();
     }
 
     public Optional<Integer> numPartitions(String topic) throws IOException {

@@ -1,14 +1,10 @@
 package ottla.suite;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Stream;
 
 import kafka.server.SharedServer;
 
@@ -19,8 +15,6 @@ import org.apache.kafka.raft.RaftLog;
 import org.apache.kafka.server.common.OffsetAndEpoch;
 import org.apache.kafka.snapshot.FileRawSnapshotReader;
 import org.apache.kafka.snapshot.RawSnapshotReader;
-import org.apache.kafka.snapshot.SnapshotPath;
-import org.apache.kafka.snapshot.Snapshots;
 
 /** What a node's raft manager, its log of the metadata and its metadata loader are asked. */
 public final class QuorumAnswers {
@@ -39,10 +33,6 @@ public final class QuorumAnswers {
         return quorum().endOffsets().getOrDefault(server.cluster.processOf(server).id, 0L);
     }
 
-    private Path metadataFolder() {
-        return Path.of(server.config().metadataLogDir(), "__cluster_metadata-0");
-    }
-
     public RaftLog raftLog() {
         return StandIn.of(RaftLog.class, new Object() {
             public LogOffsetMetadata endOffset() throws IOException {
@@ -50,15 +40,12 @@ public final class QuorumAnswers {
             }
 
             public Optional<OffsetAndEpoch> latestSnapshotId() throws IOException {
-                try (Stream<Path> files = Files.list(metadataFolder())) {
-                    return files.map(Snapshots::parse).flatMap(Optional::stream)
-                        .filter(file -> !file.partial() && !file.deleted()).map(SnapshotPath::snapshotId)
-                        .filter(id -> id.offset() > 0).max(Comparator.naturalOrder());
-                }
+                return new MetadataFolder(server).latestSnapshot();
             }
 
             public Optional<RawSnapshotReader> latestSnapshot() throws IOException {
-                return latestSnapshotId().map(id -> FileRawSnapshotReader.open(metadataFolder(), id));
+                MetadataFolder folder = new MetadataFolder(server);
+                return folder.latestSnapshot().map(id -> FileRawSnapshotReader.open(folder.path, id));
             }
         });
     }
