@@ -142,6 +142,7 @@ keys! {
     REPLICA_FETCH_MIN_BYTES: i32 = "replica.fetch.min.bytes";
     REPLICA_FETCH_RESPONSE_MAX_BYTES: i32 = "replica.fetch.response.max.bytes";
     REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
+    REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS: i64 = "replica.high.watermark.checkpoint.interval.ms";
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
     REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";
     SASL_ENABLED_MECHANISMS: Vec<String> = "sasl.enabled.mechanisms";

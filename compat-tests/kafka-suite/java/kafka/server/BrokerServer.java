@@ -39,6 +39,7 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
 
 import ottla.suite.LogAnswers;
 import ottla.suite.MetadataAnswers;
+import ottla.suite.Node;
 import ottla.suite.StandIn;
 import ottla.suite.Wire;
 
@@ -48,6 +49,7 @@ import scala.Option;
 public class BrokerServer implements KafkaBroker {
     private final SharedServer shared;
     private final LogAnswers logs;
+    private volatile boolean wasStopped;
 
     public BrokerServer(SharedServer shared) {
         this.shared = shared;
@@ -66,12 +68,17 @@ public class BrokerServer implements KafkaBroker {
 
     @Override
     public void shutdown(Duration limit) {
-        shared.node.stop(limit);
+        wasStopped = true;
+        try {
+            shared.node.stopBroker(limit);
+        } catch (Exception error) {
+            throw new IllegalStateException(error.getMessage(), error);
+        }
     }
 
     @Override
     public void shutdown() {
-        shutdown(Duration.ofMinutes(1));
+        shutdown(Node.STOP_LIMIT);
     }
 
     @Override
@@ -80,12 +87,15 @@ public class BrokerServer implements KafkaBroker {
 
     @Override
     public boolean isShutdown() {
-        return !shared.node.isRunning();
+        return !shared.node.isBrokerRunning();
     }
 
     @Override
     public BrokerState brokerState() {
-        return shared.node.isRunning() ? BrokerState.RUNNING : BrokerState.NOT_RUNNING;
+        if (shared.node.isBrokerRunning()) {
+            return BrokerState.RUNNING;
+        }
+        return wasStopped ? BrokerState.SHUTTING_DOWN : BrokerState.NOT_RUNNING;
     }
 
     @Override

@@ -1,6 +1,6 @@
 package kafka.server;
 
-import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 import kafka.network.SocketServer;
@@ -10,8 +10,10 @@ import org.apache.kafka.common.internals.Plugin;
 import org.apache.kafka.common.metrics.Metrics;
 import org.apache.kafka.common.network.ListenerName;
 import org.apache.kafka.controller.Controller;
+import org.apache.kafka.controller.QuorumController;
 import org.apache.kafka.controller.metrics.QuorumControllerMetrics;
 import org.apache.kafka.image.publisher.ControllerRegistrationsPublisher;
+import org.apache.kafka.metadata.ControllerRegistration;
 import org.apache.kafka.metadata.KafkaConfigSchema;
 import org.apache.kafka.metadata.bootstrap.BootstrapMetadata;
 import org.apache.kafka.server.authorizer.Authorizer;
@@ -19,6 +21,9 @@ import org.apache.kafka.server.common.ApiMessageAndVersion;
 import org.apache.kafka.server.metrics.KafkaYammerMetrics;
 
 import ottla.suite.ControllerAnswers;
+import ottla.suite.MetadataFolder;
+import ottla.suite.Meters;
+import ottla.suite.Node;
 import ottla.suite.StandIn;
 
 import scala.Option;
@@ -32,6 +37,7 @@ public class ControllerServer {
         this.shared = shared;
         shared.cluster.controllers.put(shared.node.id, shared);
         shared.cluster.bootstrapWith(bootstrap);
+        Meters.register(shared);
     }
 
     public void startup() {
@@ -48,7 +54,7 @@ public class ControllerServer {
     }
 
     public void shutdown() {
-        shared.node.stop(Duration.ofMinutes(1));
+        shared.node.stop(Node.STOP_LIMIT);
     }
 
     public void awaitShutdown() {
@@ -90,7 +96,7 @@ public class ControllerServer {
     }
 
     public Controller controller() {
-        return StandIn.of(Controller.class, new ControllerAnswers(shared));
+        return StandIn.of(QuorumController.class, new ControllerAnswers(shared));
     }
 
     public KafkaRequestHandlerPool controllerApisHandlerPool() {
@@ -114,6 +120,10 @@ public class ControllerServer {
     }
 
     public ControllerRegistrationsPublisher registrationsPublisher() {
-        throw StandIn.unanswered("ControllerServer.registrationsPublisher");
+        return StandIn.of(ControllerRegistrationsPublisher.class, new Object() {
+            public Map<Integer, ControllerRegistration> controllers() throws Exception {
+                return new MetadataFolder(shared).image().cluster().controllers();
+            }
+        });
     }
 }

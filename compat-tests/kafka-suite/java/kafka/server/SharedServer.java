@@ -61,7 +61,7 @@ public class SharedServer {
 
     /** The node's first listener without TLS and SASL, over which look-ups go: a broker's own, not the controller's. */
     public Optional<String> plainListener() {
-        var listeners = node.isBroker() ? config.dataPlaneListeners() : config.controllerListeners();
+        var listeners = node.isBroker() && !node.hasLostItsBroker() ? config.dataPlaneListeners() : config.controllerListeners();
         return CollectionConverters.asJava(listeners).stream()
             .filter(endpoint -> endpoint.securityProtocol() == SecurityProtocol.PLAINTEXT)
             .map(Endpoint::listener).findFirst();

@@ -61,13 +61,15 @@ public final class Cluster {
     }
 
     Stream<SharedServer> runningBrokers() {
-        return brokers.values().stream().filter(broker -> broker.node.isRunning());
+        return brokers.values().stream().filter(broker -> broker.node.isBrokerRunning());
     }
 
-    /**
-     * A test that ends tells all brokers to end at once, and those without a controller of their own have to take leave of one.
-     * In Kafka a node's controller outlives its broker.
-     */
+    /** Whether it is Kafka's kit that stops a node, with all others: it does so on threads of its own. */
+    static boolean isTestEnding() {
+        return Thread.currentThread().getName().startsWith("kafka-cluster-test-kit-");
+    }
+
+    /** All brokers are told to end at the same time, and those without a controller of their own have to take leave of one. */
     void letBrokersEndFirst() throws InterruptedException {
         do {
             Thread.sleep(50);

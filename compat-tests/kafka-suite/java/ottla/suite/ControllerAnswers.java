@@ -22,6 +22,10 @@ public final class ControllerAnswers {
         this.server = server;
     }
 
+    public int nodeId() {
+        return server.node.id;
+    }
+
     public boolean isActive() {
         Node node = server.cluster.processOf(server);
         try {

@@ -21,11 +21,14 @@ import org.apache.kafka.common.requests.ListOffsetsRequest;
 import org.apache.kafka.common.requests.MetadataResponse;
 import org.apache.kafka.common.requests.MetadataResponse.PartitionMetadata;
 import org.apache.kafka.metadata.KRaftMetadataCache;
+import org.apache.kafka.server.HostedPartition;
 import org.apache.kafka.metadata.MetadataCache;
 import org.apache.kafka.storage.internals.checkpoint.OffsetCheckpointFile;
 import org.apache.kafka.storage.internals.log.AsyncOffsetReader;
+import org.apache.kafka.storage.internals.log.FetchDataInfo;
 import org.apache.kafka.storage.internals.log.LogAppendInfo;
 import org.apache.kafka.storage.internals.log.LogConfig;
+import org.apache.kafka.storage.internals.log.LogOffsetMetadata;
 import org.apache.kafka.storage.internals.log.LogSegment;
 import org.apache.kafka.storage.internals.log.LogStartOffsetIncrementReason;
 import org.apache.kafka.storage.internals.log.OffsetResultHolder;
@@ -91,6 +94,11 @@ public final class LogAnswers {
             return Option.empty();
         }
         return Option.apply(StandIn.of(Partition.class, new PartitionAnswers(partition, found.get())));
+    }
+
+    public HostedPartition<Partition> getPartition(TopicPartition partition) throws IOException {
+        Option<Partition> online = onlinePartition(partition);
+        return online.isEmpty() ? new HostedPartition.None<>() : new HostedPartition.Online<>(online.get());
     }
 
     public scala.collection.Seq<File> liveLogDirs() {
@@ -273,6 +281,17 @@ public final class LogAnswers {
 
         public FileRecords log() throws IOException {
             return FileRecords.open(file, false);
+        }
+
+        /** All of it from an offset on, or null if it ends before. */
+        public FetchDataInfo read(long offset, int maxBytes) throws IOException {
+            FileRecords all = log();
+            for (var batch : all.batches()) {
+                if (batch.lastOffset() >= offset) {
+                    return new FetchDataInfo(new LogOffsetMetadata(offset), all.slice(batch.position(), maxBytes));
+                }
+            }
+            return null;
         }
     }
 }

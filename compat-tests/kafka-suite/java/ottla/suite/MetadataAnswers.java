@@ -29,8 +29,10 @@ public final class MetadataAnswers {
         this.wire = new Wire(server);
     }
 
+    /** A broker need not keep the metadata's log: then a controller's. */
     public MetadataImage currentImage() throws Exception {
-        return new MetadataFolder(server).image();
+        MetadataFolder own = new MetadataFolder(server);
+        return own.exists() ? own.image() : new MetadataFolder(server.cluster.theController()).image();
     }
 
     public Optional<Integer> numPartitions(String topic) throws IOException {

@@ -6,25 +6,30 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 import kafka.server.SharedServer;
 
+import org.apache.kafka.common.protocol.ApiMessage;
 import org.apache.kafka.image.MetadataDelta;
 import org.apache.kafka.image.MetadataImage;
 import org.apache.kafka.image.MetadataProvenance;
 import org.apache.kafka.metadata.util.BatchFileReader;
-import org.apache.kafka.server.common.ApiMessageAndVersion;
 import org.apache.kafka.server.common.OffsetAndEpoch;
 import org.apache.kafka.snapshot.SnapshotPath;
 import org.apache.kafka.snapshot.Snapshots;
 
 /** A node's copy of the metadata log, as the process writes it. */
-final class MetadataFolder {
+public final class MetadataFolder {
     final Path path;
 
-    MetadataFolder(SharedServer server) {
+    public MetadataFolder(SharedServer server) {
         this.path = Path.of(server.config().metadataLogDir(), "__cluster_metadata-0");
+    }
+
+    boolean exists() {
+        return Files.isDirectory(path);
     }
 
     private List<Path> files(String suffix) throws IOException {
@@ -40,27 +45,32 @@ final class MetadataFolder {
     }
 
     /** What the latest snapshot and the log come to. */
-    MetadataImage image() throws Exception {
+    public MetadataImage image() throws Exception {
         MetadataDelta delta = new MetadataDelta.Builder().build();
         Optional<OffsetAndEpoch> snapshot = latestSnapshot();
         if (snapshot.isPresent()) {
-            replay(Snapshots.snapshotPath(path, snapshot.get()), 0, delta);
+            forEach(Snapshots.snapshotPath(path, snapshot.get()), 0, delta::replay);
             delta.finishSnapshot();
         }
         for (Path segment : files(".log")) {
-            replay(segment, snapshot.map(OffsetAndEpoch::offset).orElse(0L), delta);
+            forEach(segment, snapshot.map(OffsetAndEpoch::offset).orElse(0L), delta::replay);
         }
         return delta.apply(MetadataProvenance.EMPTY);
     }
 
-    private static void replay(Path file, long from, MetadataDelta delta) throws Exception {
+    /** All records that the log still has. */
+    void forEach(Consumer<ApiMessage> action) throws Exception {
+        for (Path segment : files(".log")) {
+            forEach(segment, 0, action);
+        }
+    }
+
+    private static void forEach(Path file, long from, Consumer<ApiMessage> action) throws Exception {
         try (BatchFileReader reader = new BatchFileReader.Builder().setPath(file.toString()).build()) {
             while (reader.hasNext()) {
                 BatchFileReader.BatchAndType next = reader.next();
                 if (!next.isControl() && next.batch().baseOffset() >= from) {
-                    for (ApiMessageAndVersion record : next.batch().records()) {
-                        delta.replay(record.message());
-                    }
+                    next.batch().records().forEach(record -> action.accept(record.message()));
                 }
             }
         }

@@ -10,9 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -27,6 +27,7 @@ import org.apache.kafka.metadata.bootstrap.BootstrapDirectory;
 /** One node of a test's cluster as an external process. */
 public final class Node {
     private static final Duration START_LIMIT = Duration.ofSeconds(60);
+    public static final Duration STOP_LIMIT = Duration.ofMinutes(1);
     /** Starts all processes: the kernel ends a process whose parent, a thread, has ended. */
     private static final ExecutorService STARTER = Executors.newSingleThreadExecutor(task -> {
         Thread thread = new Thread(task, "suite-starter");
@@ -37,8 +38,11 @@ public final class Node {
     public final int id;
     private final SharedServer server;
     private final Path folder;
-    private final Map<String, Integer> ports = new LinkedHashMap<>();
+    /** By the name of a listener, in any case. */
+    private final Map<String, Integer> ports = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
     private Process process;
+    /** Of a node with both roles, whose broker alone was stopped. */
+    private volatile boolean hasLostItsBroker;
     private volatile boolean isEnding;
 
     /** Has the one thread that stays before the first test looks for threads left behind. */
@@ -82,6 +86,9 @@ public final class Node {
 
     /** Starts the process and waits until it serves: a broker until it is unfenced. */
     public void start() throws Exception {
+        if (hasLostItsBroker) {
+            stop(STOP_LIMIT);
+        }
         bind();
         Settings settings = settings();
         Cluster cluster = server.cluster;
@@ -89,7 +96,8 @@ public final class Node {
             Node controller = cluster.theController().node;
             controller.bind();
             settings.fold(controller.settings());
-            Map<String, Integer> all = new LinkedHashMap<>(ports);
+            Map<String, Integer> all = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+            all.putAll(ports);
             all.putAll(controller.ports);
             settings.usePorts(all);
             String listener = settings.values.get("controller.listener.names").split(",")[0];
@@ -104,10 +112,21 @@ public final class Node {
         if (cluster.isFolded() || isController()) {
             format(settings);
         }
-        Path config = folder.resolve("server.properties");
-        settings.write(config);
-        run(Target.startCommand(config.toString()));
+        run(settings);
         waitUntilServing();
+    }
+
+    /** Stops the broker, and not the controller that may be in the same process: in Kafka's tests it goes on. */
+    public void stopBroker(Duration limit) throws Exception {
+        stop(limit);
+        if (isController() && !Cluster.isTestEnding()) {
+            hasLostItsBroker = true;
+            Settings settings = settings();
+            settings.usePorts(ports);
+            settings.dropBroker();
+            run(settings);
+            waitUntilServing();
+        }
     }
 
     private boolean isController() {
@@ -140,7 +159,10 @@ public final class Node {
             .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()));
     }
 
-    private void run(List<String> command) throws ExecutionException, InterruptedException {
+    private void run(Settings settings) throws ExecutionException, InterruptedException, IOException {
+        Path config = folder.resolve("server.properties");
+        settings.write(config);
+        List<String> command = Target.startCommand(config.toString());
         List<String> bound = new ArrayList<>(List.of("setpriv", "--pdeathsig", "KILL"));
         bound.addAll(command);
         Process started = STARTER.submit(() -> builder(bound).start()).get();
@@ -174,7 +196,7 @@ public final class Node {
         try {
             if (server.plainListener().isPresent()) {
                 Wire wire = new Wire(server);
-                if (isBroker()) {
+                if (isBroker() && !hasLostItsBroker) {
                     return wire.aliveBrokers().containsKey(id);
                 }
                 // One of several may have to wait for the others.
@@ -194,14 +216,23 @@ public final class Node {
         return process != null && process.isAlive();
     }
 
+    public boolean isBrokerRunning() {
+        return isRunning() && isBroker() && !hasLostItsBroker;
+    }
+
+    public boolean hasLostItsBroker() {
+        return hasLostItsBroker;
+    }
+
     /** TERM, and KILL to a process that has not ended by then; at once with no time at all. */
     public void stop(Duration limit) {
         try {
-            if (isBroker() && isController() && !limit.isZero()) {
+            if (isBroker() && isController() && Cluster.isTestEnding()) {
                 server.cluster.letBrokersEndFirst();
             }
             isEnding = true;
             end(limit);
+            hasLostItsBroker = false;
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
         } finally {

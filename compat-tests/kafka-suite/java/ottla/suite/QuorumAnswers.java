@@ -71,6 +71,6 @@ public final class QuorumAnswers {
 
     /** Raft cannot end alone. */
     public void shutdown() {
-        server.node.stop(Duration.ofMinutes(1));
+        server.node.stop(Node.STOP_LIMIT);
     }
 }
