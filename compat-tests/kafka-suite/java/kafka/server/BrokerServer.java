@@ -23,6 +23,7 @@ import org.apache.kafka.coordinator.group.GroupCoordinator;
 import org.apache.kafka.image.publisher.MetadataPublisher;
 import org.apache.kafka.metadata.BrokerState;
 import org.apache.kafka.metadata.KRaftMetadataCache;
+import org.apache.kafka.metadata.MetadataCache;
 import org.apache.kafka.security.CredentialProvider;
 import org.apache.kafka.server.BrokerLifecycleManager;
 import org.apache.kafka.server.authorizer.Authorizer;
@@ -144,6 +145,18 @@ public class BrokerServer implements KafkaBroker {
     @Override
     public KafkaApis dataPlaneRequestProcessor() {
         return StandIn.of(KafkaApis.class, new Object() {
+            public MetadataCache metadataCache() {
+                return BrokerServer.this.metadataCache();
+            }
+
+            public String clusterId() {
+                return shared.cluster.id;
+            }
+
+            public int brokerId() {
+                return shared.node.id;
+            }
+
             public boolean isConsumerGroupProtocolEnabled() throws java.io.IOException {
                 Wire wire = new Wire(shared);
                 return config().groupCoordinatorRebalanceProtocols().contains(Group.GroupType.CONSUMER)
