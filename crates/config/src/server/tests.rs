@@ -256,6 +256,16 @@ fn limits_per_address_are_read() {
 }
 
 #[test]
+fn a_map_may_end_in_commas_and_not_begin_with_one() {
+    let map = "listener.security.protocol.map=";
+    assert!(load(&with(&format!("{map}PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT, ,"))).is_ok());
+    assert_eq!(
+        refusal(&with(&format!("{map},PLAINTEXT:PLAINTEXT"))),
+        "server.properties:6: Error parsing configuration property 'listener.security.protocol.map': begin 0, end -1, length 0"
+    );
+}
+
+#[test]
 fn topics_take_their_own_value_before_the_brokers() {
     let config = load(&with("log.retention.hours=1\nlog.segment.bytes=2000000\nmin.insync.replicas=2")).unwrap().config;
     let topic = config.topic_config(&BTreeMap::new());
