@@ -18,6 +18,7 @@ A history is one JSON object a line, one line a half of an operation, in the ord
     commit         group, time, offsets: {key: offset}; of both halves
     fetch_committed  the same, as somebody was told
     reset_offsets  group, time: somebody sets committed offsets back on purpose; of both halves
+    joins          when a member sets out to join its group; for people
     error          error: what a client may never be told
 """
 
@@ -158,6 +159,9 @@ class History:
 
     def _add_nemesis(self, op, _kind):
         """What was done to the cluster; for people."""
+
+    def _add_joins(self, op, _kind):
+        """When a member began."""
 
     # What is computed of it.
 
