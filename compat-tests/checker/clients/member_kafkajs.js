@@ -70,7 +70,12 @@ for (const event of [consumer.events.HEARTBEAT, consumer.events.COMMIT_OFFSETS])
   })
 }
 
-async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }) {
+// Whoever lets it crash has to begin anew by himself.
+consumer.on(consumer.events.CRASH, ({ payload }) => {
+  if (!payload.restart) process.exit(1)
+})
+
+async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale, commitOffsetsIfNecessary }) {
   if (isStale() || !isRunning()) return
   const read = batch.messages.map((message) => `[${message.offset},${valueOf(message)}]`).join(',')
   write('ok', 'poll', `"read":{"${key(batch.partition)}":[${read}]}`)
@@ -78,7 +83,9 @@ async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }
   const next = `${BigInt(batch.lastOffset()) + 1n}`
   write('invoke', 'commit')
   try {
-    await consumer.commitOffsets([{ topic: batch.topic, partition: batch.partition, offset: next }])
+    // What consumer.commitOffsets throws ends the consumer when it is no member any more; of this it joins again.
+    const partitions = [{ partition: batch.partition, offset: next }]
+    await commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions }] })
   } catch (error) {
     write('info', 'commit', `"error":${JSON.stringify(error.message)}`)
     throw error
