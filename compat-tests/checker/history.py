@@ -71,6 +71,8 @@ class History:
         self._began = {}
         self._groups = set()
         self._errors = []
+        # What a group was given more than once.
+        self._repeated = 0
         self._has_final = False
         self.operations = 0
 
@@ -119,7 +121,9 @@ class History:
             if final:
                 key.final.update(values)
             if group:
+                before = len(key.by_group[group])
                 key.by_group[group].update(values)
+                self._repeated += before + len(values) - len(key.by_group[group])
             known = key.values
             for offset, value in records:
                 if known.setdefault(offset, value) != value:
@@ -289,6 +293,7 @@ class History:
             "acknowledged": sum(len(key.acknowledged) for key in self._keys.values()),
             "read": sum(len(key.read) for key in self._keys.values()),
             "polled": sum(len(span) for key in self._keys.values() for spans in key.spans.values() for span in spans),
+            "repeated": self._repeated,
             "commits": sum(map(len, self._observed.values())),
         }
 

@@ -9,9 +9,9 @@ import random
 import time
 
 import pytest
-from scenario import BROKER_SETTINGS, Members, in_turn, possible
 
 from checker.families import FAMILIES
+from groups.scenario import BROKER_SETTINGS, Members, in_turn, possible
 
 SEED = int(os.environ.get("OTTLA_MEMBERS_SEED", "1"))
 ROUNDS = int(os.environ.get("OTTLA_MEMBERS_ROUNDS", "0"))
