@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from checker import families, segments
@@ -22,6 +22,8 @@ _PROBES = 1 << 20
 
 # Ends soon what a frozen broker will never answer, as the runs are short.
 _LIBRDKAFKA = {"reconnect.backoff.max.ms": 500, "socket.timeout.ms": 10_000, "topic.metadata.refresh.interval.ms": 5_000}
+# While a coordinator begins, here or on another node.
+_MOVING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
 _JAVA_PRODUCER = {
     "enable.idempotence": "true", "retries": 2147483647, "delivery.timeout.ms": 60_000, "request.timeout.ms": 10_000,
     "linger.ms": 2,
@@ -189,10 +191,22 @@ class Witnesses:
         return {part.partition: future.result(30).offset for part, future in admin.list_offsets(asked).items()}
 
     def _committed(self, group):
-        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
+        """As a consumer asks for it: librdkafka's admin client dies of a coordinator that has just moved."""
+        asking = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": group, **_LIBRDKAFKA, "log_level": 0})
         asked = [TopicPartition(self.topic, number) for number in range(self.partitions)]
-        (future,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)]).values()
-        return {part.partition: part.offset for part in future.result(30).topic_partitions}
+
+        def told():
+            try:
+                return asking.committed(asked, timeout=_PATIENCE_S)
+            except KafkaException as problem:
+                assert problem.args[0].code() in _MOVING, problem
+                return None
+
+        try:
+            found = eventually(told, f"nobody says what {group} has committed")
+            return {part.partition: max(0, part.offset) for part in found}
+        finally:
+            asking.close()
 
     def finish(self):
         """Producers end first; groups read what there is; then one reads everything."""

@@ -19,6 +19,7 @@ GROUPS = [("java", "range"), ("librdkafka", "cooperative"), ("franz-go", "consum
 
 
 def coordinator(cluster, group):
+    """The node that has a group, which is settled, so that somebody has it."""
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
     (described,) = admin.describe_consumer_groups([group]).values()
     return described.result(30).coordinator.id
