@@ -1,10 +1,10 @@
 """kafka-streams-application-reset on the topics and the group of an application; streams/ has one that runs again after it."""
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from harness import topics
+from harness import offsets, topics
 from harness.tools import run_tool
 from harness.waiting import eventually
 
@@ -28,12 +28,12 @@ class Application:
         self.commit(4)
 
     def commit(self, offset):
-        offsets = [TopicPartition(self.input, partition, offset) for partition in range(2)]
-        topics.wait(self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self.name, offsets)]))
+        offsets.commit(self.bootstrap, self.name, {(self.input, partition): offset for partition in range(2)})
 
     def committed(self):
-        (found,) = topics.wait(self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.name)])).values()
-        return {part.offset for part in found.topic_partitions if part.topic == self.input}
+        """What is committed of the input, which is the same in both partitions."""
+        found = offsets.committed(self.bootstrap, self.name)
+        return {offset for (topic, _), offset in found.items() if topic == self.input}
 
     def internal(self):
         named = self._admin.list_topics().topics
