@@ -1,6 +1,6 @@
 """One script of what members do, against Apache Kafka and Ottla at once: what the groups come to, how soon, with how much read twice.
 
-OTTLA_BESIDE_KAFKA_STEPS=50 makes a longer script (--full: 30); OTTLA_MEMBERS_SEED is what decides.
+OTTLA_BESIDE_KAFKA_STEPS=50 makes a longer script (--full: 30) and has more protocols; OTTLA_MEMBERS_SEED is what decides.
 """
 
 import os
@@ -105,6 +105,13 @@ def script(chance, steps):
         growths += step == "grow"
 
 
+def pytest_generate_tests(metafunc):
+    cases = [("librdkafka", "range"), ("librdkafka", "consumer")]
+    if metafunc.config.getoption("--full") or STEPS:
+        cases += [("librdkafka", "cooperative"), ("java", "range"), ("java", "cooperative"), ("java", "consumer")]
+    metafunc.parametrize("sides", cases, indirect=True, ids=[" ".join(case) for case in cases])
+
+
 @pytest.fixture
 def sides(kind, request, tmp_path):
     if kind != "ottla":
@@ -139,19 +146,16 @@ def settle(sides):
 
 
 @pytest.mark.limit(300 + 15 * max(STEPS, FULL))
-@pytest.mark.parametrize(
-    "sides", [("librdkafka", "range"), ("librdkafka", "consumer")], indirect=True, ids=["classic", "consumer"]
-)
 def test_groups_come_to_the_same_as_soon_as_on_apache_kafka(sides, request):
     """After each step the same state, members and shares; no more generations, and not much later."""
-    steps = STEPS or (FULL if request.config.getoption("--full") else FEW)
+    length = STEPS or (FULL if request.config.getoption("--full") else FEW)
     for side in sides.values():
         for _ in range(FIRST):
             side.members.join()
         side.members.produce()
     settle(sides)
     first = both(sides, lambda side: side.generation)
-    for step, number in script(random.Random(SEED), steps):
+    for step, number in script(random.Random(SEED), length):
         both(sides, lambda side, step=step, number=number: side.begin(step, number))
         settle(sides)
         both(sides, lambda side, step=step: side.note(step))

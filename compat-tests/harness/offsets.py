@@ -7,22 +7,20 @@ from harness import topics
 from harness.waiting import eventually
 
 
-def _admin(bootstrap):
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-
-
 def commit(bootstrap, group, offsets):
     """For a group without members; asked again while its coordinator begins."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     parts = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
 
     def taken():
         wish = [ConsumerGroupTopicPartitions(group, parts)]
-        (done,) = topics.wait(_admin(bootstrap).alter_consumer_group_offsets(wish)).values()
+        (done,) = topics.wait(admin.alter_consumer_group_offsets(wish)).values()
         return all(part.error is None for part in done.topic_partitions)
 
     eventually(taken, f"nobody takes a commit of {group}")
 
 
 def committed(bootstrap, group):
-    (found,) = topics.wait(_admin(bootstrap).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])).values()
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    (found,) = topics.wait(admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])).values()
     return {(part.topic, part.partition): part.offset for part in found.topic_partitions}
