@@ -67,10 +67,13 @@ fn claims(run: &mut Run, script: &Script, stage: Stage, version: i16) -> anyhow:
     producer.leaves(run)
 }
 
+/// Topics with partitions of them.
+type Named<'a> = &'a [(&'a str, &'a [i32])];
+
 fn places(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
     let producer = script.producer(run, "mark-places", version)?;
     let topic = topic(script);
-    let cases: [(&str, &[(&str, &[i32])]); 7] = [
+    let cases: [(&str, Named); 7] = [
         ("nowhere", &[]),
         ("no-partition", &[(topic, &[])]),
         ("unknown-topic", &[("d-unknown", &[0])]),
