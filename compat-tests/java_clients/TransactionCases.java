@@ -6,9 +6,11 @@ import static ottla.compat.Support.partitions;
 import static ottla.compat.Support.poll;
 import static ottla.compat.Support.until;
 import static ottla.compat.Support.values;
+import static ottla.compat.Support.soon;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,29 +28,47 @@ final class TransactionCases {
 
     private TransactionCases() {}
 
-    /** The values of each partition up to its end, which under read_committed is the last stable offset. */
-    static List<List<String>> read(Support support, String topic, int count, String isolation) {
+    /** The values of each partition up to its end; under read_committed once no transaction is open. */
+    static List<List<String>> read(Support support, String topic, int count, String isolation) throws Exception {
         List<TopicPartition> all = partitions(topic, count);
+        try (Consumer<String, String> any = support.consumer();
+                Consumer<String, String> reader = support.consumer("isolation.level", isolation, "fetch.max.wait.ms", 20)) {
+            any.assign(all);
+            reader.assign(all);
+            soon(any.endOffsets(all), () -> reader.endOffsets(all), "ends of " + topic + " for " + isolation);
+            return upToEnd(reader, all);
+        }
+    }
+
+    /** The values of each partition up to its end, as the reader sees the end. */
+    private static List<List<String>> upToEnd(Consumer<String, String> reader, List<TopicPartition> all) {
         List<List<String>> found = new ArrayList<>();
         all.forEach(partition -> found.add(new ArrayList<>()));
-        try (Consumer<String, String> consumer = support.consumer("isolation.level", isolation, "fetch.max.wait.ms", 20)) {
-            consumer.assign(all);
-            Map<TopicPartition, Long> ends = consumer.endOffsets(all);
-            until("not all of " + topic + " can be read: " + ends, () -> {
-                for (ConsumerRecord<String, String> record : consumer.poll(STEP)) {
-                    found.get(record.partition()).add(record.value());
-                }
-                return all.stream().allMatch(partition -> consumer.position(partition) >= ends.get(partition));
-            });
-        }
+        Map<TopicPartition, Long> ends = reader.endOffsets(all);
+        reader.seekToBeginning(all);
+        until("not all can be read up to " + ends, () -> {
+            for (ConsumerRecord<String, String> record : reader.poll(STEP)) {
+                found.get(record.partition()).add(record.value());
+            }
+            return all.stream().allMatch(partition -> reader.position(partition) >= ends.get(partition));
+        });
         return found;
     }
 
-    static List<String> committed(Support support, String topic) {
+    static List<String> committed(Support support, String topic) throws Exception {
         return read(support, topic, 1, "read_committed").get(0);
     }
 
-    static List<String> uncommitted(Support support, String topic) {
+    /** What is committed before the first open transaction. */
+    private static List<String> soFar(Support support, String topic) {
+        List<TopicPartition> only = partitions(topic, 1);
+        try (Consumer<String, String> reader = support.consumer("isolation.level", "read_committed")) {
+            reader.assign(only);
+            return upToEnd(reader, only).get(0);
+        }
+    }
+
+    static List<String> uncommitted(Support support, String topic) throws Exception {
         return read(support, topic, 1, "read_uncommitted").get(0);
     }
 
@@ -108,7 +128,7 @@ final class TransactionCases {
             inside.beginTransaction();
             send(inside, topic, "inside");
             send(outside, topic, "after");
-            equal(List.of("before"), committed(support, topic), "while it is open");
+            equal(List.of("before"), soFar(support, topic), "while it is open");
             equal(List.of("before", "inside", "after"), uncommitted(support, topic), "uncommitted");
             equal(1L, reader.endOffsets(only).get(only.get(0)), "the last stable offset");
             reader.assign(only);
@@ -225,7 +245,7 @@ final class TransactionCases {
                     send(longest, topic, "never " + n);
                 }
             }
-            equal(List.of(), committed(support, topic), "behind the longest");
+            equal(List.of(), soFar(support, topic), "behind the longest");
             longest.abortTransaction();
         }
         equal(kept, committed(support, topic), "committed values");
@@ -250,9 +270,8 @@ final class TransactionCases {
             }
         }
         for (String topic : topics) {
-            for (List<String> values : read(support, topic, each, "read_committed")) {
-                equal(List.of("0", "2", "4"), values, "of a partition of " + topic);
-            }
+            List<List<String>> expected = Collections.nCopies(each, List.of("0", "2", "4"));
+            equal(expected, read(support, topic, each, "read_committed"), "values of " + topic);
         }
     }
 

@@ -47,23 +47,26 @@ fn unknown(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
 }
 
 fn at_stage(run: &mut Run, script: &Script, stage: Stage, version: i16) -> anyhow::Result<()> {
-    let step = |name: &str| script.step(&format!("init-{}-{name}", stage.name()));
-    let producer = script.producer_at(run, "init", version, stage)?;
-    for (name, claim) in
-        producer.claims().into_iter().filter(|(name, _)| !matches!(*name, "itself" | "unknown-id" | "empty-id"))
-    {
-        // These are new to the coordinator, or what it knows anyway.
-        if claim.producer_id >= 0 && claim.epoch >= 0 {
-            run.one(&step(name), version, &init(&producer.id, 60_000, claim.producer_id, claim.epoch))?;
+    for (name, producer_id, epoch) in [
+        ("epoch-before", 0, -1),
+        ("epoch-after", 0, 1),
+        ("epoch-far-after", 0, 7),
+        ("other-producer", 100_000, 0),
+        ("itself", 0, 0),
+    ] {
+        let step = |turn: &str| script.step(&format!("init-{}-{name}{turn}", stage.name()));
+        let producer = script.producer_at(run, &format!("init-{name}"), version, stage)?;
+        let claim = init(&producer.id, 60_000, producer.producer_id + producer_id, producer.epoch + epoch);
+        // With a transaction open the first is told to come again while it is aborted.
+        for turn in ["", "-again"] {
+            run.one(&step(turn), version, &claim)?;
+            producer.settles(run)?;
         }
+        run.one(&step("-anew"), version, &init(&producer.id, 60_000, -1, -1))?;
+        producer.settles(run)?;
+        producer.leaves(run)?;
     }
-    // With a transaction open the first is told to come again while it is aborted.
-    run.one(&step("itself"), version, &init(&producer.id, 60_000, producer.producer_id, producer.epoch))?;
-    producer.settles(run)?;
-    run.one(&step("itself-again"), version, &init(&producer.id, 60_000, producer.producer_id, producer.epoch))?;
-    producer.settles(run)?;
-    run.one(&step("anew"), version, &init(&producer.id, 60_000, -1, -1))?;
-    producer.leaves(run)
+    Ok(())
 }
 
 /// Who was given an epoch and asks again as the one before, and who asks after that.

@@ -120,7 +120,7 @@ fn commit_at_stage(run: &mut Run, script: &Script, stage: Stage, version: i16) -
         adds_offsets(run, &producer, &group)?;
     }
     producer.leaves(run)?;
-    fetch(run, script, &format!("left-v{version}"), &group)
+    fetch(run, script, &format!("left-{}-v{version}", stage.name()), &group)
 }
 
 /// What is wrong with the group or the partition.

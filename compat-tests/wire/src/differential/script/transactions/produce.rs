@@ -10,6 +10,8 @@ use ottla_protocol::{ApiKey, Bytes, Records, Str, any::AnyRequest, messages as m
 
 /// In each batch.
 pub(super) const RECORDS: i32 = 3;
+/// For what belongs to no producer.
+const NOBODYS: &str = "d-nobodys";
 /// Since this version Produce puts the partition into the transaction.
 pub(super) const ADDS_SINCE: i16 = 12;
 
@@ -45,14 +47,15 @@ pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
         life(run, script, version)?;
         unlike(run, script, version)?;
     }
-    Ok(())
+    run.topic(NOBODYS, 1, &[])?;
+    nobody(run, script)
 }
 
 /// Others write into the partition that has records of the transaction, and into one that has none.
 fn at_stage(run: &mut Run, script: &Script, stage: Stage, version: i16) -> anyhow::Result<()> {
     let producer = script.producer_at(run, "produce", version, stage)?;
     for partition in [0, 1] {
-        for (name, claim) in producer.claims() {
+        for (name, claim) in producer.claims().into_iter().filter(|(name, _)| *name != "no-producer") {
             let claim = Producer { sequence: if partition == 0 { claim.sequence } else { 0 }, ..claim };
             let records = claim.records(run, true)?;
             let request = request(run, version, Some(&claim.id), (TOPIC, partition), records);
@@ -93,12 +96,10 @@ fn unlike(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
     producer.writes(run, TOPIC, 3)?;
     let transactional = producer.records(run, true)?;
     let plain = producer.records(run, false)?;
-    let nobody = batch(run, Batch { transactional: true, ..Batch::default() })?;
     let cases = [
         ("no-id", None, transactional),
         ("plain-in-transaction", Some(producer.id.clone()), plain.clone()),
         ("plain-without-id", None, plain),
-        ("no-producer", Some(producer.id.clone()), nobody),
         ("anonymous", Some(producer.id.clone()), batch(run, Batch::default())?),
     ];
     for (name, id, records) in cases {
@@ -106,4 +107,14 @@ fn unlike(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
         run.one(&script.step(&format!("produce-{name}")), version, &request)?;
     }
     producer.leaves(run)
+}
+
+/// A batch that is said to be in a transaction of no producer.
+fn nobody(run: &mut Run, script: &Script) -> anyhow::Result<()> {
+    let records = batch(run, Batch { transactional: true, ..Batch::default() })?;
+    for version in script.versions(run, ApiKey::Produce) {
+        let request = request(run, version, Some("d-nobody"), (NOBODYS, 0), records.clone());
+        run.one(&script.step("produce-no-producer"), version, &request)?;
+    }
+    Ok(())
 }
