@@ -25,7 +25,10 @@ use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicI64, Ordering},
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The broker.
@@ -59,6 +62,8 @@ pub(crate) struct Broker {
     pub(crate) published: Arc<Published>,
     /// Cancelled when the broker begins to stop.
     pub(crate) stopping: CancellationToken,
+    /// Why the process must end, once it must.
+    doom: watch::Sender<Option<String>>,
     /// Connections, which are waited for on a stop.
     pub(crate) connections: TaskTracker,
     config: ArcSwap<ServerConfig>,
@@ -102,6 +107,7 @@ impl Broker {
             replicas,
             settings,
             stopping,
+            doom: watch::Sender::new(None),
             connections: TaskTracker::new(),
             config: ArcSwap::new(config),
             config_changed: Notify::new(),
@@ -121,6 +127,18 @@ impl Broker {
         self.throttles.configure(&config);
         self.config.store(config);
         self.config_changed.notify_one();
+    }
+
+    /// Has the process end, for a reason that no request can tell.
+    pub(crate) fn give_up(&self, reason: String) {
+        self.doom.send_replace(Some(reason));
+    }
+
+    /// Waits until it must end, and answers why.
+    pub(crate) async fn given_up(&self) -> String {
+        let mut doom = self.doom.subscribe();
+        let reason = doom.wait_for(Option::is_some).await;
+        reason.ok().and_then(|reason| reason.clone()).unwrap_or_default()
     }
 
     /// The metadata as it is now.

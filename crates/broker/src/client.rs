@@ -1,5 +1,6 @@
 //! A connection to another node: requests out, answers in, one at a time.
 
+use crate::dialer::Dialer;
 use ottla_protocol::{
     ApiKey, Codec, ErrorCode, Message, Str,
     codec::{DecodeError, Decoder, EncodeError},
@@ -11,7 +12,6 @@ use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
 
 /// The first request's version: every node answers it, be it with the versions it has.
@@ -19,8 +19,6 @@ const API_VERSIONS_VERSION: i16 = 3;
 /// The largest answer that is taken.
 const MAX_RESPONSE_BYTES: usize = 1 << 30;
 
-/// How long a node may take to be connected to; then it is tried anew, as the kernel tries less and less often by itself.
-const CONNECT: Duration = Duration::from_secs(3);
 /// When the other end of a silent connection is asked whether it still has it, and how often.
 const PROBE: Duration = Duration::from_secs(2);
 /// How long the other end may leave anything unacknowledged.
@@ -90,9 +88,8 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects and asks what the node serves.
-    pub(crate) async fn connect(address: &Address, client_id: Str) -> Result<Self, Error> {
-        let connected = timeout(CONNECT, TcpStream::connect((&*address.host, address.port))).await;
-        let stream = connected.map_err(|_elapsed| Error::TimedOut)??;
+    pub(crate) async fn connect(dialer: &Dialer, address: &Address, client_id: Str) -> Result<Self, Error> {
+        let stream = dialer.dial(address).await?;
         stream.set_nodelay(true)?;
         watch(&stream)?;
         let frames = FrameDecoder::new(MAX_RESPONSE_BYTES);

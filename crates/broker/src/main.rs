@@ -17,6 +17,7 @@ mod controller;
 mod controller_registration;
 mod controllers;
 mod cordons;
+mod dialer;
 mod dir;
 mod entropy;
 mod error_code;

@@ -11,6 +11,7 @@ use crate::{
     controller,
     controller_registration::ControllerRegistration,
     controllers::{self, Channel, Controllers, Follower, FollowerSettings, Remote},
+    dialer::Setup,
     format, housekeeping, http, isr_changes,
     log_dirs::{self, OpenDirs},
     logging::Levels,
@@ -35,7 +36,7 @@ use ottla_storage::fs::{Fs, RealFs};
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How long a stop waits for requests that were taken in.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -101,15 +102,24 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         broker.node_id,
         clock.monotonic().as_millis(),
     );
-    let signal = signals.next().await;
-    info!("{signal}: stopping");
+    let doom = tokio::select! {
+        signal = signals.next() => {
+            info!("{signal}: stopping");
+            None
+        }
+        reason = broker.given_up() => {
+            error!("stopping: {reason}");
+            Some(reason)
+        }
+    };
     if let Some(registration) = &registration {
         registration.hand_over().await;
     }
     if let Some(voter) = broker.controller().voter() {
         voter.resign().await;
     }
-    stop(broker, controller, registration, &mut signals).await
+    stop(broker, controller, registration, &mut signals).await?;
+    doom.map_or(Ok(()), |reason| bail!("stopped: {reason}"))
 }
 
 struct Started {
@@ -229,6 +239,7 @@ fn start_broker(parts: Parts) -> anyhow::Result<Started> {
         cluster_id: parts.cluster_id.clone(),
         directory_id: metadata_dir.map_or(Uuid::ZERO, |dir| dir.id),
         timeout,
+        setup: Setup::new(&config),
         max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),
         snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
     };
@@ -242,7 +253,7 @@ fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let broker = Broker::new(Parts { kraft_version: follower.kraft_version(), ..parts });
     let bound = bind(&config)?;
     open_logs(&broker, &image)?;
-    let channel = Arc::new(Channel::new(quorum, config.node_id(), timeout));
+    let channel = Arc::new(Channel::new(quorum, &config, timeout));
     broker.set_controller(controllers::Handle::Remote(Remote::new(channel)));
     let publisher = Publisher::new(broker.clone(), image);
     let (stopping, run) = (broker.stopping.clone(), runtime.clone());
@@ -353,8 +364,15 @@ fn controller_settings(broker: &Broker, config: &Arc<ServerConfig>, controller_i
             .get(keys::AUTO_LEADER_REBALANCE_ENABLE)
             .then(|| millis(config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS).saturating_mul(1_000))),
         unclean_election_interval: millis(config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS)),
+        max_idle_interval: max_idle_interval(config),
         schema: Arc::new(Schema::new(config.clone())),
     })
+}
+
+/// Records that say nothing are for those who ask for them: each costs every controller a sync.
+fn max_idle_interval(config: &ServerConfig) -> Option<Duration> {
+    let key = keys::METADATA_MAX_IDLE_INTERVAL_MS;
+    Some(millis(config.get(key).into())).filter(|interval| !interval.is_zero() && config.is_set(key))
 }
 
 fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {

@@ -41,6 +41,7 @@ keys! {
     CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES: i32 = "controller.quorum.fetch.snapshot.max.bytes";
     CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS: i32 = "controller.quorum.request.timeout.ms";
     CONTROLLER_QUORUM_VOTERS: Vec<String> = "controller.quorum.voters";
+    CONTROLLED_SHUTDOWN_ENABLE: bool = "controlled.shutdown.enable";
     CORDONED_LOG_DIRS: Vec<String> = "cordoned.log.dirs";
     DEFAULT_REPLICATION_FACTOR: i32 = "default.replication.factor";
     DELETE_TOPIC_ENABLE: bool = "delete.topic.enable";
@@ -83,6 +84,7 @@ keys! {
     LOG_CLEANER_THREADS: i32 = "log.cleaner.threads";
     LOG_CLEANUP_POLICY: Vec<String> = "log.cleanup.policy";
     LOG_DIR: Vec<String> = "log.dir";
+    LOG_DIR_FAILURE_TIMEOUT_MS: i64 = "log.dir.failure.timeout.ms";
     LOG_DIRS: Option<Vec<String>> = "log.dirs";
     LOG_FLUSH_INTERVAL_MESSAGES: i64 = "log.flush.interval.messages";
     LOG_FLUSH_INTERVAL_MS: Option<i64> = "log.flush.interval.ms";
@@ -117,6 +119,7 @@ keys! {
     METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS: i64 = "metadata.log.max.snapshot.interval.ms";
     METADATA_LOG_SEGMENT_BYTES: i32 = "metadata.log.segment.bytes";
     METADATA_LOG_SEGMENT_MS: i64 = "metadata.log.segment.ms";
+    METADATA_MAX_IDLE_INTERVAL_MS: i32 = "metadata.max.idle.interval.ms";
     METADATA_MAX_RETENTION_BYTES: i64 = "metadata.max.retention.bytes";
     METADATA_MAX_RETENTION_MS: i64 = "metadata.max.retention.ms";
     MIN_INSYNC_REPLICAS: i32 = "min.insync.replicas";
@@ -146,12 +149,16 @@ keys! {
     REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
     REPLICA_SELECTOR_CLASS: Option<String> = "replica.selector.class";
+    REPLICA_SOCKET_RECEIVE_BUFFER_BYTES: i32 = "replica.socket.receive.buffer.bytes";
     REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";
     REPLICATION_QUOTA_WINDOW_NUM: i32 = "replication.quota.window.num";
     REPLICATION_QUOTA_WINDOW_SIZE_SECONDS: i32 = "replication.quota.window.size.seconds";
+    REQUEST_TIMEOUT_MS: i32 = "request.timeout.ms";
     SASL_ENABLED_MECHANISMS: Vec<String> = "sasl.enabled.mechanisms";
     SASL_MECHANISM_INTER_BROKER_PROTOCOL: String = "sasl.mechanism.inter.broker.protocol";
     SECURITY_INTER_BROKER_PROTOCOL: String = "security.inter.broker.protocol";
+    SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS: i64 = "socket.connection.setup.timeout.max.ms";
+    SOCKET_CONNECTION_SETUP_TIMEOUT_MS: i64 = "socket.connection.setup.timeout.ms";
     SOCKET_LISTEN_BACKLOG_SIZE: i32 = "socket.listen.backlog.size";
     SOCKET_RECEIVE_BUFFER_BYTES: i32 = "socket.receive.buffer.bytes";
     SOCKET_REQUEST_MAX_BYTES: i32 = "socket.request.max.bytes";

@@ -5,6 +5,7 @@ use crate::{
     broker::Broker,
     client::{Address, Client, Error},
     controllers::client_id,
+    dialer::{Dialer, Setup},
     partition::{LeaderOffsets, MirrorError, Partition},
     replica::Replica,
 };
@@ -64,6 +65,7 @@ pub(super) struct Fetcher {
     leader: i32,
     inbox: Arc<Inbox>,
     followed: HashMap<PartitionKey, Followed>,
+    dialer: Dialer,
     client: Option<(Address, Client)>,
     session: Session,
     /// Those that the leader is to be told of anew.
@@ -83,6 +85,7 @@ enum Heard {
 impl Fetcher {
     pub(super) fn new(broker: Arc<Broker>, leader: i32, inbox: Arc<Inbox>) -> Self {
         Self {
+            dialer: Dialer::new(Setup::of_follower(&broker.config())),
             broker,
             leader,
             inbox,
@@ -248,7 +251,7 @@ impl Fetcher {
         }
         self.disconnect();
         let id = client_id(self.broker.node_id, "fetcher");
-        let connected = timeout(self.broker.replica_fetch.timeout, Client::connect(&address, id)).await;
+        let connected = timeout(self.broker.replica_fetch.timeout, Client::connect(&self.dialer, &address, id)).await;
         self.client = Some((address, connected.map_err(|_elapsed| Error::TimedOut)??));
         self.broker.suspects.clear(self.leader);
         Ok(())

@@ -6,6 +6,7 @@ use crate::{
     client::Address,
     controller::{PeerSettings, Peers, TICK, Voter, VoterParts},
     controllers::{self, Channel, Controllers, Remote, parse_voters},
+    dialer::Setup,
     entropy, metadata_log,
     metadata_quorum::{MetadataQuorum, QuorumState, Upkeep, View},
     network::Bound,
@@ -98,6 +99,7 @@ pub(super) fn start(parts: Parts, recovered: Recovered, bound: &[Bound]) -> anyh
         cluster_id: broker.cluster_id.clone(),
         directory_id,
         timeout,
+        setup: Setup::new(&config),
         snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
     };
     let mut addresses: BTreeMap<i32, Address> = voters.into_iter().map(|at| (at.voter.id, at.address)).collect();
@@ -114,7 +116,7 @@ pub(super) fn start(parts: Parts, recovered: Recovered, bound: &[Bound]) -> anyh
     let voter =
         VoterParts { node_id, quorum, log, publisher, upkeep, clock, peers, view, controllers, activate, founders };
     let (handle, thread) = Voter::start(voter)?;
-    let channel = Arc::new(Channel::new(found, node_id, timeout));
+    let channel = Arc::new(Channel::new(found, &config, timeout));
     broker.set_controller(controllers::Handle::Voter(handle, Remote::new(channel)));
     Ok((broker, thread, endpoints))
 }
