@@ -150,6 +150,11 @@ class Broker:
             raise AssertionError(f"{self.kind} ignored SIGTERM for {_STOP_TIMEOUT_S} s\n{self.log_tail()}") from None
         assert code in self.stop_codes, f"{self.kind} exited with {code} on SIGTERM\n{self.log_tail()}"
 
+    def ends(self, timeout_s=_STOP_TIMEOUT_S):
+        """Waits until it ends of its own accord, and returns its exit code."""
+        process, self._process = self._process, None
+        return process.wait(timeout=timeout_s)
+
     def restart(self):
         self.stop()
         self.start()

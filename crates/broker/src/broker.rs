@@ -31,7 +31,6 @@ use tokio::{
     sync::{Notify, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::error;
 
 /// The broker.
 pub(crate) struct Broker {
@@ -131,7 +130,6 @@ impl Broker {
 
     /// Has the process end, for a reason that no request can tell.
     pub(crate) fn give_up(&self, reason: String) {
-        error!("{reason}");
         self.doom.send_replace(Some(reason));
     }
 

@@ -40,7 +40,7 @@ use quorum::Place;
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How long a stop waits for requests that were taken in.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -114,7 +114,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             info!("{signal}: stopping");
             None
         }
-        reason = broker.given_up() => Some(reason),
+        reason = broker.given_up() => {
+            error!("stopping: {reason}");
+            Some(reason)
+        }
     };
     if let Some(registration) = &registration {
         registration.hand_over().await;
