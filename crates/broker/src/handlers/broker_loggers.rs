@@ -20,10 +20,9 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 41] = [
+const MODULES: [&str; 40] = [
     "ottla",
     "ottla.assignments",
-    "ottla.broker",
     "ottla.cleaner",
     "ottla.cli",
     "ottla.commit",
