@@ -3,7 +3,6 @@
 mod brokers;
 mod envelope;
 mod raft;
-mod voters;
 
 use super::{acls, cluster, configs, features, partitions, topics};
 use crate::differential::run::Run;
@@ -32,7 +31,6 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     not_served(run)?;
     describe_cluster(run)?;
     raft::play(run, &known)?;
-    voters::play(run, &known)?;
     features::play(run)?;
     acls::play(run)?;
     topics::play(run)?;
