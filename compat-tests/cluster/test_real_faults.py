@@ -10,8 +10,8 @@ import time
 
 import pytest
 from nemesis import Nemesis, Schedule, Step
-from witnesses import Witnesses
 
+from checker.witnesses import Witnesses
 from harness import hosts, topics
 
 PARTITIONS = 6
@@ -54,8 +54,8 @@ def run(folder, steps, java=True):
                 witnesses.transact(rate=20)
             witnesses.read()
             for _ in range(2):
-                witnesses.join("of-classic", "classic")
-                (witnesses.join_with_java if java else witnesses.join)("of-consumer", "consumer")
+                witnesses.join("of-classic", "librdkafka", "range")
+                witnesses.join("of-consumer", "java" if java else "librdkafka", "consumer")
             if java:
                 witnesses.produce_with_java(rate=100)
             witnesses.probe(SETTLED_S)

@@ -84,7 +84,9 @@ mod ask_controller;
 mod broker_loggers;
 mod client_host;
 mod consumer_groups;
+mod current_leader;
 mod fetch_metadata;
+mod raft_voters;
 pub(crate) mod topics;
 
 macro_rules! handlers {
@@ -123,6 +125,9 @@ handlers! {
     DeleteTopics => delete_topics,
     CreatePartitions => create_partitions,
     DescribeQuorum => describe_quorum,
+    AddRaftVoter => add_raft_voter,
+    RemoveRaftVoter => remove_raft_voter,
+    UpdateRaftVoter => update_raft_voter,
     UpdateFeatures => update_features,
     UnregisterBroker => unregister_broker,
     ElectLeaders => elect_leaders,

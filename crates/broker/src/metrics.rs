@@ -1,11 +1,15 @@
 //! What the broker counts, in Prometheus' text form.
 
+mod cluster;
 mod compaction;
 mod groups;
+mod replication;
 mod transactions;
 
+pub(crate) use cluster::{Elections, Overview as ClusterOverview};
 pub(crate) use compaction::{Compaction, Overview};
 pub(crate) use groups::{Rebalances, render_each};
+pub(crate) use replication::{Replication, Standing};
 
 use ottla_coordinator::{ListedGroup, transactions::State};
 use ottla_protocol::ApiKey;
@@ -31,6 +35,8 @@ pub(crate) struct Metrics {
     fetched_bytes: AtomicU64,
     failed_produces: AtomicU64,
     pub(crate) compaction: Compaction,
+    pub(crate) replication: Replication,
+    pub(crate) elections: Elections,
     rebalances: Arc<Rebalances>,
 }
 
@@ -45,6 +51,8 @@ impl Metrics {
             fetched_bytes: AtomicU64::new(0),
             failed_produces: AtomicU64::new(0),
             compaction: Compaction::default(),
+            replication: Replication::default(),
+            elections: Elections::default(),
             rebalances,
         }
     }

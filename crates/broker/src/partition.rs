@@ -29,7 +29,9 @@ use ottla_protocol::{
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
     compression::{Compression, Level, Limits},
 };
-use ottla_storage::{AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names};
+use ottla_storage::{
+    AppendInfo, Isolation, Log, Offsets, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
+};
 use parking_lot::Mutex;
 use role::Role;
 use std::{
@@ -51,8 +53,28 @@ pub(crate) struct Read {
     pub(crate) slices: Vec<Slice>,
     /// Producer id and first offset; none where the consumer reads uncommitted.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
+    /// Whether the bytes count towards the leader's limit.
+    pub(crate) is_throttled: bool,
+    /// The replica to read from in place of this one (KIP-392).
+    pub(crate) preferred: Option<i32>,
     /// The epoch and end offset where the client's log and ours part (KIP-320).
     pub(crate) diverging: Option<(i32, i64)>,
+}
+
+impl Read {
+    fn at(offsets: &Offsets) -> Self {
+        Self {
+            high_watermark: offsets.high_watermark,
+            last_stable_offset: offsets.last_stable_offset,
+            log_start_offset: offsets.log_start_offset,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is something to tell besides records and offsets.
+    pub(crate) fn must_tell(&self) -> bool {
+        self.diverging.is_some() || self.preferred.is_some()
+    }
 }
 
 /// The log is closed, because the topic was deleted or the broker stops.
@@ -88,6 +110,8 @@ pub(crate) struct Partition {
     leader_epoch: AtomicI32,
     /// Everything below is durable here.
     synced: AtomicI64,
+    /// Offsets that it lacks, as a follower, of what its leader says is committed.
+    lag: AtomicI64,
     /// When the log was last synced, or opened.
     flushed_ms: AtomicI64,
     internal: bool,
@@ -139,6 +163,7 @@ impl Partition {
                 role: Mutex::new(Role::Waits),
                 leader_epoch: AtomicI32::new(-1),
                 synced: AtomicI64::new(synced),
+                lag: AtomicI64::new(0),
                 flushed_ms: AtomicI64::new(wall_ms()),
                 config: ArcSwap::from_pointee(config),
                 place: ArcSwap::from_pointee(Place::new(dir, &log)),
@@ -336,13 +361,8 @@ impl Partition {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let offsets = self.reader().offsets();
-        let mut read = Read {
-            high_watermark: offsets.high_watermark,
-            last_stable_offset: offsets.last_stable_offset,
-            log_start_offset: offsets.log_start_offset,
-            aborted: (isolation == Isolation::LastStableOffset).then(Vec::new),
-            ..Read::default()
-        };
+        let aborted = (isolation == Isolation::LastStableOffset).then(Vec::new);
+        let mut read = Read { aborted, ..Read::at(&offsets) };
         if let Some(diverging) = self.diverging(wanted)? {
             read.diverging = Some(diverging);
             return Ok(read);
@@ -358,6 +378,12 @@ impl Partition {
         }
         read.slices = found.slices;
         Ok(read)
+    }
+
+    /// Sends a consumer to another replica: there are no records for it here.
+    pub(crate) fn refer(&self, wanted: &Wanted, preferred: i32) -> Result<Read, ErrorCode> {
+        self.check_epoch(wanted.current_leader_epoch)?;
+        Ok(Read { preferred: Some(preferred), ..Read::at(&self.reader().offsets()) })
     }
 
     fn diverging(&self, wanted: &Wanted) -> Result<Option<(i32, i64)>, ErrorCode> {

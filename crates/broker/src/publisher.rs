@@ -92,6 +92,7 @@ impl Publisher {
 
     /// Lets everybody know.
     fn act(&self, delta: &Delta) {
+        self.broker.metrics.elections.count(&self.broker.image(), &self.image, delta);
         let changes = self.broker.replicas.apply(&self.image, delta);
         if !delta.configs_changed.is_empty() {
             self.warn_of_no_effect(delta);

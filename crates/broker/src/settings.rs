@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) fetch_max_bytes: usize,
     pub(crate) fetch_session_slots: usize,
     pub(crate) max_partitions_described: usize,
+    /// Whether consumers are sent to replicas in their rack.
+    pub(crate) reads_by_rack: bool,
     /// Whether groups of the consumer protocol are offered, if the cluster has agreed on them.
     pub(crate) offers_consumer_groups: bool,
 }
@@ -52,6 +54,8 @@ impl Settings {
             fetch_max_bytes: count(config.get(keys::FETCH_MAX_BYTES)),
             fetch_session_slots: count(config.get(keys::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS)),
             max_partitions_described: count(config.get(keys::MAX_REQUEST_PARTITION_SIZE_LIMIT)),
+            // There is but one class.
+            reads_by_rack: config.get(keys::REPLICA_SELECTOR_CLASS).is_some(),
             offers_consumer_groups: config
                 .get(keys::GROUP_COORDINATOR_REBALANCE_PROTOCOLS)
                 .iter()

@@ -22,6 +22,7 @@ use crate::{
     client::Pool,
     clock::Clock,
     controllers::client_id,
+    dialer::Setup,
     replicas::Changes,
     settings,
     shards::{Coordinators, ShardDriver},
@@ -69,7 +70,7 @@ impl Transactions {
             coordinators: Coordinators::new(TRANSACTION_STATE_TOPIC_NAME, stopping),
             outbox: Arc::default(),
             hanging: AtomicUsize::new(0),
-            lookups: Pool::new(client_id(config.node_id(), "add-partitions-to-txn")),
+            lookups: Pool::new(client_id(config.node_id(), "add-partitions-to-txn"), Setup::new(config)),
         }
     }
 

@@ -3,7 +3,10 @@
 mod transactional;
 
 use self::transactional::Lookups;
-use super::{Answered, Context, Pending, Refusal};
+use super::{
+    Answered, Context, Pending, Refusal,
+    current_leader::{Hints, Node},
+};
 use crate::{
     clock::wall_ms,
     dir::Dir,
@@ -19,7 +22,9 @@ use ottla_protocol::{
     messages::{
         ProduceRequest, ProduceResponse,
         produce_request::{PartitionProduceData, TopicProduceData},
-        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+        produce_response::{
+            BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+        },
     },
 };
 use std::{
@@ -34,6 +39,8 @@ use tokio::{
 
 /// Kafka's admin client may write to internal topics, nobody else may.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
+/// Since this version the leader is told (KIP-951).
+const LEADERS_SINCE: i16 = 10;
 /// A request waits so long for its disks at least, whatever its timeout.
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -57,6 +64,7 @@ async fn handle(cx: Context, request: ProduceRequest) -> Answered {
     };
     if acks != 0 {
         wait_until_durable(&mut response, commits, deadline).await;
+        name_leaders(&cx, &mut response);
         return cx.respond(&response).map(Some);
     }
     match first_error(&response) {
@@ -150,6 +158,30 @@ async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<
             Err(_elapsed) => *partition = refused(partition.index, ErrorCode::RequestTimedOut),
         }
     }
+}
+
+/// Tells who leads where this broker does not.
+fn name_leaders(cx: &Context, response: &mut ProduceResponse) {
+    let not_leader = |p: &PartitionProduceResponse| p.error_code == ErrorCode::NotLeaderOrFollower.code();
+    if cx.version < LEADERS_SINCE || !response.responses.iter().flat_map(|t| &t.partition_responses).any(not_leader) {
+        return;
+    }
+    let mut hints = Hints::new(cx);
+    for topic in &mut response.responses {
+        for partition in topic.partition_responses.iter_mut().filter(|p| not_leader(p)) {
+            let (leader_id, leader_epoch) = hints.leader((&topic.name, topic.topic_id), partition.index);
+            partition.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+        }
+    }
+    let nodes = hints.into_nodes();
+    let endpoint = |(node_id, node): (i32, Node)| NodeEndpoint {
+        node_id,
+        host: node.host,
+        port: node.port,
+        rack: node.rack,
+        ..Default::default()
+    };
+    response.node_endpoints = nodes.map(endpoint).collect();
 }
 
 /// Appends, and puts what each partition of the response waits for into `commits`.

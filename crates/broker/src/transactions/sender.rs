@@ -9,6 +9,7 @@ use crate::{
     broker::Broker,
     client::{Address, Error, Pool},
     controllers::client_id,
+    dialer::Setup,
     partition::Marker,
     settings::request_timeout,
 };
@@ -123,7 +124,7 @@ impl Sender {
             failed: Told::new(),
             busy: BTreeSet::new(),
             under_way: JoinSet::new(),
-            pool: Arc::new(Pool::new(client_id(broker.node_id, "txn-marker-sender"))),
+            pool: Arc::new(Pool::new(client_id(broker.node_id, "txn-marker-sender"), Setup::new(&broker.config()))),
         }
     }
 
@@ -278,10 +279,12 @@ impl Sender {
             producer: markers.producer,
             partitions: told,
         };
-        let shard: Option<Arc<Shard>> = broker.transactions.shard(key.0).ok();
-        // One that has failed or moved finds what is prepared in its log.
-        let noted = shard.is_some_and(|shard| shard.notify(event).is_ok());
-        if !noted {
+        let (id, producer) = (&markers.transactional_id, markers.producer);
+        let is_untold = |shard: Arc<Shard>| {
+            // One that has failed or moved finds what is prepared in its log.
+            shard.notify(event).is_ok() && shard.look(|_, soft| soft.untold(id, producer).is_some()) == Some(true)
+        };
+        if !broker.transactions.shard(key.0).is_ok_and(is_untold) {
             self.ends.remove(key);
         }
     }

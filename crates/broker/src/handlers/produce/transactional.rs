@@ -64,10 +64,15 @@ fn failure(error: ErrorCode, adds: bool) -> Failure {
 
 /// Asks the coordinator about the partitions that have nothing of the transaction yet. A request has batches of one producer.
 pub(super) async fn look_up(cx: &Context, request: &ProduceRequest) -> Result<Lookups, ErrorCode> {
-    let Some(found) = transactional(cx, request).transpose() else { return Ok(Lookups::default()) };
-    // Nobody is allowed to write transactions as no one.
-    let id = request.transactional_id.as_ref().ok_or(ErrorCode::TransactionalIdAuthorizationFailed)?;
-    let (batches, producer) = found?;
+    let Some(id) = &request.transactional_id else {
+        let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        // Nobody is allowed to write transactions as no one.
+        return match partitions.filter_map(header).next() {
+            Some(_) => Err(ErrorCode::TransactionalIdAuthorizationFailed),
+            None => Ok(Lookups::default()),
+        };
+    };
+    let Some((batches, producer)) = transactional(cx, request)? else { return Ok(Lookups::default()) };
     let lookup = Lookup::of_produce(cx.version);
     let is_required = cx.broker.config().get(keys::TRANSACTION_PARTITION_VERIFICATION_ENABLE);
     let mut lookups = Lookups { is_required, adds: lookup.adds(), ..Lookups::default() };
@@ -102,7 +107,7 @@ fn transactional(cx: &Context, request: &ProduceRequest) -> Result<Option<(Vec<B
     let mut writer = None;
     for topic in &request.topic_data {
         let headers = topic.partition_data.iter().filter_map(|data| Some((data.index, header(data)?)));
-        for (index, header) in headers {
+        for (index, header) in headers.filter(|(_, header)| header.has_producer_id()) {
             let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
             if writer.is_some_and(|other| other != producer) {
                 return Err(ErrorCode::InvalidProducerIdMapping);
@@ -120,5 +125,5 @@ fn transactional(cx: &Context, request: &ProduceRequest) -> Result<Option<(Vec<B
 fn header(data: &PartitionProduceData) -> Option<Header> {
     let bytes = data.records.as_ref().and_then(Records::bytes)?;
     let header = Header::parse(bytes).ok()?;
-    (header.attributes.is_transactional() && header.has_producer_id()).then_some(header)
+    header.attributes.is_transactional().then_some(header)
 }
