@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from checker import families, segments
 from checker.history import History, report, value_of
+from harness import installed, java
 from harness.tools import command
 from harness.waiting import eventually
 
@@ -24,6 +25,7 @@ _PROBES = 1 << 20
 _LIBRDKAFKA = {"reconnect.backoff.max.ms": 500, "socket.timeout.ms": 10_000, "topic.metadata.refresh.interval.ms": 5_000}
 # While a coordinator begins, here or on another node.
 _MOVING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+_JAVA_TRANSACTOR = {"request.timeout.ms": 5_000, "max.block.ms": 10_000, "linger.ms": 0, "transaction.timeout.ms": 20_000}
 _JAVA_PRODUCER = {
     "enable.idempotence": "true", "retries": 2147483647, "delivery.timeout.ms": 60_000, "request.timeout.ms": 10_000,
     "linger.ms": 2,
@@ -133,6 +135,18 @@ class Witnesses:
         process = self._process()
         config = {"transactional.id": f"witness-{process}", "transaction.timeout.ms": timeout_ms}
         self._producers.append(self._python("transactor", process, rate=rate, config=config))
+
+    def transact_with_java(self, rate):
+        """The same, with the offsets of a group, which this returns."""
+        process = self._process()
+        group = f"offsets-{process}"
+        config = {"bootstrap.servers": self.cluster.bootstrap, "transactional.id": f"witness-{process}", **_JAVA_TRANSACTOR}
+        arguments = java.tool(
+            "ottla.compat.HistoryTransactor", self._history(process), process, self.topic, self.partitions, rate, group,
+            *(f"{key}={value}" for key, value in config.items()), classes=installed.java_clients(),
+        )  # fmt: skip
+        self._producers.append(Witness(f"java-transactor-{process}", self._launcher, arguments, self.folder))
+        return group
 
     def produce_with_java(self, rate):
         """kafka-verifiable-producer, which writes down what is acknowledged only."""

@@ -11,7 +11,7 @@ from collections import Counter
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, IsolationLevel, OffsetSpec
 
-from harness import installed, topics
+from harness import installed, java, topics
 from harness.tools import command
 from harness.waiting import eventually
 
@@ -47,11 +47,32 @@ def _franz_go(group, id):
     ]  # fmt: skip
 
 
+def _sarama(group, id):
+    """Its transactional ids are those of the partitions, as it cannot say for which member it commits."""
+    return [installed.sarama(), group.bootstrap, "copier", group.source, group.target, group.name, TRANSACTION_TIMEOUT_MS]
+
+
+def _kafkajs(group, id):
+    """Of transactional ids as sarama."""
+    program = installed.COMPAT_TESTS / "kafkajs" / "copier.js"
+    return ["node", program, group.bootstrap, group.source, group.target, group.name, TRANSACTION_TIMEOUT_MS]
+
+
+def _streams(group, id):
+    return java.on_suite_jars(
+        "ottla.streams.Copy", group.bootstrap, group.name, group.source, group.target, group.folder / id, TRANSACTION_TIMEOUT_MS,
+        classes=installed.streams(),
+    )  # fmt: skip
+
+
 KINDS = {
     "java": _java,
+    "streams": _streams,
     "librdkafka-classic": _librdkafka({**_SESSION, "partition.assignment.strategy": "cooperative-sticky"}),
     "librdkafka-consumer": _librdkafka({"group.protocol": "consumer"}),
     "franz-go": _franz_go,
+    "sarama": _sarama,
+    "kafkajs": _kafkajs,
 }
 
 

@@ -1,5 +1,5 @@
 // Command sarama runs one case against a broker: sarama BOOTSTRAP CASE exits with 0 when it holds.
-// As sarama BOOTSTRAP member WISH it is a member of a group until SIGTERM.
+// As sarama BOOTSTRAP member WISH, or copier SOURCE TARGET GROUP TIMEOUT, it is a member of a group until SIGTERM.
 package main
 
 import (
@@ -40,8 +40,12 @@ type run struct {
 }
 
 func main() {
-	if os.Args[2] == "member" {
-		if err := bearWitness(); err != nil {
+	if os.Args[2] == "member" || os.Args[2] == "copier" {
+		serve := bearWitness
+		if os.Args[2] == "copier" {
+			serve = func() error { return copyFaithfully(os.Args[1], os.Args[3:]) }
+		}
+		if err := serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

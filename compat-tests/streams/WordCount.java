@@ -53,7 +53,7 @@ public final class WordCount {
                 .collect(Collectors.joining());
     }
 
-    private static Properties config(String[] arguments) {
+    static Properties config(String[] arguments) {
         Properties config = new Properties();
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, arguments[0]);
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, arguments[1]);
