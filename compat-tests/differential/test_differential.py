@@ -74,6 +74,16 @@ def test_ottla_answers_as_kafka_does(program, record, kafka_answers):
     run([program, kafka_answers, record("ottla"), "--known", known])
 
 
+@pytest.mark.limit(600)
+def test_older_transactions(request, program, record):
+    """Transactions at the levels 1 and 0 of transaction.version."""
+    if not request.config.getoption("--full"):
+        pytest.skip("takes long: --full")
+    kafka, again, ottla = (record(kind, "--only", "older-transactions") for kind in ("kafka", "kafka", "ottla"))
+    run([program, kafka, again, "--self", "--only", "older-transactions"])
+    run([program, kafka, ottla, "--only", "older-transactions"])
+
+
 @pytest.mark.limit(3600)
 def test_the_last_epochs_of_producers(request, program, record):
     """What becomes of a producer id whose 32,767 epochs are used up."""

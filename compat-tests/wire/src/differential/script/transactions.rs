@@ -1,6 +1,6 @@
 //! Transactions: what producers, their coordinators and operators ask, good and bad, in every state that a transaction can be in.
 //!
-//! All of it is played at each level of `transaction.version`. Old versions of the APIs are those of clients that go by level 1 or 0,
+//! All of it is played at a level of `transaction.version`. Old versions of the APIs are those of clients that go by level 1 or 0,
 //! and a broker serves them at any level.
 
 mod ask;
@@ -34,24 +34,30 @@ const ADD_PARTITIONS_OF_CLIENTS: i16 = 3;
 const END_TXN_BY_STATE: i16 = 4;
 const NONE: i16 = 0;
 
+/// At the level that a new cluster has.
 pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
-    if run.versions(ApiKey::EndTxn).is_empty() {
-        return Ok(());
-    }
+    at_level(run, NEWEST_LEVEL)
+}
+
+/// At those before it.
+pub(super) fn play_older(run: &mut Run) -> anyhow::Result<()> {
+    at_level(run, 1)?;
+    at_level(run, 0)
+}
+
+fn at_level(run: &mut Run, level: i16) -> anyhow::Result<()> {
     run.topic(TOPIC, 4, &[])?;
     find_coordinator(run)?;
-    for level in [NEWEST_LEVEL, 1, 0] {
-        finalize(run, level)?;
-        let script = Script { level };
-        init::play(run, &script)?;
-        partitions::play(run, &script)?;
-        produce::play(run, &script)?;
-        offsets::play(run, &script)?;
-        ending::play(run, &script)?;
-        markers::play(run, &script)?;
-        reading::play(run, &script)?;
-        ask::play(run, &script)?;
-    }
+    finalize(run, level)?;
+    let script = Script { level };
+    init::play(run, &script)?;
+    partitions::play(run, &script)?;
+    produce::play(run, &script)?;
+    offsets::play(run, &script)?;
+    ending::play(run, &script)?;
+    markers::play(run, &script)?;
+    reading::play(run, &script)?;
+    ask::play(run, &script)?;
     finalize(run, NEWEST_LEVEL)
 }
 
