@@ -36,18 +36,22 @@ const NONE: i16 = 0;
 
 /// At the level that a new cluster has.
 pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
-    at_level(run, NEWEST_LEVEL)
+    at_levels(run, &[NEWEST_LEVEL])
 }
 
 /// At those before it.
 pub(super) fn play_older(run: &mut Run) -> anyhow::Result<()> {
-    at_level(run, 1)?;
-    at_level(run, 0)
+    at_levels(run, &[1, 0])
+}
+
+fn at_levels(run: &mut Run, levels: &[i16]) -> anyhow::Result<()> {
+    run.topic(TOPIC, 4, &[])?;
+    find_coordinator(run)?;
+    levels.iter().try_for_each(|level| at_level(run, *level))?;
+    finalize(run, NEWEST_LEVEL)
 }
 
 fn at_level(run: &mut Run, level: i16) -> anyhow::Result<()> {
-    run.topic(TOPIC, 4, &[])?;
-    find_coordinator(run)?;
     finalize(run, level)?;
     let script = Script { level };
     init::play(run, &script)?;
@@ -57,8 +61,7 @@ fn at_level(run: &mut Run, level: i16) -> anyhow::Result<()> {
     ending::play(run, &script)?;
     markers::play(run, &script)?;
     reading::play(run, &script)?;
-    ask::play(run, &script)?;
-    finalize(run, NEWEST_LEVEL)
+    ask::play(run, &script)
 }
 
 /// The first that asks for a coordinator has the topic made, which takes a moment.
