@@ -41,7 +41,8 @@ const SUBJECTS: [(&str, Subject); 12] = [
 ];
 
 /// What takes so long that it must be asked for.
-const LONG: [(&str, Subject); 2] = [("older-transactions", transactions::play_older), ("epochs", transactions::exhaust)];
+const LONG: [(&str, Subject); 2] =
+    [("older-transactions", transactions::play_older), ("epochs", transactions::exhaust)];
 
 /// Sends everything that is for a broker's listener, or of one subject only.
 pub fn play(run: &mut Run, only: Option<&str>) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@
 use super::{Context, Pending, Refusal, plain_within};
 use crate::transactions::submit;
 use ottla_coordinator::transactions::{AddPartitions, Event, Partitions, Producer, Reply, VerifyPartitions};
-use ottla_metadata::image::Image;
+use ottla_metadata::{image::Image, topic_name::is_internal};
 use ottla_protocol::{
     ErrorCode, Str,
     frame::RequestFrame,
@@ -16,7 +16,7 @@ use ottla_protocol::{
         },
     },
 };
-use std::pin::Pin;
+use std::{collections::BTreeSet, pin::Pin};
 
 /// Since this version brokers ask, for clients that go by `transaction.version` 2.
 const BATCHED_SINCE: i16 = 4;
@@ -53,15 +53,13 @@ async fn handle(cx: Context, request: AddPartitionsToTxnRequest) -> AddPartition
     AddPartitionsToTxnResponse { results_by_transaction, ..Default::default() }
 }
 
-/// One partition that does not exist keeps all others out.
+/// One partition that may not be added keeps all others out.
 async fn add(cx: &Context, transaction: AddPartitionsToTxnTransaction) -> Vec<AddPartitionsToTxnTopicResult> {
-    let topics = transaction.topics;
+    let topics = if transaction.verify_only { distinct(transaction.topics) } else { transaction.topics };
     let image = cx.broker.image();
-    if topics.iter().any(|topic| topic.partitions.iter().any(|index| !exists(&image, &topic.name, *index))) {
-        return results(topics, |topic, index| match exists(&image, topic, index) {
-            true => ErrorCode::OperationNotAttempted,
-            false => ErrorCode::UnknownTopicOrPartition,
-        });
+    let refused = |topic: &Str, index| refusal(&image, cx.version, topic, index);
+    if topics.iter().any(|topic| topic.partitions.iter().any(|index| refused(&topic.name, *index).is_some())) {
+        return results(topics, |topic, index| refused(topic, index).unwrap_or(ErrorCode::OperationNotAttempted));
     }
     drop(image);
     if transaction.transactional_id.is_empty() {
@@ -102,8 +100,27 @@ async fn add(cx: &Context, transaction: AddPartitionsToTxnTransaction) -> Vec<Ad
     results(topics, |_, _| error)
 }
 
-fn exists(image: &Image, topic: &str, index: i32) -> bool {
-    image.topics().partition(topic, index).is_some()
+/// Why a partition may not be in a transaction. What belongs to brokers is added by brokers only.
+fn refusal(image: &Image, version: i16, topic: &str, index: i32) -> Option<ErrorCode> {
+    if version < BATCHED_SINCE && is_internal(topic) {
+        return Some(ErrorCode::TopicAuthorizationFailed);
+    }
+    image.topics().partition(topic, index).is_none().then_some(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// Each partition once, as those who verify are answered.
+fn distinct(topics: Vec<AddPartitionsToTxnTopic>) -> Vec<AddPartitionsToTxnTopic> {
+    let pairs = topics.into_iter().flat_map(|topic| {
+        let AddPartitionsToTxnTopic { name, partitions, .. } = topic;
+        partitions.into_iter().map(move |index| (name.clone(), index))
+    });
+    let partitions: Partitions = pairs.collect();
+    let topic = |(name, indexes): (&Str, &BTreeSet<i32>)| AddPartitionsToTxnTopic {
+        name: name.clone(),
+        partitions: indexes.iter().copied().collect(),
+        ..Default::default()
+    };
+    partitions.topics().map(topic).collect()
 }
 
 fn results(

@@ -30,9 +30,9 @@ fn named(request: &WriteTxnMarkersRequest) -> usize {
 async fn handle(cx: Context, request: WriteTxnMarkersRequest) -> WriteTxnMarkersResponse {
     let producers: Vec<i64> = request.markers.iter().map(|marker| marker.producer_id).collect();
     let outcomes = write_markers(&cx.broker, request.markers.into_iter().map(wanted).collect()).await;
-    // Kafka answers a producer that is named twice once.
+    // Kafka answers a producer that is named twice once, and one of no partition not at all.
     let mut by_producer: BTreeMap<i64, Vec<Outcome>> = BTreeMap::new();
-    for (producer_id, outcomes) in producers.into_iter().zip(outcomes) {
+    for (producer_id, outcomes) in producers.into_iter().zip(outcomes).filter(|(_, outcomes)| !outcomes.is_empty()) {
         by_producer.entry(producer_id).or_default().extend(outcomes);
     }
     let markers = by_producer.into_iter().map(|(producer_id, outcomes)| WritableTxnMarkerResult {

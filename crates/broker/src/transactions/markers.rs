@@ -45,6 +45,9 @@ pub(crate) async fn write_markers(broker: &Arc<Broker>, markers: Vec<(Marker, Ve
 
 fn append(broker: &Broker, marker: Marker, topic: &Str, index: i32) -> Result<Durable, ErrorCode> {
     let partition = broker.replicas.led(topic, index)?;
+    if marker.producer_id < 0 || marker.producer_epoch < 0 || marker.transaction_version < 0 {
+        return Err(ErrorCode::InvalidRequest);
+    }
     let end = match topic == GROUP_METADATA_TOPIC_NAME {
         true => end_in_groups(broker, marker, index)?,
         false => append_to(&partition, marker)?,

@@ -95,6 +95,7 @@ async fn ask(broker: &Broker, question: &Question<'_>) -> BTreeMap<(Str, i32), E
     let image = broker.image();
     let coordinator = coordinator(&image, question.transactional_id);
     let asked = match coordinator {
+        _ if question.transactional_id.is_empty() => Err(ErrorCode::InvalidRequest),
         Some((partition, leader)) if leader == broker.node_id => ask_here(broker, partition, question).await,
         Some((_, leader)) => ask_there(broker, leader, question).await,
         None => Err(ErrorCode::CoordinatorNotAvailable),

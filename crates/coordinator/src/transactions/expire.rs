@@ -15,11 +15,10 @@ pub(super) fn fence(
 ) -> Result<(), Error> {
     let client_version = step.soft.settings.transaction_version;
     if client_version >= BUMPS_EPOCH_SINCE {
-        // Any end of a transaction gives a new epoch.
+        // Any end of a transaction gives a new epoch. Who had the one before may take it by InitProducerId, as after its own requests:
+        // whoever begins as another fences it then.
         let abort = Prepare { committed: false, client_version, new_producer_id };
-        end::prepare(step, id, transaction, abort)?;
-        step.soft.last_epochs.remove(id);
-        return Ok(());
+        return end::prepare(step, id, transaction, abort).map(drop);
     }
     let mut fenced = transaction.clone();
     fenced.producer.epoch = fenced.producer.epoch.saturating_add(1);

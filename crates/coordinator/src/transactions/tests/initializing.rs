@@ -71,6 +71,19 @@ fn a_transaction_that_is_open_is_aborted_first() {
 }
 
 #[test]
+fn one_whose_transaction_was_aborted_goes_on_unless_another_came() {
+    check(
+        "init a => 1000/0
+         add a 1000/0 t-0 => ok
+         init a was=1000/0 => CONCURRENT_TRANSACTIONS | tell a 1000/1 abort v2 t-0
+         written a 1000/1 t-0
+         init a was=1000/0 => 1000/1
+         init a => 1000/2
+         init a was=1000/1 => PRODUCER_FENCED",
+    );
+}
+
+#[test]
 fn before_version_2_the_fencing_epoch_is_one_more() {
     for version in [0, 1] {
         check_in(

@@ -22,7 +22,9 @@ pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
     let mut b = script.producer(run, "reading-b", 0)?;
     a.writes(run, topic, PARTITION)?;
     read(run, script, "open", topic)?;
+    producers(run, &script.step("producers-open"), topic, PARTITION)?;
     a.ends(run, true)?;
+    producers(run, &script.step("producers-committed"), topic, PARTITION)?;
     read(run, script, "committed", topic)?;
     b.writes(run, topic, PARTITION)?;
     a.writes(run, topic, PARTITION)?;
@@ -33,7 +35,6 @@ pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
     read(run, script, "aborted", topic)?;
     a.writes(run, topic, PARTITION)?;
     read(run, script, "open-again", topic)?;
-    producers(run, &script.step("producers-transacted"), topic, PARTITION)?;
     a.leaves(run)
 }
 
