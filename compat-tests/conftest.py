@@ -23,13 +23,18 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): how long the case may take, where it is not the usual")
+    config.addinivalue_line("markers", "full: takes long, and so is for --full only")
 
 
 def pytest_report_header(config):
     return f"broker: {config.getoption('--broker')}"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--full"):
+        long = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
     # Cases with a broker of their own come first, so that two never run at once.
     items.sort(key=lambda item: "broker" in item.fixturenames)
 

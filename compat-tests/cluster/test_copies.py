@@ -38,6 +38,7 @@ def steps(count):
     return [(MET[number % len(MET)], step) for number, step in zip(range(count), schedule)]
 
 
+@pytest.mark.full
 @pytest.mark.limit(600 + FAULTS * 30)
 def test_each_record_is_copied_once(tmp_path):
     """Members of four kinds; the leaders of each of the topics that a transaction needs are met."""

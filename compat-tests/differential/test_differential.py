@@ -9,6 +9,7 @@ from harness import broker as brokers
 from harness import installed
 from harness.run import run
 
+KNOWN = installed.COMPAT_TESTS / "wire" / "differences.tsv"
 _OVERRIDES = {"offsets_topic_num_partitions": 4, "transaction_state_log_num_partitions": 4}
 
 
@@ -70,25 +71,22 @@ def test_kafka_answers_itself_alike(program, record, kafka_answers):
 
 def test_ottla_answers_as_kafka_does(program, record, kafka_answers):
     """Each difference is in the list with its reason, and the list names no other."""
-    known = installed.COMPAT_TESTS / "wire" / "differences.tsv"
-    run([program, kafka_answers, record("ottla"), "--known", known])
+    run([program, kafka_answers, record("ottla"), "--known", KNOWN])
 
 
+@pytest.mark.full
 @pytest.mark.limit(600)
-def test_older_transactions(request, program, record):
+def test_older_transactions(program, record):
     """Transactions at the levels 1 and 0 of transaction.version."""
-    if not request.config.getoption("--full"):
-        pytest.skip("takes long: --full")
     kafka, again, ottla = (record(kind, "--only", "older-transactions") for kind in ("kafka", "kafka", "ottla"))
     run([program, kafka, again, "--self", "--only", "older-transactions"])
-    run([program, kafka, ottla, "--only", "older-transactions"])
+    run([program, kafka, ottla, "--known", KNOWN, "--only", "older-transactions"])
 
 
+@pytest.mark.full
 @pytest.mark.limit(3600)
-def test_the_last_epochs_of_producers(request, program, record):
+def test_the_last_epochs_of_producers(program, record):
     """What becomes of a producer id whose 32,767 epochs are used up."""
-    if not request.config.getoption("--full"):
-        pytest.skip("takes long: --full")
     answers = [record(kind, "--only", "epochs", timeout_s=1700) for kind in ("kafka", "ottla")]
     run([program, *answers, "--only", "epochs"])
 

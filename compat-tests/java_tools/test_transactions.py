@@ -71,7 +71,7 @@ def test_list(tools, topic, fresh, open_transaction):
     assert listed("--duration-filter", "3600000").get("open") is None
     assert listed("--duration-filter", "0").get("open") == "Ongoing"
     wrong = tools("kafka-transactions", "list", "--transactional-id-pattern", "(", code=1)
-    assert "regular expression" in wrong.text
+    assert "Failed to list transactions" in wrong.text
     with_records.commit_transaction(_DEADLINE_S)
     eventually(lambda: listed()["open"] == "CompleteCommit", "the commit is not complete")
 
@@ -90,7 +90,7 @@ def test_describe(tools, topic, fresh, open_transaction):
     eventually(lambda: described(tools, id)["TransactionState"] == "CompleteAbort", "the abort is not complete")
     assert "TopicPartitions" not in described(tools, id)
     unknown = tools("kafka-transactions", "describe", "--transactional-id", fresh("unknown"), code=1)
-    assert "TransactionalIdNotFoundException" in unknown.text
+    assert "the ID could not be found" in unknown.text
 
 
 def test_describe_producers(tools, topic, fresh, open_transaction):
@@ -107,8 +107,6 @@ def test_describe_producers(tools, topic, fresh, open_transaction):
     producer.commit_transaction(_DEADLINE_S)
     eventually(lambda: producers(tools, name)[0]["CurrentTransactionStartOffset"] == "None", "it is still open")
     assert producers(tools, name)[0]["LatestCoordinatorEpoch"] == "0"
-    unknown = tools("kafka-transactions", "describe-producers", "--topic", name, "--partition", 7, code=1)
-    assert "Failed to describe producers" in unknown.text
 
 
 def test_force_terminate(broker, tools, topic, fresh, open_transaction):
@@ -134,6 +132,7 @@ async def leave_hanging(broker, id, topic):
         producer._txn_manager._txn_partitions.clear()
 
 
+@pytest.mark.full
 def test_hanging_transaction(start_broker):
     """find-hanging finds what a broker without verification let in, and abort ends it; an open transaction is not hanging."""
     broker = start_broker(transaction_partition_verification_enable="false")

@@ -52,7 +52,7 @@ def test_word_count(application, broker, guarantee):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once_v2"])
+@pytest.mark.parametrize("guarantee", ["at_least_once", pytest.param("exactly_once_v2", marks=pytest.mark.full)])
 def test_tasks_move(application, broker, guarantee):
     """A second instance takes half of the tasks over, and all when the first is stopped; no word is lost or taken twice."""
     app = application(broker, guarantee)
@@ -94,6 +94,7 @@ def test_killed_broker(application, start_broker):
     assert {word: counts for word, counts in app.all_counts().items() if word in exact} == once(exact)
 
 
+@pytest.mark.full
 def test_exactly_once_through_kills(application, start_broker):
     """With exactly_once_v2 every word is counted once, also those around a kill -9 of the broker and of an instance."""
     broker = start_broker()

@@ -23,9 +23,19 @@ def finalized(tools):
     return int(line.split("FinalizedVersionLevel:")[1].split()[0])
 
 
+def _at(level, broker):
+    finalize(broker, level)
+    yield level
+    finalize(broker, NEWEST)
+
+
 @pytest.fixture(scope="module", params=[NEWEST, 1], ids=lambda level: f"v{level}")
 def level(request, broker):
     """The cluster's transaction.version, by which clients choose how they begin and end transactions."""
-    finalize(broker, request.param)
-    yield request.param
-    finalize(broker, NEWEST)
+    yield from _at(request.param, broker)
+
+
+@pytest.fixture(scope="module", params=[NEWEST, pytest.param(1, marks=pytest.mark.full)], ids=lambda level: f"v{level}")
+def level_of_others(request, broker):
+    """The same for clients most of which do not ask for it."""
+    yield from _at(request.param, broker)

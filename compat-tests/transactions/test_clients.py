@@ -19,7 +19,7 @@ PROGRAMS = {
 
 
 @pytest.fixture(autouse=True)
-def at_each_level(level):
+def at_each_level(level_of_others):
     """Each case runs at each level of transaction.version."""
 
 

@@ -117,10 +117,9 @@ def test_each_record_is_copied_once(start_broker, tmp_path):
     assert "kill_broker" in done
 
 
+@pytest.mark.full
 @pytest.mark.limit(14_400)
-def test_each_of_a_million_records_is_copied_once(request, start_broker, tmp_path):
+def test_each_of_a_million_records_is_copied_once(start_broker, tmp_path):
     """A million records, with faults until they are copied."""
-    if not request.config.getoption("--full"):
-        pytest.skip("takes long: --full")
     done = run(start_broker(**BROKER), tmp_path, 1_000_000, faults=2_000, longest_s=6, size=500)
     assert len(done) > 50

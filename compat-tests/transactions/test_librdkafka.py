@@ -12,7 +12,7 @@ _DEADLINE_S = 30
 
 
 @pytest.fixture(autouse=True)
-def at_each_level(level):
+def at_each_level(level_of_others):
     """Each case runs at each level of transaction.version."""
 
 
@@ -253,6 +253,7 @@ class Copier:
             self._member.seek(TopicPartition(partition.topic, partition.partition, max(0, partition.offset)))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_copy(producer, consumer, read, topic, fresh, protocol):
     """Two members copy 4 partitions while every third transaction is aborted: each record is copied once, in order."""
