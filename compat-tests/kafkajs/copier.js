@@ -10,7 +10,7 @@ const { Kafka, logLevel } = createRequire(`${process.env.COMPAT_KAFKAJS}/`)('kaf
 const ABORTS = 0.1
 const [bootstrap, source, target, groupId, timeoutMs] = process.argv.slice(2)
 const kafka = new Kafka({
-  brokers: [bootstrap],
+  brokers: bootstrap.split(','),
   clientId: 'copier',
   requestTimeout: 10_000,
   retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 20 },

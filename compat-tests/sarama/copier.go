@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -35,7 +36,7 @@ func copyFaithfully(bootstrap string, arguments []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	client, err := sarama.NewClient([]string{bootstrap}, config(func(config *sarama.Config) {
+	client, err := sarama.NewClient(strings.Split(bootstrap, ","), config(func(config *sarama.Config) {
 		config.Consumer.IsolationLevel = sarama.ReadCommitted
 		config.Consumer.Offsets.AutoCommit.Enable = false
 		config.Consumer.Group.Session.Timeout = 6 * time.Second
