@@ -10,7 +10,6 @@ from collections import Counter
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -115,6 +114,7 @@ class Group:
         folder.mkdir(parents=True, exist_ok=True)
         self._numbers = itertools.count()
         self._size = members
+        self._asking = None
         self.members = []
 
     def arguments(self, id):
@@ -143,20 +143,19 @@ class Group:
         for member in self.members:
             member.kill()
         self.members.clear()
+        if self._asking is not None:
+            self._asking.close()
 
     # What it has done.
 
-    def _admin(self):
-        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-
     def offsets(self):
         """The group's offsets, by partition; None while they are not known for sure."""
+        if self._asking is None:
+            settings = {"bootstrap.servers": self.bootstrap, "group.id": self.name, "isolation.level": "read_committed"}
+            self._asking = Consumer({**settings, "reconnect.backoff.max.ms": 500, "log_level": 0})
         asked = [TopicPartition(self.source, number) for number in range(self.partitions)]
-        (future,) = self._admin().list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self.name, asked)], require_stable=True, request_timeout=5
-        ).values()  # fmt: skip
         try:
-            found = future.result(10).topic_partitions
+            found = self._asking.committed(asked, timeout=5)
         except KafkaException:
             return None
         return None if any(part.error for part in found) else [part.offset for part in found]
@@ -164,9 +163,10 @@ class Group:
     def ends(self, topic, isolation):
         asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(self.partitions)}
         try:
-            found = self._admin().list_offsets(asked, isolation_level=isolation, request_timeout=5)
+            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+            found = admin.list_offsets(asked, isolation_level=isolation, request_timeout=5)
             return [future.result(10).offset for future in found.values()]
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             return None
 
     def is_done(self):
