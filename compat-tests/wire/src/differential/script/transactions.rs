@@ -129,17 +129,24 @@ impl Script {
     }
 
     /// The versions of an API that clients send at the level. Those of level 2 are sent at level 1 too, as some clients do not ask
-    /// for it; at level 0 what they begin can never be ended, by Apache Kafka either.
+    /// for it; at level 0 what they begin can never be ended, by Apache Kafka either. At the newest level the oldest version stands
+    /// for most of those before.
     fn versions(&self, run: &Run, api: ApiKey) -> Vec<i16> {
-        let newest = match api {
+        let of_level_1 = match api {
             ApiKey::AddPartitionsToTxn => ADD_PARTITIONS_OF_CLIENTS,
             ApiKey::EndTxn => END_TXN_BY_STATE,
             ApiKey::Produce => produce::ADDS_SINCE - 1,
             ApiKey::TxnOffsetCommit => offsets::COMMIT_ADDS_SINCE - 1,
             _ => i16::MAX,
         };
-        let newest = if self.level == 0 { newest } else { i16::MAX };
-        run.versions(api).into_iter().filter(|version| *version <= newest).collect()
+        let all = run.versions(api);
+        let oldest = all.first().copied();
+        let is_sent = |version: i16| match self.level {
+            0 => version <= of_level_1,
+            1 => true,
+            _ => version >= of_level_1 || Some(version) == oldest || version == run.newest(api),
+        };
+        all.into_iter().filter(|version| is_sent(*version)).collect()
     }
 
     /// A producer that nobody knows, with epoch 1.

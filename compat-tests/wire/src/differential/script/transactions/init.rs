@@ -21,7 +21,7 @@ pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
             init(&format!("d-txn{}-{name}-v{version}", script.level), timeout_ms, -1, -1)
         })?;
     }
-    for version in run.versions(ApiKey::InitProducerId) {
+    for version in script.versions(run, ApiKey::InitProducerId) {
         let id = format!("d-txn{}-init-v{version}", script.level);
         for turn in ["first", "second", "third"] {
             run.one(&script.step(&format!("init-{turn}")), version, &init(&id, 60_000, -1, -1))?;

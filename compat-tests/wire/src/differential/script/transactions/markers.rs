@@ -1,6 +1,6 @@
 //! WriteTxnMarkers, as coordinators send it and operators.
 
-use super::{Producer, Script, Stage, TOPIC, reading};
+use super::{Producer, Script, Stage, TOPIC, partitions::Topics, reading};
 use crate::differential::run::Run;
 use m::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use ottla_protocol::{ApiKey, Str, any::AnyRequest, messages as m};
@@ -8,7 +8,7 @@ use ottla_protocol::{ApiKey, Str, any::AnyRequest, messages as m};
 /// Versions of markers that say by which `transaction.version` they were made.
 const HAS_LEVEL_SINCE: i16 = 2;
 
-fn marker(producer: &Producer, committed: bool, topics: &[(&str, &[i32])]) -> WritableTxnMarker {
+fn marker(producer: &Producer, committed: bool, topics: Topics<'_>) -> WritableTxnMarker {
     let topic = |(name, partitions): &(&str, &[i32])| WritableTxnMarkerTopic {
         name: Str::from(*name),
         partition_indexes: partitions.to_vec(),
@@ -70,7 +70,7 @@ fn claims(run: &mut Run, script: &Script, stage: Stage, version: i16) -> anyhow:
 fn places(run: &mut Run, script: &Script, version: i16) -> anyhow::Result<()> {
     let producer = script.producer(run, "mark-places", version)?;
     let topic = topic(script);
-    let cases: [(&str, &[(&str, &[i32])]); 7] = [
+    let cases: [(&str, Topics<'_>); 7] = [
         ("nowhere", &[]),
         ("no-partition", &[(topic, &[])]),
         ("unknown-topic", &[("d-unknown", &[0])]),

@@ -69,7 +69,7 @@ impl<'a> Commit<'a> {
 }
 
 pub(super) fn play(run: &mut Run, script: &Script) -> anyhow::Result<()> {
-    for version in run.versions(ApiKey::AddOffsetsToTxn) {
+    for version in script.versions(run, ApiKey::AddOffsetsToTxn) {
         for stage in Stage::ALL {
             add_at_stage(run, script, stage, version)?;
         }

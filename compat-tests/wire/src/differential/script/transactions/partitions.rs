@@ -5,7 +5,7 @@ use crate::differential::run::Run;
 use m::add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction};
 use ottla_protocol::{ApiKey, Str, any::AnyRequest, messages as m};
 
-type Topics<'a> = &'a [(&'a str, &'a [i32])];
+pub(super) type Topics<'a> = &'a [(&'a str, &'a [i32])];
 
 fn named(topics: Topics<'_>) -> Vec<AddPartitionsToTxnTopic> {
     let topic = |(name, partitions): &(&str, &[i32])| AddPartitionsToTxnTopic {
