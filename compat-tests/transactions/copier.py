@@ -1,5 +1,6 @@
 """A member of a group that copies a topic to another in transactions, partition by partition; run as a program."""
 
+import faulthandler
 import json
 import random
 import signal
@@ -74,6 +75,7 @@ class Copier:
 
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     Copier(json.loads(sys.argv[1])).run(stopped)
