@@ -86,7 +86,7 @@ def run(folder, steps, java=True):
         assert not problems, problems
         print(f"{len(done)} faults, {counts}, settled within {slowest:.1f} s")
         assert counts["acknowledged"] > 1000 and counts["commits"] > 20, counts
-        assert counts["committed"] > 100 and counts["aborted"] > 10, counts
+        assert counts["committed"] > 50 and counts["aborted"] > 3, counts
 
 
 @pytest.mark.limit(400)

@@ -93,6 +93,7 @@ def test_describe(tools, topic, fresh, open_transaction):
     assert "the ID could not be found" in unknown.text
 
 
+@pytest.mark.full
 def test_describe_producers(tools, topic, fresh, open_transaction):
     """describe-producers tells each producer's epoch, last sequence and where its open transaction begins."""
     name, id = topic(), fresh("id")
@@ -109,6 +110,7 @@ def test_describe_producers(tools, topic, fresh, open_transaction):
     assert producers(tools, name)[0]["LatestCoordinatorEpoch"] == "0"
 
 
+@pytest.mark.full
 def test_force_terminate(broker, tools, topic, fresh, open_transaction):
     """forceTerminateTransaction aborts an id's transaction and fences its producer."""
     name, id = topic(), fresh("id")
@@ -166,6 +168,7 @@ def test_hanging_transaction(start_broker):
     producer.commit_transaction(_DEADLINE_S)
 
 
+@pytest.mark.full
 def test_abort_by_producer(broker, tools, topic, fresh, open_transaction):
     """abort by producer id and epochs, and with an epoch that is not the producer's."""
     name, id = topic(), fresh("id")

@@ -111,6 +111,8 @@ def run(broker, folder, count, faults, longest_s, size):
     return trouble.done
 
 
+@pytest.mark.full
+@pytest.mark.limit(400)
 def test_each_record_is_copied_once(start_broker, tmp_path):
     """A few thousand records, a dozen faults."""
     done = run(start_broker(**BROKER), tmp_path, 8_000, faults=10, longest_s=1.5, size=20)

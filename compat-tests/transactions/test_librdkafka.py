@@ -197,7 +197,7 @@ def test_offsets(broker, producer, consumer, topic, fresh, protocol):
         eventually(lambda: offset_of(broker, group, name) == expected, f"the offset is not {expected}")  # noqa: B023
 
 
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("protocol", [pytest.param("classic", marks=pytest.mark.full), "consumer"])
 def test_stranger(producer, consumer, topic, fresh, protocol):
     """Who was a member commits no offsets any more: the transaction can be aborted only."""
     name, group, sender = topic(), fresh("group"), producer(fresh("id"))

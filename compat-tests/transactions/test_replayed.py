@@ -7,7 +7,7 @@ from harness import topics
 from harness.replaying import END_TXN, TXN_OFFSET_COMMIT, Replaying
 
 _PARTITIONS = 4
-_SECONDS = 6
+_SECONDS = 5
 _INVALID_PRODUCER_EPOCH, _PRODUCER_FENCED = 47, 90
 
 
