@@ -27,11 +27,13 @@ class Copier:
 
     def run(self, stopped):
         self._until_done(self._producer.init_transactions)
-        while not stopped:
-            messages = [each for each in self._consumer.consume(self._size, timeout=0.2) if not each.error()]
-            while messages and not self._copy(messages):
-                pass
-        self._consumer.close()
+        try:
+            while not stopped:
+                messages = [each for each in self._consumer.consume(self._size, timeout=0.2) if not each.error()]
+                while messages and not self._copy(messages):
+                    pass
+        finally:
+            self._consumer.close()
 
     def _copy(self, messages):
         """Whether they are copied. Whatever goes wrong ends the process, whose successor begins where the last commit was."""
