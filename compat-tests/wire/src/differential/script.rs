@@ -48,6 +48,7 @@ const LONG: [(&str, Subject); 2] =
 pub fn play(run: &mut Run, only: Option<&str>) -> anyhow::Result<()> {
     run.settle("d-settled")?;
     let Some(only) = only else {
+        topics::create_by_asking(run)?;
         SUBJECTS.into_iter().try_for_each(|(_, play)| play(run))?;
         return topics::delete(run);
     };
