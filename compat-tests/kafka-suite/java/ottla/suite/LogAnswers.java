@@ -15,6 +15,7 @@ import kafka.server.SharedServer;
 
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.record.internal.FileRecords;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
@@ -32,6 +33,7 @@ import org.apache.kafka.storage.internals.log.LogOffsetMetadata;
 import org.apache.kafka.storage.internals.log.LogSegment;
 import org.apache.kafka.storage.internals.log.LogStartOffsetIncrementReason;
 import org.apache.kafka.storage.internals.log.OffsetResultHolder;
+import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 
 import scala.Option;
@@ -140,6 +142,18 @@ public final class LogAnswers {
             found.putAll(new OffsetCheckpointFile(new File(dir, "replication-offset-checkpoint"), null).read());
         }
         return found;
+    }
+
+    public boolean isLogDirOnline(String dir) throws IOException {
+        return wire.logDirs().get(dir) == Errors.NONE;
+    }
+
+    public ProducerStateManagerConfig producerStateManagerConfig() {
+        return StandIn.of(ProducerStateManagerConfig.class, new Object() {
+            public int producerIdExpirationMs() throws IOException {
+                return Integer.parseInt(wire.brokerConfig().get("producer.id.expiration.ms"));
+            }
+        });
     }
 
     private Optional<File> folder(TopicPartition partition) {

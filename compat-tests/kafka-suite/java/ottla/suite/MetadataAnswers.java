@@ -19,14 +19,15 @@ import org.apache.kafka.image.MetadataImage;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.metadata.LeaderRecoveryState;
 
-/** What a broker's metadata cache is asked. */
+/** What a broker's metadata cache is asked: of one that was stopped the others answer. */
 public final class MetadataAnswers {
     private final SharedServer server;
     private final Wire wire;
 
     public MetadataAnswers(SharedServer server) {
         this.server = server;
-        this.wire = new Wire(server);
+        this.wire = new Wire(server.node.isBrokerRunning() ? server
+            : server.cluster.runningBrokers().findFirst().orElse(server));
     }
 
     /** A broker need not keep the metadata's log: then a controller's. */
