@@ -51,12 +51,7 @@ fn the_file_kafka_ships_is_accepted_unchanged() {
     let about: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.split(' ').next().unwrap_or("")).collect();
     assert_eq!(
         about,
-        [
-            "share.coordinator.state.topic.min.isr",
-            "share.coordinator.state.topic.replication.factor",
-            "transaction.state.log.min.isr",
-            "transaction.state.log.replication.factor"
-        ],
+        ["share.coordinator.state.topic.min.isr", "share.coordinator.state.topic.replication.factor"],
         "only what is set to another value than the default and has no effect"
     );
 }
@@ -222,6 +217,12 @@ fn what_ottla_cannot_do_yet_is_refused_rather_than_done_unsafely() {
             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "server.properties:6: authorizer.class.name is set, but Ottla does not check ACLs yet and would serve \
              everybody: remove it to start without authorization",
+        ),
+        (
+            "replica.selector.class=acme.Selector",
+            "server.properties:6: replica.selector.class is acme.Selector, but Ottla loads no classes: \
+             org.apache.kafka.common.replica.RackAwareReplicaSelector is the one it knows, and without it consumers read \
+             from leaders",
         ),
     ] {
         assert_eq!(refusal(&with(more)), words, "{more}");
