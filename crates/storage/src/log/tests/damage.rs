@@ -239,5 +239,5 @@ fn who_reads_what_was_damaged_meanwhile_hears_of_it() {
     damaged[..12].fill(0);
     fixture.fs.put(&dir().join(name), &damaged);
     let error = log.reader().read(0, 1000, true, Isolation::HighWatermark).unwrap_err();
-    assert_eq!(crate::error_code::of_read(&error), ErrorCode::CorruptMessage, "{error}");
+    assert_eq!(crate::error_code::of_read(&error), ottla_protocol::ErrorCode::CorruptMessage, "{error}");
 }
