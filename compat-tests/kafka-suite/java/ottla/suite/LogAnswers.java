@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 import kafka.cluster.Partition;
+import kafka.log.LogManager;
 import kafka.server.SharedServer;
 
 import org.apache.kafka.common.TopicPartition;
@@ -47,6 +48,10 @@ public final class LogAnswers {
     public LogAnswers(SharedServer server) {
         this.server = server;
         this.wire = new Wire(server);
+    }
+
+    public LogManager logManager() {
+        return StandIn.of(LogManager.class, this);
     }
 
     public boolean getLog$default$2() {

@@ -72,10 +72,8 @@ public final class MetadataAnswers {
 
     public Map<Integer, Node> getPartitionReplicaEndpoints(TopicPartition partition, ListenerName listener)
             throws IOException {
-        Map<Integer, Node> endpoints = new HashMap<>();
-        Map<Integer, Node> alive = wire.aliveBrokers();
-        wire.partition(partition).ifPresent(found -> found.replicaIds.forEach(
-            id -> endpoints.put(id, alive.getOrDefault(id, Node.noNode()))));
+        Map<Integer, Node> endpoints = new HashMap<>(wire.aliveBrokers());
+        endpoints.keySet().retainAll(wire.partition(partition).map(found -> found.replicaIds).orElse(List.of()));
         return endpoints;
     }
 
