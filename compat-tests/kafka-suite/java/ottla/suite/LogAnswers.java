@@ -95,7 +95,11 @@ public final class LogAnswers {
             () -> new org.apache.kafka.common.errors.NotLeaderOrFollowerException("no log of " + partition)));
     }
 
+    /** None of a broker that was stopped. */
     public Option<Partition> onlinePartition(TopicPartition partition) throws IOException {
+        if (!server.node.isBrokerRunning()) {
+            return Option.empty();
+        }
         Optional<PartitionMetadata> found = wire.partition(partition);
         if (found.isEmpty() || folder(partition).isEmpty()) {
             return Option.empty();
