@@ -37,6 +37,11 @@ pub(super) fn active_brokers<'a>(
     active.filter_map(move |broker| Some((&**broker, broker.listener(listener)?)))
 }
 
+/// Whether a broker may serve, and has an address on a listener.
+pub(super) fn is_active(image: &Image, listener: &str, broker_id: i32) -> bool {
+    image.cluster().broker(broker_id).is_some_and(|broker| !broker.fenced && broker.listener(listener).is_some())
+}
+
 /// Whether a replica cannot be reached, because of its broker or of its disk (KIP-858).
 pub(super) fn is_offline(image: &Image, listener: &str, partition: &image::Partition, broker_id: i32) -> bool {
     let Some(broker) = image.cluster().broker(broker_id) else { return true };
@@ -45,7 +50,7 @@ pub(super) fn is_offline(image: &Image, listener: &str, partition: &image::Parti
         Some(DIRECTORY_LOST) => true,
         Some(directory) => !broker.log_dirs.is_empty() && !broker.log_dirs.contains(&directory),
     };
-    broker.fenced || broker.listener(listener).is_none() || on_lost_disk
+    !is_active(image, listener, broker_id) || on_lost_disk
 }
 
 /// Replicas that cannot be reached.
