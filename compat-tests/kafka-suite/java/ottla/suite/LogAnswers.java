@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -277,7 +278,9 @@ public final class LogAnswers {
         }
 
         public LogConfig config() throws IOException {
-            return new LogConfig(new MetadataAnswers(server).topicConfig(partition.topic()));
+            Map<String, String> configs = wire.topicConfig(partition.topic());
+            configs.values().removeIf(Objects::isNull);
+            return new LogConfig(configs);
         }
 
         public int numberOfSegments() {

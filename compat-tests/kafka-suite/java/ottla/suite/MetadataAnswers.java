@@ -89,13 +89,10 @@ public final class MetadataAnswers {
         return Optional.ofNullable(wire.aliveBrokers().get(id));
     }
 
+    /** What the topic itself sets. */
     public Properties topicConfig(String topic) throws IOException {
         Properties configs = new Properties();
-        wire.topicConfig(topic).forEach((name, value) -> {
-            if (value != null) {
-                configs.put(name, value);
-            }
-        });
+        configs.putAll(wire.topicOverrides(topic));
         return configs;
     }
 }

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 import kafka.server.SharedServer;
 
@@ -19,6 +20,7 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.message.DeleteRecordsRequestData;
 import org.apache.kafka.common.message.DescribeConfigsRequestData;
+import org.apache.kafka.common.message.DescribeConfigsResponseData.DescribeConfigsResourceResult;
 import org.apache.kafka.common.message.DescribeLogDirsRequestData;
 import org.apache.kafka.common.message.DescribeQuorumResponseData;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsPartition;
@@ -181,20 +183,27 @@ public final class Wire {
     }
 
     public Map<String, String> topicConfig(String topic) throws IOException {
-        return configs(ConfigResource.Type.TOPIC, topic);
+        return configs(ConfigResource.Type.TOPIC, topic, config -> true);
+    }
+
+    /** What the topic itself sets. */
+    public Map<String, String> topicOverrides(String topic) throws IOException {
+        return configs(ConfigResource.Type.TOPIC, topic,
+            config -> config.configSource() == DescribeConfigsResponse.ConfigSource.TOPIC_CONFIG.id());
     }
 
     public Map<String, String> brokerConfig() throws IOException {
-        return configs(ConfigResource.Type.BROKER, Integer.toString(server.node.id));
+        return configs(ConfigResource.Type.BROKER, Integer.toString(server.node.id), config -> true);
     }
 
-    private Map<String, String> configs(ConfigResource.Type type, String name) throws IOException {
+    private Map<String, String> configs(
+            ConfigResource.Type type, String name, Predicate<DescribeConfigsResourceResult> wants) throws IOException {
         DescribeConfigsRequestData wanted = new DescribeConfigsRequestData().setResources(List.of(
             new DescribeConfigsRequestData.DescribeConfigsResource()
                 .setResourceType(type.id()).setResourceName(name).setConfigurationKeys(null)));
         Map<String, String> configs = new HashMap<>();
         ask(DescribeConfigsResponse.class, new DescribeConfigsRequest.Builder(wanted), 4).data().results().get(0)
-            .configs().forEach(config -> configs.put(config.name(), config.value()));
+            .configs().stream().filter(wants).forEach(config -> configs.put(config.name(), config.value()));
         return configs;
     }
 
