@@ -421,10 +421,12 @@ impl Fetcher {
         partition.mend(followed, mend)
     }
 
-    /// All that is there is durable then, and not said to be flushed above the offset.
+    /// All that is there is durable then, and not said to be flushed above the offset; that the log starts above it, if so, is
+    /// written down, as no segment will tell.
     async fn before_cut(&self, partition: &Arc<Partition>, offset: i64) -> Result<(), MirrorError> {
         partition.all_durable().wait().await.map_err(|_| MirrorError::Offline)?;
-        if partition.is_flushed_above(offset)
+        let starts_above = partition.reader().offsets().log_start_offset > offset;
+        if (starts_above || partition.is_flushed_above(offset))
             && let Err(error) = self.broker.replicas.lower_recovery_point(partition, offset)
         {
             warn!(%partition, %error, "cannot write a checkpoint");
