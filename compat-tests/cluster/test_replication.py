@@ -190,9 +190,8 @@ def test_records_that_are_deleted_go_from_all_replicas(start_cluster, tmp_path):
     assert tools.consume("cut", 60) == [str(n) for n in range(40, 100)]
 
 
-@pytest.mark.parametrize("controller, kinds", [("ottla", OTTLA), ("kafka", MIXED)], ids=["ottla", "kafka"])
-def test_a_new_replica_begins_within_a_batch_of_which_records_are_deleted(start_cluster, controller, kinds, tmp_path):
-    cluster = start_cluster(controller, kinds, min_insync_replicas=1)
+def test_a_new_replica_begins_within_a_batch_of_which_records_are_deleted(start_cluster, tmp_path):
+    cluster = start_cluster("ottla", OTTLA, min_insync_replicas=1)
     tools = Tools(cluster)
     tools.topics("--create", "--topic", "within", "--replica-assignment", "2")
     producer = Producer({"bootstrap.servers": cluster.bootstrap, "linger.ms": 500, "log_level": 0})
