@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from faults.load import Load
 from harness import topics, wire
@@ -188,3 +188,23 @@ def test_records_that_are_deleted_go_from_all_replicas(start_cluster, tmp_path):
     eventually(lambda: topics.leaders(tools.broker.bootstrap, "cut")[0] not in (leader, -1), "nobody leads")
     assert tools.offsets("cut", "--time", "earliest") == {0: 40}
     assert tools.consume("cut", 60) == [str(n) for n in range(40, 100)]
+
+
+def test_a_new_replica_begins_within_a_batch_of_which_records_are_deleted(start_cluster, tmp_path):
+    cluster = start_cluster("ottla", OTTLA, min_insync_replicas=1)
+    tools = Tools(cluster)
+    tools.topics("--create", "--topic", "within", "--replica-assignment", "2")
+    producer = Producer({"bootstrap.servers": cluster.bootstrap, "linger.ms": 500, "log_level": 0})
+    for number in range(100):
+        producer.produce("within", str(number).encode())
+    assert producer.flush(60) == 0
+    wish = tmp_path / "offsets.json"
+    wish.write_text('{"version": 1, "partitions": [{"topic": "within", "partition": 0, "offset": 40}]}')
+    tools("kafka-delete-records", "--offset-json-file", wish)
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"version": 1, "partitions": [{"topic": "within", "partition": 0, "replicas": [1]}]}')
+    tools("kafka-reassign-partitions", "--execute", "--reassignment-json-file", plan)
+    eventually(lambda: topics.leaders(cluster.bootstrap, "within") == {0: 1}, "the new replica does not catch up")
+    cluster.nodes[1].kill()
+    cluster.nodes[1].start()
+    assert tools.consume("within", 60) == [str(n) for n in range(40, 100)]

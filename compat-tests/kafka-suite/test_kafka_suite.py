@@ -28,7 +28,7 @@ def runner(kind, tmp_path_factory):
 
 @pytest.mark.limit(_CLASS_LIMIT_S + 60)
 def test_class(runner, name):
-    """Every case of the class passes but those that are left out by name or want several nodes."""
+    """Every case of the class passes but those that are left out by name."""
     done, problem = runner.run(name, _CLASS_LIMIT_S)
     failed = [f"{case.name}: {case.reason}" for case in done if case.status == "failed"]
     assert not problem, problem

@@ -1,4 +1,4 @@
-//! What the broker does now and then: delete old segments, write checkpoints, sync what asks for it.
+//! What the broker does now and then: delete old segments, forget producers, write checkpoints, sync what asks for it.
 
 use crate::{broker::Broker, clock::wall_ms};
 use ottla_config::keys;
@@ -43,12 +43,14 @@ pub(crate) async fn run(broker: Arc<Broker>) {
     let mut checkpoint = every(i64::from(checkpoint_ms));
     let mut watermarks = every(config.get(keys::REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS));
     let mut retain = every(config.get(keys::LOG_RETENTION_CHECK_INTERVAL_MS));
+    let mut forget = every(config.get(keys::PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS).into());
     let mut flush = every(config.get(keys::LOG_FLUSH_SCHEDULER_INTERVAL_MS).min(MOST_BETWEEN_FLUSHES_MS));
     loop {
         let work: fn(&Broker) = tokio::select! {
             biased;
             () = broker.stopping.cancelled() => return,
             _ = retain.tick() => |broker| clean_up(broker, |_| true),
+            _ = forget.tick() => forget_producers,
             _ = checkpoint.tick() => write_checkpoints,
             _ = watermarks.tick() => write_high_watermarks,
             _ = flush.tick() => flush_due,
@@ -86,6 +88,12 @@ fn clean_up(broker: &Broker, in_dir: impl Fn(Uuid) -> bool) {
             let _ = replica.open().map(|partition| partition.clean_up(now_ms));
         }
     }
+}
+
+/// A log that is not open has no producers in memory, and takes in none that are too old when it is opened.
+fn forget_producers(broker: &Broker) {
+    let now_ms = wall_ms();
+    broker.replicas.opened().iter().for_each(|partition| partition.forget_producers(now_ms));
 }
 
 fn write_checkpoints(broker: &Broker) {

@@ -284,13 +284,14 @@ impl Partition {
         self.advance();
     }
 
-    /// Removes what retention no longer keeps, and forgets producers that were silent for too long. Blocks.
+    /// Forgets producers that were silent for too long.
+    pub(crate) fn forget_producers(&self, now_ms: i64) {
+        let _gone = self.with_log(|log| log.remove_expired_producers(now_ms));
+    }
+
+    /// Removes what retention no longer keeps. Blocks.
     pub(crate) fn clean_up(&self, now_ms: i64) {
-        let outcome = self.with_log(|log| {
-            log.remove_expired_producers(now_ms);
-            log.delete_old_segments(now_ms)
-        });
-        match outcome {
+        match self.with_log(|log| log.delete_old_segments(now_ms)) {
             Ok(Ok(removals)) => removals.into_iter().for_each(|removal| self.remove_later(removal)),
             Ok(Err(error)) => error!(partition = %self, %error, "cannot delete old segments"),
             Err(Gone) => {}

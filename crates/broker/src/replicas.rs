@@ -123,11 +123,23 @@ impl Replicas {
 
     /// A partition that this broker leads. Its log is opened if it is not yet, which may block.
     pub(crate) fn led(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
-        let partition = self.partition(topic, index)?;
+        self.led_in(topic, index, -1)
+    }
+
+    /// The same for a client that knows the leader's epoch. It is checked first: a follower tells too who is behind (KIP-320).
+    pub(crate) fn led_in(&self, topic: &str, index: i32, epoch: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let partition = self.of_epoch(topic, index, epoch)?;
         match partition.is_leader() {
             true => Ok(partition),
             false => Err(ErrorCode::NotLeaderOrFollower),
         }
+    }
+
+    /// A partition that this broker has, for a client that knows the leader's epoch.
+    pub(crate) fn of_epoch(&self, topic: &str, index: i32, epoch: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let partition = self.partition(topic, index)?;
+        partition.check_epoch(epoch)?;
+        Ok(partition)
     }
 
     /// A partition that this broker has. Its log is opened if it is not yet, which may block.

@@ -139,6 +139,7 @@ keys! {
     OTTLA_JOURNAL_ENABLE: bool = "ottla.journal.enable";
     OTTLA_LOG_DIR_RESERVE_BYTES: i64 = "ottla.log.dir.reserve.bytes";
     PROCESS_ROLES: Vec<String> = "process.roles";
+    PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS: i32 = "producer.id.expiration.check.interval.ms";
     PRODUCER_ID_EXPIRATION_MS: i32 = "producer.id.expiration.ms";
     QUEUED_MAX_REQUESTS: i32 = "queued.max.requests";
     QUEUED_MAX_REQUEST_BYTES: i64 = "queued.max.request.bytes";

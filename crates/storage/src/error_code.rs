@@ -6,6 +6,7 @@ use ottla_protocol::batch::ErrorKind;
 use crate::log::{AppendError, DeleteError, OpenError};
 use crate::producers;
 use crate::read;
+use crate::segment;
 
 /// The code of an append that was refused.
 pub fn of_append(error: &AppendError) -> ErrorCode {
@@ -41,6 +42,8 @@ pub fn of_producer(error: &producers::Error) -> ErrorCode {
 pub fn of_read(error: &read::Error) -> ErrorCode {
     match error {
         read::Error::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        // A consumer gives up then, where after a storage error it would ask again at once and for ever.
+        read::Error::Segment(segment::Error::Corrupt { .. }) => ErrorCode::CorruptMessage,
         read::Error::Segment(_) => ErrorCode::KafkaStorageError,
     }
 }

@@ -321,7 +321,7 @@ impl Fetcher {
         let mended = match ErrorCode::from_code(data.error_code) {
             Some(ErrorCode::None) if data.diverging_epoch.end_offset < 0 => {
                 self.count(&partition, &data);
-                let appended = append(&partition, followed, at, &data);
+                let appended = self.append(&partition, followed, at, &data).await;
                 let grown = matches!(appended, Ok(true));
                 self.go_on(key, appended.map(drop));
                 if let Some(known) = self.followed.get_mut(&key) {
@@ -417,14 +417,49 @@ impl Fetcher {
         if offset != end {
             info!(%partition, leader = self.leader, epoch = followed.1, from = end, to = offset, "cuts its log as the leader has another");
         }
+        self.before_cut(partition, offset).await?;
+        partition.mend(followed, mend)
+    }
+
+    /// All that is there is durable then, and not said to be flushed above the offset; that the log starts above it, if so, is
+    /// written down, as no segment will tell.
+    async fn before_cut(&self, partition: &Arc<Partition>, offset: i64) -> Result<(), MirrorError> {
         partition.all_durable().wait().await.map_err(|_| MirrorError::Offline)?;
-        if partition.is_flushed_above(offset)
+        let starts_above = partition.reader().offsets().log_start_offset > offset;
+        if (starts_above || partition.is_flushed_above(offset))
             && let Err(error) = self.broker.replicas.lower_recovery_point(partition, offset)
         {
             warn!(%partition, %error, "cannot write a checkpoint");
             return Err(MirrorError::Offline);
         }
-        partition.mend(followed, mend)
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        partition: &Arc<Partition>,
+        followed: (i32, i32),
+        at: i64,
+        data: &PartitionData,
+    ) -> Result<bool, MirrorError> {
+        let bytes = data.records.as_ref().and_then(Records::bytes).filter(|bytes| !bytes.is_empty());
+        let batches = match bytes {
+            // A batch that is cut off comes whole next time.
+            Some(bytes) => {
+                let (batches, _cut) = CheckedBatches::parse_whole(bytes.clone())?;
+                Some(batches).filter(|batches| batches.count() > 0)
+            }
+            None => None,
+        };
+        let leader = LeaderOffsets { high_watermark: data.high_watermark, log_start_offset: data.log_start_offset };
+        let first = batches.iter().flat_map(CheckedBatches::iter).next().map(|batch| batch.header().base_offset);
+        match (first, batches) {
+            (Some(first), Some(batches)) if first < at && partition.ends_within(first) => {
+                self.before_cut(partition, first).await?;
+                partition.mirror_from(followed, first, batches, leader)
+            }
+            (_, batches) => partition.mirror(followed, at, batches, leader),
+        }
     }
 
     /// Where the leader's log starts and ends.
@@ -436,18 +471,4 @@ impl Fetcher {
         let asked = timeout(patience, requests::leader_range(client, node_id, &topic, leader_epoch)).await;
         asked.map_err(|_elapsed| Error::TimedOut)?
     }
-}
-
-fn append(partition: &Partition, followed: (i32, i32), at: i64, data: &PartitionData) -> Result<bool, MirrorError> {
-    let bytes = data.records.as_ref().and_then(Records::bytes).filter(|bytes| !bytes.is_empty());
-    let batches = match bytes {
-        // A batch that is cut off comes whole next time.
-        Some(bytes) => {
-            let (batches, _cut) = CheckedBatches::parse_whole(bytes.clone())?;
-            Some(batches).filter(|batches| batches.count() > 0)
-        }
-        None => None,
-    };
-    let leader = LeaderOffsets { high_watermark: data.high_watermark, log_start_offset: data.log_start_offset };
-    partition.mirror(followed, at, batches, leader)
 }

@@ -1,4 +1,4 @@
-//! DescribeProducers (61): who writes to a partition, and whose transactions are open there (KIP-664).
+//! DescribeProducers (61): who writes to a partition, and whose transactions are open there (KIP-664), as any of its replicas knows.
 
 use super::{Context, Pending, Refusal, plain_within};
 use ottla_metadata::{ApiError, image::Image, topic_name};
@@ -58,7 +58,7 @@ fn check_topic(image: &Image, name: &str) -> Result<(), ApiError> {
 }
 
 fn producers(cx: &Context, topic: &str, index: i32) -> Result<Vec<ProducerState>, ErrorCode> {
-    let partition = cx.broker.replicas.led(topic, index)?;
+    let partition = cx.broker.replicas.partition(topic, index)?;
     if partition.dir().is_offline() {
         return Err(ErrorCode::KafkaStorageError);
     }

@@ -90,11 +90,11 @@ fn find(
         return Err(ErrorCode::UnsupportedVersion);
     }
     let replicas = &cx.broker.replicas;
+    let (index, epoch) = (wanted.partition_index, wanted.current_leader_epoch);
     let partition = match request.replica_id {
-        DEBUGGING => replicas.partition(topic, wanted.partition_index)?,
-        _ => replicas.led(topic, wanted.partition_index)?,
+        DEBUGGING => replicas.of_epoch(topic, index, epoch)?,
+        _ => replicas.led_in(topic, index, epoch)?,
     };
-    partition.check_epoch(wanted.current_leader_epoch)?;
     let isolation = fetch::isolation(request.isolation_level).ok_or(ErrorCode::UnknownServerError)?;
     let found = lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, isolation);
     found.map_err(|error| match error {

@@ -140,6 +140,12 @@ fn failed(name: Option<Str>, topic_id: Uuid, error: ErrorCode) -> MetadataRespon
     }
 }
 
+/// Those of a partition's brokers that the client is told: in version 0 the ones that are there.
+fn told(cx: &Context, image: &Image, brokers: &[i32]) -> Vec<i32> {
+    let is_there = |id: &i32| topics::is_active(image, &cx.peer.listener, *id);
+    brokers.iter().copied().filter(|id| cx.version > 0 || is_there(id)).collect()
+}
+
 fn describe(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().map(|(index, partition)| {
         let offline = topics::offline_replicas(image, &cx.peer.listener, partition);
@@ -147,13 +153,19 @@ fn describe(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic
             ErrorCode::None if cx.broker.suspects.has(image, partition.leader) => ErrorCode::LeaderNotAvailable,
             error => error,
         };
+        let (replica_nodes, isr_nodes) = (told(cx, image, &partition.replicas), told(cx, image, &partition.isr));
+        let is_whole = replica_nodes.len() == partition.replicas.len() && isr_nodes.len() == partition.isr.len();
+        let error = match leader_error {
+            ErrorCode::None if !is_whole => ErrorCode::ReplicaNotAvailable,
+            error => error,
+        };
         MetadataResponsePartition {
-            error_code: leader_error.code(),
+            error_code: error.code(),
             partition_index: *index,
             leader_id: if leader_error.is_none() { partition.leader } else { -1 },
             leader_epoch: partition.leader_epoch,
-            replica_nodes: partition.replicas.clone(),
-            isr_nodes: partition.isr.clone(),
+            replica_nodes,
+            isr_nodes,
             offline_replicas: offline,
             ..Default::default()
         }

@@ -31,8 +31,7 @@ async fn handle(cx: Context, request: OffsetForLeaderEpochRequest) -> OffsetForL
 }
 
 fn find(cx: &Context, topic: &str, wanted: &OffsetForLeaderPartition) -> Result<EpochEndOffset, ErrorCode> {
-    let partition = cx.broker.replicas.led(topic, wanted.partition)?;
-    partition.check_epoch(wanted.current_leader_epoch)?;
+    let partition = cx.broker.replicas.led_in(topic, wanted.partition, wanted.current_leader_epoch)?;
     let end = partition.reader().end_offset_for_epoch(wanted.leader_epoch);
     Ok(EpochEndOffset {
         partition: wanted.partition,

@@ -1,7 +1,7 @@
 //! What several handlers say of topics, and topics that the broker itself asks for.
 
 use crate::{broker::Broker, entropy};
-use ottla_config::keys;
+use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{
     controller::{CreatableTopic, CreateTopics, Event, Reply},
     image::{self, DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, Endpoint, Image},
@@ -37,6 +37,11 @@ pub(super) fn active_brokers<'a>(
     active.filter_map(move |broker| Some((&**broker, broker.listener(listener)?)))
 }
 
+/// Whether a broker may serve, and has an address on a listener.
+pub(super) fn is_active(image: &Image, listener: &str, broker_id: i32) -> bool {
+    image.cluster().broker(broker_id).is_some_and(|broker| !broker.fenced && broker.listener(listener).is_some())
+}
+
 /// Whether a replica cannot be reached, because of its broker or of its disk (KIP-858).
 pub(super) fn is_offline(image: &Image, listener: &str, partition: &image::Partition, broker_id: i32) -> bool {
     let Some(broker) = image.cluster().broker(broker_id) else { return true };
@@ -45,7 +50,7 @@ pub(super) fn is_offline(image: &Image, listener: &str, partition: &image::Parti
         Some(DIRECTORY_LOST) => true,
         Some(directory) => !broker.log_dirs.is_empty() && !broker.log_dirs.contains(&directory),
     };
-    broker.fenced || broker.listener(listener).is_none() || on_lost_disk
+    !is_active(image, listener, broker_id) || on_lost_disk
 }
 
 /// Replicas that cannot be reached.
@@ -81,12 +86,23 @@ pub(super) async fn auto_create(broker: &Broker, name: &Str) -> ErrorCode {
     if topic_name::validate(name).is_err() {
         return ErrorCode::InvalidTopicException;
     }
-    match create(broker, name.clone(), -1, -1, BTreeMap::new()).await {
+    let (partitions, factor) = of_its_own(&broker.config());
+    match create(broker, name.clone(), partitions, factor, BTreeMap::new()).await {
         // Kafka answers UNKNOWN_TOPIC_OR_PARTITION while the creation is on its way; clients ask again either way.
         ErrorCode::None | ErrorCode::TopicAlreadyExists => ErrorCode::UnknownTopicOrPartition,
         ErrorCode::InvalidReplicationFactor => ErrorCode::InvalidReplicationFactor,
         error => error,
     }
+}
+
+/// How many partitions and replicas a topic gets by this broker's config; -1 leaves it to the controller's, as Kafka's brokers do
+/// that were not told.
+fn of_its_own(config: &ServerConfig) -> (i32, i16) {
+    let (partitions, factor) = (keys::NUM_PARTITIONS, keys::DEFAULT_REPLICATION_FACTOR);
+    (
+        if config.is_set(partitions) { config.get(partitions) } else { -1 },
+        if config.is_set(factor) { i16::try_from(config.get(factor)).unwrap_or(i16::MAX) } else { -1 },
+    )
 }
 
 /// Makes an internal topic if it is not there; `COORDINATOR_NOT_AVAILABLE` makes the client come again.

@@ -1,7 +1,7 @@
 //! What a follower does to its log: it appends what its leader has, and cuts off what its leader has not.
 
 use super::{Durable, Gone, Partition, Until, append_failed};
-use crate::clock::wall_ms;
+use crate::{clock::wall_ms, dir::Dir};
 use ottla_protocol::batch::CheckedBatches;
 use ottla_replication::follower::{self, FetchAt, LogView, Mend};
 use ottla_storage::{Log, OpenError};
@@ -73,6 +73,13 @@ impl Partition {
         }
     }
 
+    /// Whether the log is empty and ends within a batch that begins at an offset: records are deleted up to any offset (KIP-107),
+    /// and batches are sent whole.
+    pub(crate) fn ends_within(&self, first: i64) -> bool {
+        let offsets = self.reader().offsets();
+        first < offsets.log_end_offset && offsets.log_start_offset == offsets.log_end_offset
+    }
+
     /// Appends what the leader sent for a fetch at an offset, and takes in how far it says that all is committed. Answers
     /// whether anything was appended.
     pub(crate) fn mirror(
@@ -82,24 +89,64 @@ impl Partition {
         batches: Option<CheckedBatches>,
         leader: LeaderOffsets,
     ) -> Result<bool, MirrorError> {
+        self.mirror_with(leader, |log, dir| {
+            self.check_followed(followed)?;
+            if log.log_end_offset() != at {
+                return Err(MirrorError::NotFollowed);
+            }
+            match batches {
+                Some(batches) => self.append_mirrored(log, dir, followed, batches),
+                None => Ok(false),
+            }
+        })
+    }
+
+    /// The same for an empty log that ends within the first batch: it begins anew where that does, and still starts where it did.
+    /// As for [`Self::mend`] all must be durable.
+    pub(crate) fn mirror_from(
+        &self,
+        followed: Followed,
+        first: i64,
+        batches: CheckedBatches,
+        leader: LeaderOffsets,
+    ) -> Result<bool, MirrorError> {
+        self.mirror_with(leader, |log, dir| {
+            self.check_followed(followed)?;
+            let start = log.log_start_offset();
+            if log.log_end_offset() != start {
+                return Err(MirrorError::NotFollowed);
+            }
+            let begun = log.truncate_fully_and_start_at(first, Some(start), wall_ms());
+            self.synced.store(log.log_end_offset(), Ordering::Release);
+            begun.inspect_err(|error| dir.fail(error))?;
+            self.append_mirrored(log, dir, followed, batches)
+        })
+    }
+
+    fn append_mirrored(
+        &self,
+        log: &mut Log,
+        dir: &Dir,
+        followed: Followed,
+        batches: CheckedBatches,
+    ) -> Result<bool, MirrorError> {
+        let appended = log.append_as_follower(batches, followed.1, wall_ms());
+        let appended = appended.map_err(|error| append_failed(dir, error))?.is_some();
+        self.appended(log, dir.commits().is_none());
+        Ok(appended)
+    }
+
+    fn mirror_with(
+        &self,
+        leader: LeaderOffsets,
+        append: impl FnOnce(&mut Log, &Dir) -> Result<bool, MirrorError>,
+    ) -> Result<bool, MirrorError> {
         let dir = self.dir();
         if dir.is_offline() {
             return Err(MirrorError::Offline);
         }
         let (appended, grown) = self.with_log(|log| {
-            self.check_followed(followed)?;
-            if log.log_end_offset() != at {
-                return Err(MirrorError::NotFollowed);
-            }
-            let appended = match batches {
-                Some(batches) => {
-                    let appended = log.append_as_follower(batches, followed.1, wall_ms());
-                    let appended = appended.map_err(|error| append_failed(&dir, error))?.is_some();
-                    self.appended(log, dir.commits().is_none());
-                    appended
-                }
-                None => false,
-            };
+            let appended = append(log, &dir)?;
             self.lag.store((leader.high_watermark - log.log_end_offset()).max(0), Ordering::Relaxed);
             let before = log.high_watermark();
             let high_watermark = log.set_high_watermark(leader.high_watermark.min(log.log_end_offset()).max(before));

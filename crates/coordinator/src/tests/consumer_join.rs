@@ -243,6 +243,39 @@ fn regular_expressions_are_resolved_here() {
 }
 
 #[test]
+fn a_regular_expression_is_resolved_at_once_when_all_others_went() {
+    check(
+        r"
+        > topics foo=1 bar=1
+        > set assignment_interval=0
+        > hb 1 g m regex=f.*
+        1: m epoch=1 []
+        > wait 0
+        > hb 2 g m epoch=1
+        2: m epoch=2 [f-0]
+        > hb 3 g m epoch=-1
+        3: m epoch=-1
+        > hb 4 g n regex=b.*
+        4: n epoch=3 []
+        > wait 0
+        > hb 5 g n epoch=3
+        5: n epoch=4 [b-0]
+        > hb 6 g o regex=f.*
+        6: o epoch=4 []
+        > wait 0
+        > hb 7 g o epoch=4
+        7: o epoch=4
+        > wait 10001
+        > hb 8 g o epoch=4
+        8: o epoch=4
+        > wait 0
+        > hb 9 g o epoch=4
+        9: o epoch=5 [f-0]
+        ",
+    );
+}
+
+#[test]
 fn a_full_group_takes_nobody_in() {
     check(
         "

@@ -249,6 +249,10 @@ public class BrokerServer implements KafkaBroker {
             public CompletableFuture<Void> initialUnfenceFuture() {
                 return CompletableFuture.completedFuture(null);
             }
+
+            public long brokerEpoch() throws Exception {
+                return new MetadataAnswers(shared).currentImage().cluster().broker(shared.node.id).epoch();
+            }
         });
     }
 

@@ -85,6 +85,10 @@ public class ControllerServer {
             public int boundPort(ListenerName listener) {
                 return shared.node.port(listener.value());
             }
+
+            public KafkaConfig config() {
+                return shared.config();
+            }
         });
     }
 

@@ -6,15 +6,18 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 
 import kafka.cluster.Partition;
+import kafka.log.LogManager;
 import kafka.server.SharedServer;
 
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.record.internal.FileRecords;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
@@ -32,6 +35,7 @@ import org.apache.kafka.storage.internals.log.LogOffsetMetadata;
 import org.apache.kafka.storage.internals.log.LogSegment;
 import org.apache.kafka.storage.internals.log.LogStartOffsetIncrementReason;
 import org.apache.kafka.storage.internals.log.OffsetResultHolder;
+import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 
 import scala.Option;
@@ -45,6 +49,10 @@ public final class LogAnswers {
     public LogAnswers(SharedServer server) {
         this.server = server;
         this.wire = new Wire(server);
+    }
+
+    public LogManager logManager() {
+        return StandIn.of(LogManager.class, this);
     }
 
     public boolean getLog$default$2() {
@@ -88,7 +96,11 @@ public final class LogAnswers {
             () -> new org.apache.kafka.common.errors.NotLeaderOrFollowerException("no log of " + partition)));
     }
 
+    /** None of a broker that was stopped. */
     public Option<Partition> onlinePartition(TopicPartition partition) throws IOException {
+        if (!server.node.isBrokerRunning()) {
+            return Option.empty();
+        }
         Optional<PartitionMetadata> found = wire.partition(partition);
         if (found.isEmpty() || folder(partition).isEmpty()) {
             return Option.empty();
@@ -140,6 +152,18 @@ public final class LogAnswers {
             found.putAll(new OffsetCheckpointFile(new File(dir, "replication-offset-checkpoint"), null).read());
         }
         return found;
+    }
+
+    public boolean isLogDirOnline(String dir) throws IOException {
+        return wire.logDirs().get(dir) == Errors.NONE;
+    }
+
+    public ProducerStateManagerConfig producerStateManagerConfig() {
+        return StandIn.of(ProducerStateManagerConfig.class, new Object() {
+            public int producerIdExpirationMs() throws IOException {
+                return Integer.parseInt(wire.brokerConfig().get("producer.id.expiration.ms"));
+            }
+        });
     }
 
     private Optional<File> folder(TopicPartition partition) {
@@ -254,7 +278,9 @@ public final class LogAnswers {
         }
 
         public LogConfig config() throws IOException {
-            return new LogConfig(new MetadataAnswers(server).topicConfig(partition.topic()));
+            Map<String, String> configs = wire.topicConfig(partition.topic());
+            configs.values().removeIf(Objects::isNull);
+            return new LogConfig(configs);
         }
 
         public int numberOfSegments() {

@@ -19,14 +19,15 @@ import org.apache.kafka.image.MetadataImage;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.metadata.LeaderRecoveryState;
 
-/** What a broker's metadata cache is asked. */
+/** What a broker's metadata cache is asked: of one that was stopped the others answer. */
 public final class MetadataAnswers {
     private final SharedServer server;
     private final Wire wire;
 
     public MetadataAnswers(SharedServer server) {
         this.server = server;
-        this.wire = new Wire(server);
+        this.wire = new Wire(server.node.isBrokerRunning() ? server
+            : server.cluster.runningBrokers().findFirst().orElse(server));
     }
 
     /** A broker need not keep the metadata's log: then a controller's. */
@@ -71,10 +72,8 @@ public final class MetadataAnswers {
 
     public Map<Integer, Node> getPartitionReplicaEndpoints(TopicPartition partition, ListenerName listener)
             throws IOException {
-        Map<Integer, Node> endpoints = new HashMap<>();
-        Map<Integer, Node> alive = wire.aliveBrokers();
-        wire.partition(partition).ifPresent(found -> found.replicaIds.forEach(
-            id -> endpoints.put(id, alive.getOrDefault(id, Node.noNode()))));
+        Map<Integer, Node> endpoints = new HashMap<>(wire.aliveBrokers());
+        endpoints.keySet().retainAll(wire.partition(partition).map(found -> found.replicaIds).orElse(List.of()));
         return endpoints;
     }
 
@@ -90,13 +89,10 @@ public final class MetadataAnswers {
         return Optional.ofNullable(wire.aliveBrokers().get(id));
     }
 
+    /** What the topic itself sets. */
     public Properties topicConfig(String topic) throws IOException {
         Properties configs = new Properties();
-        wire.topicConfig(topic).forEach((name, value) -> {
-            if (value != null) {
-                configs.put(name, value);
-            }
-        });
+        configs.putAll(wire.topicOverrides(topic));
         return configs;
     }
 }

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 import kafka.server.SharedServer;
 
@@ -19,6 +20,8 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.message.DeleteRecordsRequestData;
 import org.apache.kafka.common.message.DescribeConfigsRequestData;
+import org.apache.kafka.common.message.DescribeConfigsResponseData.DescribeConfigsResourceResult;
+import org.apache.kafka.common.message.DescribeLogDirsRequestData;
 import org.apache.kafka.common.message.DescribeQuorumResponseData;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsPartition;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsTopic;
@@ -35,6 +38,8 @@ import org.apache.kafka.common.requests.DeleteRecordsRequest;
 import org.apache.kafka.common.requests.DeleteRecordsResponse;
 import org.apache.kafka.common.requests.DescribeConfigsRequest;
 import org.apache.kafka.common.requests.DescribeConfigsResponse;
+import org.apache.kafka.common.requests.DescribeLogDirsRequest;
+import org.apache.kafka.common.requests.DescribeLogDirsResponse;
 import org.apache.kafka.common.requests.DescribeQuorumRequest;
 import org.apache.kafka.common.requests.DescribeQuorumResponse;
 import org.apache.kafka.common.requests.FetchRequest;
@@ -178,13 +183,37 @@ public final class Wire {
     }
 
     public Map<String, String> topicConfig(String topic) throws IOException {
+        return configs(ConfigResource.Type.TOPIC, topic, config -> true);
+    }
+
+    /** What the topic itself sets. */
+    public Map<String, String> topicOverrides(String topic) throws IOException {
+        return configs(ConfigResource.Type.TOPIC, topic,
+            config -> config.configSource() == DescribeConfigsResponse.ConfigSource.TOPIC_CONFIG.id());
+    }
+
+    public Map<String, String> brokerConfig() throws IOException {
+        return configs(ConfigResource.Type.BROKER, Integer.toString(server.node.id), config -> true);
+    }
+
+    private Map<String, String> configs(
+            ConfigResource.Type type, String name, Predicate<DescribeConfigsResourceResult> wants) throws IOException {
         DescribeConfigsRequestData wanted = new DescribeConfigsRequestData().setResources(List.of(
             new DescribeConfigsRequestData.DescribeConfigsResource()
-                .setResourceType(ConfigResource.Type.TOPIC.id()).setResourceName(topic).setConfigurationKeys(null)));
+                .setResourceType(type.id()).setResourceName(name).setConfigurationKeys(null)));
         Map<String, String> configs = new HashMap<>();
         ask(DescribeConfigsResponse.class, new DescribeConfigsRequest.Builder(wanted), 4).data().results().get(0)
-            .configs().forEach(config -> configs.put(config.name(), config.value()));
+            .configs().stream().filter(wants).forEach(config -> configs.put(config.name(), config.value()));
         return configs;
+    }
+
+    /** Log dirs of the broker, those that failed among them, with their errors. */
+    public Map<String, Errors> logDirs() throws IOException {
+        Map<String, Errors> dirs = new HashMap<>();
+        ask(DescribeLogDirsResponse.class, new DescribeLogDirsRequest.Builder(
+            new DescribeLogDirsRequestData().setTopics(null)), 4).data().results()
+            .forEach(dir -> dirs.put(dir.logDir(), Errors.forCode(dir.errorCode())));
+        return dirs;
     }
 
     public short finalizedFeature(String name) throws IOException {

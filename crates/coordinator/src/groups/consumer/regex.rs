@@ -27,6 +27,8 @@ const MIN_REFRESH_INTERVAL_MS: i64 = 10_000;
 pub(crate) struct Resolved {
     version: i64,
     wall_ms: i64,
+    /// The group has what came of it, unless that did not fit.
+    is_kept: bool,
 }
 
 /// What a heartbeat means for a group's expressions.
@@ -86,7 +88,8 @@ pub(super) fn wants_refresh(
     }
     let is_first = change == RegexChange::Unresolved
         && member.regex().is_some_and(|regex| group.regex_subscribers.get(regex) == Some(&1));
-    let Some(last) = soft.resolved.get(group_id) else {
+    // Whoever brings the first expression after all others went need not wait.
+    let Some(last) = soft.resolved.get(group_id).filter(|last| !last.is_kept || !group.regexes.is_empty()) else {
         return true;
     };
     if now.wall_ms <= last.wall_ms.saturating_add(MIN_REFRESH_INTERVAL_MS) {
@@ -109,7 +112,7 @@ pub(crate) fn resolve(hard: &Hard, soft: &mut Soft, now: Now, group_id: &Str, ou
     let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(group_id) else {
         return;
     };
-    soft.resolved.insert(group_id.clone(), Resolved { version: soft.topics.version(), wall_ms: now.wall_ms });
+    let version = soft.topics.version();
     let mut draft = Draft::of(group_id.clone(), group);
     let mut has_changed = false;
     for regex in group.regex_subscribers.keys() {
@@ -124,7 +127,7 @@ pub(crate) fn resolve(hard: &Hard, soft: &mut Soft, now: Now, group_id: &Str, ou
         has_changed |= !topics.is_empty() || known.is_some();
         let value = ConsumerGroupRegularExpressionValue {
             topics,
-            version: soft.topics.version(),
+            version,
             timestamp: now.wall_ms,
             ..ConsumerGroupRegularExpressionValue::default()
         };
@@ -132,8 +135,10 @@ pub(crate) fn resolve(hard: &Hard, soft: &mut Soft, now: Now, group_id: &Str, ou
     }
     let why = has_changed.then(|| Why::new(Cause::TopicsChanged, "a regular expression matches other topics"));
     refresh_epoch(&mut draft, soft, why, now, out);
+    let is_kept = draft.fits(&soft.context(now, out));
+    soft.resolved.insert(group_id.clone(), Resolved { version, wall_ms: now.wall_ms, is_kept });
     let mut cx = soft.context(now, out);
-    match draft.fits(&cx) {
+    match is_kept {
         true => draft.finish(&mut cx),
         false => cx.log(
             crate::Level::Warn,

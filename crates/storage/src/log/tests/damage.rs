@@ -227,3 +227,17 @@ fn a_log_that_was_not_closed_with_the_others_is_recovered() {
     assert!(error.to_string().contains("corrupt at position"), "{error}");
     assert_eq!(fixture.content(name), damaged);
 }
+
+#[test]
+fn who_reads_what_was_damaged_meanwhile_hears_of_it() {
+    let fixture = Fixture::default();
+    let mut log = fixture.open();
+    fill(&mut log, 55);
+    log.flush().unwrap();
+    let name = "00000000000000000000.log";
+    let mut damaged = fixture.content(name);
+    damaged[..12].fill(0);
+    fixture.fs.put(&dir().join(name), &damaged);
+    let error = log.reader().read(0, 1000, true, Isolation::HighWatermark).unwrap_err();
+    assert_eq!(crate::error_code::of_read(&error), ottla_protocol::ErrorCode::CorruptMessage, "{error}");
+}
