@@ -95,7 +95,9 @@ class Transactor:
                 return action(_PATIENCE_S)
             except KafkaException as problem:
                 error = problem.args[0]
-                if not error.retriable() and error.code() not in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+                # A message that timed out has the code of a call that did.
+                is_slow = error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+                if error.txn_requires_abort() or not (error.retriable() or is_slow):
                     raise
 
 
