@@ -16,7 +16,7 @@ class Copier:
         common = {"bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500}
         self._producer = Producer({
             **common, "transactional.id": wish["id"], "transaction.timeout.ms": wish["timeout_ms"], "linger.ms": 0,
-            "batch.num.messages": 10,
+            "batch.num.messages": 100,
         })  # fmt: skip
         self._consumer = Consumer({
             **common, "group.id": wish["group"], "auto.offset.reset": "earliest", "enable.auto.commit": False,
