@@ -73,6 +73,7 @@ async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }
     resolveOffset(last)
     await heartbeat()
   }
+  if (isRunning() && !isStale()) resolveOffset(batch.lastOffset())
 }
 
 // Whatever goes wrong in the midst of a transaction: it begins anew as another process.
@@ -87,7 +88,7 @@ async function main() {
   await admin.connect()
   await consumer.connect()
   await consumer.subscribe({ topics: [source], fromBeginning: true })
-  await consumer.run({ autoCommit: false, partitionsConsumedConcurrently: 1, eachBatch })
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 1, eachBatch })
 }
 
 process.once('SIGTERM', async () => {
