@@ -281,7 +281,7 @@ func copier(r *run) error {
 	defer stop()
 	return r.copies(ctx, os.Args[3], os.Args[4], os.Args[5],
 		kgo.TransactionalID(os.Args[6]), kgo.TransactionTimeout(time.Duration(timeout)*time.Millisecond),
-		kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond))
+		kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond), kgo.FetchMaxPartitionBytes(20_000))
 }
 
 // transactionAdmin describes, lists and fences an open transaction with kadm.

@@ -8,6 +8,7 @@ const { createRequire } = require('node:module')
 const { Kafka, logLevel } = createRequire(`${process.env.COMPAT_KAFKAJS}/`)('kafkajs')
 
 const ABORTS = 0.1
+const COPIED_AT_ONCE = 500
 const [bootstrap, source, target, groupId, timeoutMs] = process.argv.slice(2)
 const kafka = new Kafka({
   brokers: bootstrap.split(','),
@@ -64,13 +65,15 @@ async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }
   if (isStale() || !isRunning()) return
   const place = open.get(batch.partition) ?? (await begin(batch.partition))
   const messages = batch.messages.filter(({ offset }) => BigInt(offset) >= place.next)
-  if (messages.length > 0) {
-    const next = BigInt(messages.at(-1).offset) + 1n
-    await copy(place.producer, batch.partition, messages, next)
-    place.next = next
+  for (let from = 0; from < messages.length && isRunning() && !isStale(); from += COPIED_AT_ONCE) {
+    const some = messages.slice(from, from + COPIED_AT_ONCE)
+    const last = some.at(-1).offset
+    await copy(place.producer, batch.partition, some, BigInt(last) + 1n)
+    place.next = BigInt(last) + 1n
+    resolveOffset(last)
+    await heartbeat()
   }
-  resolveOffset(batch.lastOffset())
-  await heartbeat()
+  if (isRunning() && !isStale()) resolveOffset(batch.lastOffset())
 }
 
 // Whatever goes wrong in the midst of a transaction: it begins anew as another process.
@@ -85,7 +88,7 @@ async function main() {
   await admin.connect()
   await consumer.connect()
   await consumer.subscribe({ topics: [source], fromBeginning: true })
-  await consumer.run({ autoCommit: false, partitionsConsumedConcurrently: 1, eachBatch })
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 1, eachBatch })
 }
 
 process.once('SIGTERM', async () => {

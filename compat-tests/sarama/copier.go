@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	copiedAtOnce = 100
+	copiedAtOnce = 500
 	copiesAgain  = 0.1
 )
 

@@ -16,7 +16,7 @@ class Copier:
         common = {"bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500}
         self._producer = Producer({
             **common, "transactional.id": wish["id"], "transaction.timeout.ms": wish["timeout_ms"], "linger.ms": 0,
-            "batch.num.messages": 10,
+            "batch.num.messages": 100,
         })  # fmt: skip
         self._consumer = Consumer({
             **common, "group.id": wish["group"], "auto.offset.reset": "earliest", "enable.auto.commit": False,
@@ -36,7 +36,7 @@ class Copier:
             self._consumer.close()
 
     def _copy(self, messages):
-        """Whether they are copied. Whatever goes wrong ends the process, whose successor begins where the last commit was."""
+        """Whether they are copied. Upon whatever goes wrong producer and member begin anew, where the last commit was."""
         self._producer.begin_transaction()
         next_offsets = {}
         for message in messages:
@@ -64,4 +64,8 @@ class Copier:
 if __name__ == "__main__":
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    Copier(json.loads(sys.argv[1])).run(stopped)
+    while not stopped:
+        try:
+            Copier(json.loads(sys.argv[1])).run(stopped)
+        except KafkaException as problem:
+            print(problem, flush=True)
