@@ -9,7 +9,8 @@ from harness import broker as brokers
 from harness import installed
 from harness.run import run
 
-_OVERRIDES = {"offsets_topic_num_partitions": 4}
+# Sessions of members that fall silent on purpose are short.
+_OVERRIDES = {"offsets_topic_num_partitions": 4, "group_min_session_timeout_ms": 100}
 
 
 @pytest.fixture(scope="module")

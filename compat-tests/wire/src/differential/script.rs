@@ -1,6 +1,7 @@
 //! The requests that both brokers get, by subject; the order is part of the script.
 
 mod acls;
+mod classic_groups;
 mod cluster;
 mod configs;
 mod consumer_groups;
@@ -34,6 +35,7 @@ pub fn play(run: &mut Run) -> anyhow::Result<()> {
     fetch::play(run)?;
     offsets::play(run)?;
     groups::play(run)?;
+    classic_groups::play(run)?;
     consumer_groups::play(run)?;
     topics::delete(run)
 }
