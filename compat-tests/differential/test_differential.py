@@ -10,7 +10,11 @@ from harness import installed
 from harness.run import run
 
 # Sessions of members that fall silent on purpose are short.
-_OVERRIDES = {"offsets_topic_num_partitions": 4, "group_min_session_timeout_ms": 100}
+_OVERRIDES = {
+    "offsets_topic_num_partitions": 4,
+    "transaction_state_log_num_partitions": 4,
+    "group_min_session_timeout_ms": 100,
+}
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ mod controller;
 mod controller_registration;
 mod controllers;
 mod cordons;
+mod dialer;
 mod dir;
 mod entropy;
 mod error_code;
@@ -29,6 +30,7 @@ mod handlers;
 mod housekeeping;
 mod http;
 mod isr_changes;
+mod joining;
 mod log_dirs;
 mod logging;
 mod metadata_log;
@@ -51,6 +53,8 @@ mod shards;
 mod site;
 mod stall;
 mod suspicion;
+mod throttles;
+mod transactions;
 
 use std::process::ExitCode;
 
