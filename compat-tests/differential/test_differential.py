@@ -14,6 +14,10 @@ _OVERRIDES = {
     "offsets_topic_num_partitions": 4,
     "transaction_state_log_num_partitions": 4,
     "group_min_session_timeout_ms": 100,
+    "group_consumer_min_session_timeout_ms": 100,
+    # Groups of four are refused.
+    "group_max_size": 3,
+    "group_consumer_max_size": 3,
 }
 
 

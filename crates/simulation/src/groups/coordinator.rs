@@ -132,7 +132,9 @@ impl Coordinator {
         for record in records {
             match record.encode() {
                 Ok((key, value)) => self.log.push(Stored { key, value, record }),
-                Err(error) => self.violation = Some(check::violation("what is decided can be stored", error.to_string())),
+                Err(error) => {
+                    self.violation = Some(check::violation("what is decided can be stored", error.to_string()))
+                }
             }
         }
         self.release();
@@ -144,12 +146,15 @@ impl Coordinator {
             if let Some(stored) = self.log.get(self.committed) {
                 let is_gone = match &stored.record {
                     CoordinatorRecord::Group { group_id, value: None }
-                    | CoordinatorRecord::Consumer { group_id, record: ConsumerGroupRecord::Group(None) } => Some(group_id),
+                    | CoordinatorRecord::Consumer { group_id, record: ConsumerGroupRecord::Group(None) } => {
+                        Some(group_id)
+                    }
                     CoordinatorRecord::Offset { group_id, topic, partition, value, .. } => {
                         let committed = value.as_ref().map(|value| value.committed_offset);
                         let topic = number_of(|it| name(it) == *topic).unwrap_or_default();
                         let at = (group_id.clone(), (topic, *partition));
-                        self.violation = self.violation.take().or(check::offset_goes_on(&mut self.offsets, at, committed));
+                        self.violation =
+                            self.violation.take().or(check::offset_goes_on(&mut self.offsets, at, committed));
                         None
                     }
                     _ => None,

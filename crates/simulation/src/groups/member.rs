@@ -79,7 +79,13 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(number: usize, group: Str, is_classic: bool, instance: Option<Str>, reads: BTreeSet<usize>) -> Self {
+    pub(super) fn new(
+        number: usize,
+        group: Str,
+        is_classic: bool,
+        instance: Option<Str>,
+        reads: BTreeSet<usize>,
+    ) -> Self {
         // Members of the consumer protocol choose their ids.
         let id = if is_classic { Str::default() } else { Str::from(format!("m-{number}").as_str()) };
         Self {

@@ -5,7 +5,8 @@ use super::member::{Member, Next};
 use super::message::Request;
 use super::topics::{Part, Topics, from_bytes, name, subscribed, subscription, to_assignment, to_bytes};
 use ottla_coordinator::{
-    ConsumerHeartbeat, Error, GroupAssignment, Heartbeat, JoinGroup, LeaveGroup, LeavingMember, Protocol, Reply, SyncGroup,
+    ConsumerHeartbeat, Error, GroupAssignment, Heartbeat, JoinGroup, LeaveGroup, LeavingMember, Protocol, Reply,
+    SyncGroup,
 };
 use ottla_protocol::Str;
 use std::collections::{BTreeMap, BTreeSet};

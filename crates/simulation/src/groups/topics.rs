@@ -73,7 +73,8 @@ pub(super) fn from_assignment(assignment: &Assignment) -> BTreeSet<Part> {
 
 /// An assignment, as a consumer that leads a classic group writes it.
 pub(super) fn to_bytes(parts: &BTreeSet<Part>) -> Bytes {
-    let assigned = parts.iter().map(|(topic, number)| TopicPartition { topic: name(*topic), partitions: vec![*number] });
+    let assigned =
+        parts.iter().map(|(topic, number)| TopicPartition { topic: name(*topic), partitions: vec![*number] });
     let assignment = ConsumerProtocolAssignment { assigned_partitions: assigned.collect(), ..Default::default() };
     assignment.to_versioned_bytes(0).expect("an assignment can be written")
 }
@@ -83,14 +84,17 @@ pub(super) fn from_bytes(bytes: &Bytes) -> BTreeSet<Part> {
     let mut decoder = Decoder::new(bytes.clone());
     let read = decoder.int16().and_then(|version| ConsumerProtocolAssignment::read(&mut decoder, version));
     let topics = read.map(|read| read.assigned_partitions).unwrap_or_default();
-    let numbered = topics.into_iter().filter_map(|it| Some((number_of(|topic| name(topic) == it.topic)?, it.partitions)));
+    let numbered =
+        topics.into_iter().filter_map(|it| Some((number_of(|topic| name(topic) == it.topic)?, it.partitions)));
     numbered.flat_map(|(topic, numbers)| numbers.into_iter().map(move |number| (topic, number))).collect()
 }
 
 /// A subscription, as a consumer of the classic protocol writes it.
 pub(super) fn subscription(topics: &BTreeSet<usize>) -> Bytes {
-    let subscription =
-        ConsumerProtocolSubscription { topics: topics.iter().map(|topic| name(*topic)).collect(), ..Default::default() };
+    let subscription = ConsumerProtocolSubscription {
+        topics: topics.iter().map(|topic| name(*topic)).collect(),
+        ..Default::default()
+    };
     subscription.to_versioned_bytes(0).expect("a subscription can be written")
 }
 

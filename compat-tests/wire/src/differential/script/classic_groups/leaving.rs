@@ -31,6 +31,7 @@ fn leader_of_who_syncs(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let group = "d-left-syncing";
     let (mut a, mut b) = two(run, Member::new(group, "a", version), Member::new(group, "b", version))?;
     a.begins(run, "rejoins")?;
+    a.waits(run, "rejoins-and-waits")?;
     b.joins(run, "rejoins")?;
     a.joined(run, "rejoins")?;
     b.begins_sync(run, &[])?;

@@ -21,6 +21,7 @@ fn choice(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let mut b = Member { protocols: OTHER, ..Member::new(group, "b", version) };
     a.joins(run, "alone")?;
     b.begins(run, "joins")?;
+    b.waits(run, "joins-and-waits")?;
     a.joins(run, "joins")?;
     b.joined(run, "joins")?;
     describe(run, group, "chosen")?;

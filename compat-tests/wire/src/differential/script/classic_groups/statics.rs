@@ -84,6 +84,7 @@ fn back_while_others_sync(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let group = format!("d-static-syncing-v{version}");
     let (mut a, mut b) = pair(run, &group, version)?;
     a.begins(run, "rejoins")?;
+    a.waits(run, "rejoins-and-waits")?;
     b.joins(run, "rejoins")?;
     a.joined(run, "rejoins")?;
     b.begins_sync(run, &[])?;
@@ -112,7 +113,8 @@ fn wrong_ids(run: &mut Run, version: i16) -> anyhow::Result<()> {
         ("unknown-both", &stranger, Some(three)),
     ] {
         let name = format!("b-{step}");
-        let wrong = Member { id: id.clone(), instance, generation: b.generation, ..Member::new(&group, &name, version) };
+        let wrong =
+            Member { id: id.clone(), instance, generation: b.generation, ..Member::new(&group, &name, version) };
         wrong.lives(run, step)?;
         wrong.syncs(run, step, &[])?;
         run.one(&wrong.step("joins"), version, &AnyRequest::JoinGroup(wrong.join()))?;

@@ -4,7 +4,7 @@ use super::{Member, describe, two};
 use crate::differential::run::Run;
 use ottla_protocol::ApiKey;
 
-const SOON_MS: i32 = 600;
+const SOON_MS: i32 = 1500;
 
 pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     let version = run.newest(ApiKey::JoinGroup);
@@ -51,6 +51,7 @@ fn leader_that_never_syncs(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let b = Member { rebalance_ms: SOON_MS, ..Member::new(group, "b", version) };
     let (mut a, mut b) = two(run, a, b)?;
     a.begins(run, "rejoins")?;
+    a.waits(run, "rejoins-and-waits")?;
     b.joins(run, "rejoins")?;
     a.joined(run, "rejoins")?;
     b.begins_sync(run, &[])?;

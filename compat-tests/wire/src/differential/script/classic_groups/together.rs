@@ -53,7 +53,8 @@ fn second_comes(run: &mut Run, a: &mut Member, b: &mut Member) -> anyhow::Result
     b.lives(run, "completing")?;
     b.begins_sync(run, &[])?;
     b.waits(run, "waits-for-the-leader")?;
-    let old = Member { generation: a.generation - 1, name: format!("{}-old", a.name), ..Member::new(&group, "", a.version) };
+    let old =
+        Member { generation: a.generation - 1, name: format!("{}-old", a.name), ..Member::new(&group, "", a.version) };
     let old = Member { id: a.id.clone(), ..old };
     old.lives(run, "completing")?;
     old.syncs(run, "completing", &[])?;
