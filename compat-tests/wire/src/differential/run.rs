@@ -32,7 +32,7 @@ pub type Versions = BTreeMap<ApiKey, RangeInclusive<i16>>;
 type Named = Option<(String, String)>;
 
 /// How long nothing may be answered to be taken for waiting.
-const SILENCE: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// A run in progress.
 pub struct Run {

@@ -243,6 +243,36 @@ fn regular_expressions_are_resolved_here() {
 }
 
 #[test]
+fn the_first_expression_after_none_is_resolved_at_once() {
+    check(
+        r"
+        > topics foo=1 bar=1
+        > set assignment_interval=0
+        > hb 1 g m regex=f.*
+        1: m epoch=1 []
+        > wait 0
+        > hb 2 g m epoch=1
+        2: m epoch=2 [foo-0]
+        > hb 3 g m epoch=-1
+        3: m epoch=-1
+        > hb 4 g n regex=b.*
+        4: n epoch=3 []
+        > wait 0
+        > hb 5 g n epoch=3
+        5: n epoch=4 [bar-0]
+        > hb 6 g o regex=o.*
+        6: o epoch=4 []
+        > wait 9999
+        > hb 7 g o epoch=4
+        7: o epoch=4
+        > wait 2
+        > hb 8 g o epoch=4
+        8: o epoch=4
+        ",
+    );
+}
+
+#[test]
 fn a_full_group_takes_nobody_in() {
     check(
         "

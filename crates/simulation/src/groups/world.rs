@@ -163,8 +163,9 @@ impl World {
             None => some_topics(&mut self.random),
         };
         let assigned_last = before.filter(|_| instance.is_some()).and_then(|before| before.assigned_last.clone());
-        let member = Member::new(number, id, is_classic, instance, reads);
-        self.members.push(Member { assigned_last, ..member });
+        let mut member = Member::new(number, id, is_classic, instance, reads);
+        member.assigned_last = assigned_last;
+        self.members.push(member);
         number
     }
 

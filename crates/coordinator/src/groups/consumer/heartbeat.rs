@@ -109,6 +109,7 @@ fn live(
     let mut draft = open::open(hard, soft, &request.group_id, request.member_epoch == 0)?;
     has_room(draft.group(), &request.member_id, soft)?;
     let before = find_member(&mut draft, request)?;
+    let had_regexes = !draft.group().regexes.is_empty();
     let mut member = before.clone();
     if !says_nothing_new(&before, request) {
         member.metadata = Arc::new(updated(&before, request));
@@ -141,7 +142,8 @@ fn live(
         draft.write_last(member.current_record());
     }
     let answer = answer(request, &before, &member, soft);
-    let wants_regexes = regex::wants_refresh(&draft.group_id, draft.group(), &member, regex_change, soft, now);
+    let last = soft.resolved.get(&draft.group_id).filter(|_| had_regexes);
+    let wants_regexes = regex::wants_refresh(draft.group(), &member, regex_change, last, soft, now);
     // Timers outlive the request, and its text would keep it in memory.
     let group_id = draft.group_id.clone();
     open::close(draft, hard, soft, now, out)?;

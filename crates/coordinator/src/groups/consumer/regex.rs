@@ -72,12 +72,13 @@ fn compile(expression: &Str) -> Result<Regex, Refused> {
     whole.map_err(|error| refuse(words(error).trim_start_matches("error: ")))
 }
 
-/// Whether the group's expressions are to be resolved: there is a new one, there may be new topics, or it is long ago.
+/// Whether the group's expressions are to be resolved: there is a new one, there may be new topics, or it is long ago. Where none
+/// was resolved before there is nothing to wait for: then `last` is none, as in Kafka, where the time is kept with expressions.
 pub(super) fn wants_refresh(
-    group_id: &Str,
     group: &ConsumerGroup,
     member: &Member,
     change: RegexChange,
+    last: Option<&Resolved>,
     soft: &Soft,
     now: Now,
 ) -> bool {
@@ -86,7 +87,7 @@ pub(super) fn wants_refresh(
     }
     let is_first = change == RegexChange::Unresolved
         && member.regex().is_some_and(|regex| group.regex_subscribers.get(regex) == Some(&1));
-    let Some(last) = soft.resolved.get(group_id) else {
+    let Some(last) = last else {
         return true;
     };
     if now.wall_ms <= last.wall_ms.saturating_add(MIN_REFRESH_INTERVAL_MS) {

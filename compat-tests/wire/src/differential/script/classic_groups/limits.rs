@@ -21,12 +21,13 @@ fn full(run: &mut Run, version: i16) -> anyhow::Result<()> {
     b.waits(run, "joins-and-waits")?;
     c.begins(run, "joins")?;
     c.waits(run, "joins-and-waits")?;
-    d.joins(run, "one-too-many")?;
-    describe(run, &group, "full")?;
     a.joins(run, "rejoins")?;
     b.joined(run, "joins")?;
     c.joined(run, "joins")?;
     d.joins(run, "one-too-many-to-complete")?;
+    a.syncs(run, "syncs-again", &[(&a, "first"), (&b, "second"), (&c, "third")])?;
+    d.joins(run, "one-too-many")?;
+    describe(run, &group, "full")?;
     a.leaves(run, "leaves")?;
     b.leaves(run, "leaves")?;
     c.leaves(run, "leaves")?;
