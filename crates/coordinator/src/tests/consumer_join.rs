@@ -252,22 +252,14 @@ fn the_first_expression_after_none_is_resolved_at_once() {
         1: m epoch=1 []
         > wait 0
         > hb 2 g m epoch=1
-        2: m epoch=2 [foo-0]
+        2: m epoch=2 [f-0]
         > hb 3 g m epoch=-1
         3: m epoch=-1
         > hb 4 g n regex=b.*
         4: n epoch=3 []
         > wait 0
         > hb 5 g n epoch=3
-        5: n epoch=4 [bar-0]
-        > hb 6 g o regex=o.*
-        6: o epoch=4 []
-        > wait 9999
-        > hb 7 g o epoch=4
-        7: o epoch=4
-        > wait 2
-        > hb 8 g o epoch=4
-        8: o epoch=4
+        5: n epoch=4 [b-0]
         ",
     );
 }
