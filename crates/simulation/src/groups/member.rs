@@ -45,6 +45,8 @@ pub(super) struct Member {
     pub(super) instance: Option<Str>,
     /// The topics it reads.
     pub(super) reads: BTreeSet<usize>,
+    /// The same as it said when it joined, in the classic protocol.
+    said: BTreeSet<usize>,
     pub(super) id: Str,
     /// The generation, or the member epoch; 0 outside.
     pub(super) epoch: i32,
@@ -93,6 +95,7 @@ impl Member {
             group,
             is_classic,
             instance,
+            said: reads.clone(),
             reads,
             id,
             epoch: 0,
@@ -144,9 +147,6 @@ impl Member {
     pub(super) fn changes_to(&mut self, reads: BTreeSet<usize>) {
         self.reads = reads;
         self.says_all = true;
-        if self.is_classic && self.next == Next::Live {
-            self.next = Next::Join;
-        }
     }
 
     pub(super) fn tick(&mut self, now_ms: u64, random: &mut Random, topics: &Topics, acknowledged: &Offsets) {
@@ -161,7 +161,9 @@ impl Member {
         if self.asked.is_some() || now_ms < self.not_before_ms {
             return;
         }
-        if self.assigned.as_ref().is_some_and(|assigned| assigned != topics) && self.next == Next::Live {
+        let has_news = self.is_classic && self.reads != self.said;
+        let must_assign = self.assigned.as_ref().is_some_and(|assigned| assigned != topics);
+        if self.next == Next::Live && (has_news || must_assign) {
             self.next = Next::Join;
         }
         // What is given away is committed before.
@@ -203,6 +205,7 @@ impl Member {
                 // An eager consumer gives up all before it joins.
                 self.owned.clear();
                 self.positions.clear();
+                self.said.clone_from(&self.reads);
                 (LONG_PATIENCE_MS, self.join())
             }
             (true, Next::Sync) => (LONG_PATIENCE_MS, self.sync(topics)),
