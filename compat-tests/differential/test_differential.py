@@ -10,7 +10,16 @@ from harness import installed
 from harness.run import run
 
 KNOWN = installed.COMPAT_TESTS / "wire" / "differences.tsv"
-_OVERRIDES = {"offsets_topic_num_partitions": 4, "transaction_state_log_num_partitions": 4}
+# Sessions of members that fall silent on purpose are short.
+_OVERRIDES = {
+    "offsets_topic_num_partitions": 4,
+    "transaction_state_log_num_partitions": 4,
+    "group_min_session_timeout_ms": 100,
+    "group_consumer_min_session_timeout_ms": 100,
+    # Groups of four are refused.
+    "group_max_size": 3,
+    "group_consumer_max_size": 3,
+}
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,8 @@ class Members:
         return self.witnesses.join(self.group, self.family, self.protocol, SESSION_S)
 
     def leave(self, member):
+        """One that has just been started does not listen yet."""
+        eventually(lambda: member.look().began, f"{member.name} does not begin")
         member.ask_to_end()
         member.wait()
         self.witnesses.forget(member)

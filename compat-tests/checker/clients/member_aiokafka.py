@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
 
 from checker.recorder import Recorder
 from reader import number_of
@@ -23,9 +23,13 @@ ASSIGNORS = {"range": RangePartitionAssignor, "sticky": StickyPartitionAssignor}
 
 class Member(ConsumerRebalanceListener):
     def __init__(self, wish):
-        self._group = wish["group"]
+        self._wish, self._group = wish, wish["group"]
         self._recorder = Recorder(wish["history"], wish["process"])
         self._next, self._committed_at = {}, time.monotonic()
+
+    async def _join(self):
+        """A consumer that has not found its broker cannot be started again."""
+        wish = self._wish
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=wish["bootstrap"], group_id=wish["group"], enable_auto_commit=False, auto_offset_reset="earliest",
             partition_assignment_strategy=[ASSIGNORS[wish["protocol"]]], session_timeout_ms=wish["session_ms"],
@@ -33,15 +37,19 @@ class Member(ConsumerRebalanceListener):
             request_timeout_ms=10_000, fetch_max_wait_ms=100,
         )  # fmt: skip
         self._consumer.subscribe([wish["topic"]], listener=self)
+        try:
+            await self._consumer.start()
+            return True
+        except KafkaConnectionError:
+            await self._consumer.stop()
+            return False
 
     async def run(self, stopped):
         self._recorder.now("info", "joins")
-        await self._consumer.start()
+        while not await self._join():
+            await asyncio.sleep(0.1)
         while not stopped.is_set():
-            try:
-                await self._note(await self._consumer.getmany(timeout_ms=100))
-            except KafkaError as error:
-                self._recorder.now("info", "refused", error=repr(error))
+            await self._note(await self._consumer.getmany(timeout_ms=100))
         await self._commit()
         await self._consumer.stop()
         self._recorder.flush()

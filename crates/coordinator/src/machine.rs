@@ -203,6 +203,7 @@ fn begin(hard: &Hard, soft: &mut Soft, now: Now, out: &mut Outcome<GroupCoordina
             StoredGroup::Consumer(group) => consumer::loaded(group_id, group, &soft.topics, &mut context),
         }
     }
+    classic::resume_downgrades(hard, soft, now, out);
 }
 
 /// A tombstone of a group that is not there has done its work.

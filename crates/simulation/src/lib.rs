@@ -13,6 +13,7 @@ mod broker;
 mod client;
 mod controller;
 mod disk;
+mod groups;
 mod invariants;
 mod message;
 mod random;
@@ -20,6 +21,7 @@ mod swarm;
 mod transactions;
 mod world;
 
+pub use self::groups::{GroupReport, run as run_groups};
 pub use self::invariants::Violation;
 pub use self::swarm::Swarm;
 pub use self::transactions::{TransactionReport, run as run_transactions};

@@ -1,4 +1,4 @@
-//! Runs seeds: `ottla-simulation [transactions] [FIRST [COUNT [SECONDS]]]`; says what they reached, and ends with 1 at the first
+//! Runs seeds: `ottla-simulation [transactions | groups] [FIRST [COUNT [SECONDS]]]`; says what they reached, and ends with 1 at the first
 //! violation.
 
 use core::time::Duration;
@@ -12,7 +12,12 @@ type Outcome = (Option<Violation>, Duration, Vec<(&'static str, usize)>);
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
     let of_transactions = words.next_if(|word| word == "transactions").is_some();
-    let run = if of_transactions { transactions } else { replicas };
+    let of_groups = words.next_if(|word| word == "groups").is_some();
+    let run = match (of_transactions, of_groups) {
+        (true, _) => transactions,
+        (_, true) => groups,
+        _ => replicas,
+    };
     let mut numbers = words.filter_map(|word| word.to_str()?.parse::<u64>().ok());
     let first = numbers.next().unwrap_or(1);
     let count = numbers.next().unwrap_or(1_000);
@@ -54,6 +59,19 @@ fn transactions(seed: u64, seconds: Duration) -> Outcome {
         ("failovers", report.failovers),
         ("messages that came twice", report.doubled),
         ("producers", report.producers),
+    ];
+    (report.violation, report.at, counts)
+}
+
+fn groups(seed: u64, seconds: Duration) -> Outcome {
+    let report = ottla_simulation::run_groups(seed, seconds);
+    let counts = vec![
+        ("rebalances", report.rebalances),
+        ("failovers", report.failovers),
+        ("processes", report.processes),
+        ("commits acknowledged", report.commits),
+        ("requests refused", report.refusals),
+        ("times that a group was stable", report.stable),
     ];
     (report.violation, report.at, counts)
 }

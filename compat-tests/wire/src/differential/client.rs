@@ -41,6 +41,11 @@ impl Client {
         Self { address: address.to_owned(), stream: None }
     }
 
+    /// Where the broker is.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The bytes of a request, or why its version cannot carry it.
     pub fn frame(request: &AnyRequest, version: i16) -> Result<Vec<u8>, EncodeError> {
         let client_id = Str::from_static("differential");
@@ -50,17 +55,12 @@ impl Client {
 
     /// Sends bytes and reads one response of `api` at `version`.
     pub fn send(&mut self, bytes: &[u8], api: ApiKey, version: i16) -> anyhow::Result<Answer> {
-        let answer = self.exchange(bytes)?;
-        if answer.is_err() {
-            self.stream = None;
-        }
-        Ok(match answer {
-            Ok(frame) => read(frame, api, version),
-            Err(other) => other,
-        })
+        self.ask(bytes)?;
+        self.answer(api, version)
     }
 
-    fn exchange(&mut self, bytes: &[u8]) -> anyhow::Result<Result<Bytes, Answer>> {
+    /// Sends bytes, whose answer is read later.
+    pub fn ask(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         let stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
@@ -70,10 +70,34 @@ impl Client {
                 stream
             }
         };
-        let stream = self.stream.insert(stream);
-        if stream.write_all(bytes).is_err() {
-            return Ok(Err(Answer::Closed));
+        // Whoever cannot be written to has closed, which the answer says.
+        let _ = self.stream.insert(stream).write_all(bytes);
+        Ok(())
+    }
+
+    /// Reads one response of `api` at `version`.
+    pub fn answer(&mut self, api: ApiKey, version: i16) -> anyhow::Result<Answer> {
+        let answer = self.frame_read()?;
+        if answer.is_err() {
+            self.stream = None;
         }
+        Ok(match answer {
+            Ok(frame) => read(frame, api, version),
+            Err(other) => other,
+        })
+    }
+
+    /// Whether nothing is answered for that long; what is answered then can be read.
+    pub fn is_silent_for(&self, time: Duration) -> anyhow::Result<bool> {
+        let Some(stream) = &self.stream else { return Ok(false) };
+        stream.set_read_timeout(Some(time))?;
+        let found = stream.peek(&mut [0]);
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(matches!(found, Err(error) if matches!(failed(&error), Answer::Silent)))
+    }
+
+    fn frame_read(&mut self) -> anyhow::Result<Result<Bytes, Answer>> {
+        let Some(stream) = &mut self.stream else { return Ok(Err(Answer::Closed)) };
         let mut length = [0; 4];
         if let Err(error) = stream.read_exact(&mut length) {
             return Ok(Err(failed(&error)));

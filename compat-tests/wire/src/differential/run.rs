@@ -28,9 +28,17 @@ pub struct Outcome {
 /// The versions of each API that are asked for.
 pub type Versions = BTreeMap<ApiKey, RangeInclusive<i16>>;
 
+/// What a text of one broker alone is to be called in answers.
+type Named = Option<(String, String)>;
+
+/// How long nothing may be answered to be taken for waiting.
+const SILENCE: Duration = Duration::from_millis(200);
+
 /// A run in progress.
 pub struct Run {
     client: Client,
+    /// Connections of those who wait for one another, with what each has asked for.
+    others: BTreeMap<String, (Client, Option<(ApiKey, i16)>)>,
     normal: Normal,
     versions: Versions,
     pub(super) ids: BTreeMap<String, Uuid>,
@@ -45,7 +53,8 @@ impl Run {
         let port = address.rsplit(':').next().unwrap_or_default().parse()?;
         let normal = Normal { port, now_ms, aliases: Vec::new() };
         let client = Client::new(address);
-        Ok(Self { client, normal, versions, ids: BTreeMap::new(), outcomes: Vec::new(), not_sayable: 0 })
+        let (others, ids) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { client, others, normal, versions, ids, outcomes: Vec::new(), not_sayable: 0 })
     }
 
     /// What came of all requests.
@@ -92,19 +101,66 @@ impl Run {
         step: &str,
         version: i16,
         request: &AnyRequest,
-        find: impl FnOnce(&AnyResponse) -> Option<(String, String)>,
+        find: impl FnOnce(&AnyResponse) -> Named,
     ) -> anyhow::Result<Option<AnyResponse>> {
         let Ok(bytes) = Client::frame(request, version) else {
             self.not_sayable += 1;
             return Ok(None);
         };
         let answer = self.client.send(&bytes, request.api_key(), version)?;
+        Ok(self.note_naming(step, version, answer, find))
+    }
+
+    /// Sends a request on the connection of `who`, which may be answered after what others do: `hears` takes the answer.
+    pub fn asks(&mut self, who: &str, version: i16, request: &AnyRequest) -> anyhow::Result<()> {
+        let address = self.client.address().to_owned();
+        let (client, asked) = self.others.entry(who.to_owned()).or_insert_with(|| (Client::new(&address), None));
+        ensure!(asked.is_none(), "{who} has not been answered yet");
+        let Ok(bytes) = Client::frame(request, version) else {
+            self.not_sayable += 1;
+            return Ok(());
+        };
+        *asked = Some((request.api_key(), version));
+        client.ask(&bytes)
+    }
+
+    /// Notes whether `who` is still waiting for an answer.
+    pub fn waits(&mut self, who: &str, step: &str) -> anyhow::Result<()> {
+        let Some((client, Some((_, version)))) = self.others.get(who) else { return Ok(()) };
+        let (version, waits) = (*version, client.is_silent_for(SILENCE)?);
+        self.outcomes.push(Outcome {
+            step: format!("{step} v{version}"),
+            fields: vec![("waits".to_owned(), waits.to_string())],
+        });
+        Ok(())
+    }
+
+    /// What `who` is answered.
+    pub fn hears(
+        &mut self,
+        who: &str,
+        step: &str,
+        find: impl FnOnce(&AnyResponse) -> Named,
+    ) -> anyhow::Result<Option<AnyResponse>> {
+        let Some((client, asked)) = self.others.get_mut(who) else { return Ok(None) };
+        let Some((api, version)) = asked.take() else { return Ok(None) };
+        let answer = client.answer(api, version)?;
+        Ok(self.note_naming(step, version, answer, find))
+    }
+
+    fn note_naming(
+        &mut self,
+        step: &str,
+        version: i16,
+        answer: Answer,
+        find: impl FnOnce(&AnyResponse) -> Named,
+    ) -> Option<AnyResponse> {
         if let Answer::Response(response) = &answer
             && let Some((text, alias)) = find(response)
         {
             self.alias(&text, &alias);
         }
-        Ok(self.note(step, version, answer))
+        self.note(step, version, answer)
     }
 
     /// Sends bytes that ask `api` at `version` for something.

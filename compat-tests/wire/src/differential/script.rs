@@ -1,6 +1,7 @@
 //! The requests that both brokers get, by subject; the order is part of the script.
 
 mod acls;
+mod classic_groups;
 mod cluster;
 mod configs;
 mod consumer_groups;
@@ -25,7 +26,7 @@ pub fn play_controller(run: &mut Run) -> anyhow::Result<()> {
 
 type Subject = fn(&mut Run) -> anyhow::Result<()>;
 
-const SUBJECTS: [(&str, Subject); 12] = [
+const SUBJECTS: [(&str, Subject); 13] = [
     ("cluster", cluster::play),
     ("features", features::play),
     ("acls", acls::play),
@@ -36,6 +37,7 @@ const SUBJECTS: [(&str, Subject); 12] = [
     ("fetch", fetch::play),
     ("offsets", offsets::play),
     ("groups", groups::play),
+    ("classic-groups", classic_groups::play),
     ("consumer-groups", consumer_groups::play),
     ("transactions", transactions::play),
 ];

@@ -27,7 +27,7 @@ pub use self::list::{GroupType, ListGroups, ListedGroup};
 pub use self::member::Protocol;
 pub use self::sync::{GroupAssignment, SyncGroup, Synced};
 
-pub(crate) use self::converted::{begin, end};
+pub(crate) use self::converted::{begin, end, resume_downgrades};
 pub(crate) use self::delete::{Deletion, delete, forget, go_on as go_on_deleting};
 pub(crate) use self::describe::{describe, view};
 pub(crate) use self::expire::session_expired;

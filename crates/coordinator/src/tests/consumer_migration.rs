@@ -63,3 +63,22 @@ fn who_has_not_joined_again_keeps_its_partitions_through_two_migrations() {
         ",
     );
 }
+
+#[test]
+fn a_downgrade_goes_on_with_another_coordinator() {
+    check(
+        "
+        > topics t=2
+        > set assignment_interval=0
+        > hb 1 g m topics=t
+        1: m epoch=2 [t-0 t-1]
+        > join 2 g - v=3
+        2: joined 2 gen=3 range leader=
+        > hb 3 g m epoch=-1
+        3: m epoch=-1
+        > failover
+        > heartbeat 4 g 2 gen=3
+        4: REBALANCE_IN_PROGRESS
+        ",
+    );
+}

@@ -11,6 +11,7 @@ mod reconciliation;
 mod refusals;
 mod regex;
 mod statics;
+mod timeouts;
 
 use crate::differential::run::Run;
 use m::{
@@ -35,6 +36,7 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     life::play(run)?;
     reconciliation::play(run)?;
     statics::play(run)?;
+    timeouts::play(run)?;
     regex::play(run)?;
     offsets::play(run)?;
     migration::play(run)?;
@@ -166,4 +168,37 @@ fn describe(run: &mut Run, step: &str, groups: &[&str]) -> anyhow::Result<()> {
             ..Default::default()
         })
     })
+}
+
+/// The first member of a group with configs of its own, which come to be known of in the background: so it is not compared
+/// what it is told.
+fn configured(run: &mut Run, joining: Heartbeat, configs: &[(&str, &str)]) -> anyhow::Result<Member> {
+    const INTERVAL_MS: i32 = 700;
+    let mut member = Member::new(run, &joining.group_id, &joining.member_id);
+    let interval = INTERVAL_MS.to_string();
+    let all: Vec<_> = configs.iter().copied().chain([("consumer.heartbeat.interval.ms", interval.as_str())]).collect();
+    configure(run, &member.group, &all)?;
+    if let AnyResponse::ConsumerGroupHeartbeat(answer) = run.quietly(&AnyRequest::ConsumerGroupHeartbeat(joining))? {
+        member.learn(&answer);
+    }
+    member.waits(run, "the group's configs", |answer| answer.heartbeat_interval_ms == INTERVAL_MS)?;
+    Ok(member)
+}
+
+fn configure(run: &mut Run, group: &str, configs: &[(&str, &str)]) -> anyhow::Result<()> {
+    const GROUP_RESOURCE: i8 = 32;
+    use m::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let configs = configs.iter().map(|(name, value)| AlterableConfig {
+        name: Str::from(*name),
+        value: Some(Str::from(*value)),
+        ..Default::default()
+    });
+    let resource = AlterConfigsResource {
+        resource_type: GROUP_RESOURCE,
+        resource_name: Str::from(group),
+        configs: configs.collect(),
+        ..Default::default()
+    };
+    let request = m::IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    run.quietly(&AnyRequest::IncrementalAlterConfigs(request)).map(drop)
 }

@@ -19,6 +19,7 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
         classic_joins_consumer(run, version)?;
     }
     unfit_classic_members(run)?;
+    slow_classic_members(run)?;
     last_member_turns(run)?;
     consumer_joins_classic(run)?;
     consumer_joins_others(run)
@@ -41,7 +42,8 @@ fn classic(group: &str, member: &Str, protocol_type: &'static str, metadata: &'s
 }
 
 fn at_version(version: i16, request: m::JoinGroupRequest) -> m::JoinGroupRequest {
-    m::JoinGroupRequest { rebalance_timeout_ms: if version >= 1 { 10_000 } else { -1 }, ..request }
+    let rebalance_timeout_ms = if request.rebalance_timeout_ms > 0 { request.rebalance_timeout_ms } else { 10_000 };
+    m::JoinGroupRequest { rebalance_timeout_ms: if version >= 1 { rebalance_timeout_ms } else { -1 }, ..request }
 }
 
 /// Joins with the id that the broker gives; what is compared are all answers on the way.
@@ -162,6 +164,41 @@ fn unfit_classic_members(run: &mut Run) -> anyhow::Result<()> {
     describe(run, "unfit", &[GROUP])?;
     leave(run, "unfit-stranger-leaves", run.newest(ApiKey::LeaveGroup), GROUP, &stranger)?;
     a.leaves(run, "unfit-after")
+}
+
+/// A classic member that is told to join again and does not, or does and never asks for its assignment, is out in time.
+fn slow_classic_members(run: &mut Run) -> anyhow::Result<()> {
+    const GROUP: &str = "d-slow-classic";
+    let version = run.newest(ApiKey::JoinGroup);
+    let slow = |member: &Str| m::JoinGroupRequest {
+        rebalance_timeout_ms: 1_500,
+        ..classic(GROUP, member, "consumer", SUBSCRIPTION)
+    };
+    let mut a = Member::joins(run, "slow-classic-before", GROUP, "a", &["d-consumed"])?;
+    for joins_again in [false, true] {
+        let step = |name: &str| format!("slow-classic-{name}-{}", if joins_again { "unsynced" } else { "absent" });
+        let (member, generation) = join_classic(run, &step("joins"), version, slow)?;
+        a.holds(run, &step("is-told"), &[0, 1, 2, 3])?;
+        a.holds(run, &step("lets-go"), &[0, 1])?;
+        classic_life(run, version, (GROUP, &step("released")), &member, generation)?;
+        if joins_again {
+            let again = at_version(version, slow(&member));
+            run.one(&format!("consumer-{}", step("again")), version, &AnyRequest::JoinGroup(again))?;
+        }
+        run.until("the end of a slow member", |run| {
+            const UNKNOWN_MEMBER_ID: i16 = 25;
+            let group_id = Str::from_static(GROUP);
+            let beat = m::HeartbeatRequest { group_id, member_id: member.clone(), ..Default::default() };
+            match run.quietly(&AnyRequest::Heartbeat(beat))? {
+                AnyResponse::Heartbeat(answer) => Ok(answer.error_code == UNKNOWN_MEMBER_ID),
+                _ => Ok(false),
+            }
+        })?;
+        describe(run, &step("gone"), &[GROUP])?;
+        a.holds(run, &step("gets-all"), &[0, 1])?;
+        a.holds(run, &step("has-all"), &[0, 1, 2, 3])?;
+    }
+    a.leaves(run, "slow-classic-after")
 }
 
 /// The only member goes on with the classic protocol, and so does the group.

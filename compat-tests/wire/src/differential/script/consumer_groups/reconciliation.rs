@@ -1,6 +1,6 @@
 //! Several members: what one lets go another gets, whatever the order of their heartbeats.
 
-use super::{Heartbeat, Member, Run, TopicPartitions, assigned, describe, join};
+use super::{Heartbeat, Member, Run, TopicPartitions, assigned, configured, describe, join};
 use ottla_protocol::{
     Str,
     any::{AnyRequest, AnyResponse},
@@ -134,36 +134,10 @@ fn topics_change(run: &mut Run) -> anyhow::Result<()> {
 /// With an interval between assignments the second member has to wait for its first one.
 fn interval(run: &mut Run) -> anyhow::Result<()> {
     const GROUP: &str = "d-interval";
-    configure(run, GROUP, &[("consumer.assignment.interval.ms", "15000"), ("consumer.heartbeat.interval.ms", "7000")])?;
-    let mut a = Member::new(run, GROUP, "a");
-    // Configs come to be known of in the background, so it is not compared what the first member is told.
-    if let AnyResponse::ConsumerGroupHeartbeat(answer) =
-        run.quietly(&AnyRequest::ConsumerGroupHeartbeat(join(GROUP, "a", &["d-consumed"])))?
-    {
-        a.learn(&answer);
-    }
-    a.waits(run, "the group's configs", |answer| answer.heartbeat_interval_ms == 7_000)?;
+    let mut a = configured(run, join(GROUP, "a", &["d-consumed"]), &[("consumer.assignment.interval.ms", "15000")])?;
     let mut b = Member::joins(run, "interval-b-joins", GROUP, "b", &["d-consumed"])?;
     a.holds(run, "interval-a-goes-on", &[0, 1, 2, 3])?;
     describe(run, "interval", &[GROUP])?;
     b.leaves(run, "interval-b-leaves")?;
     a.leaves(run, "interval-a-leaves")
-}
-
-fn configure(run: &mut Run, group: &str, configs: &[(&str, &str)]) -> anyhow::Result<()> {
-    const GROUP_RESOURCE: i8 = 32;
-    use m::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-    let configs = configs.iter().map(|(name, value)| AlterableConfig {
-        name: Str::from(*name),
-        value: Some(Str::from(*value)),
-        ..Default::default()
-    });
-    let resource = AlterConfigsResource {
-        resource_type: GROUP_RESOURCE,
-        resource_name: Str::from(group),
-        configs: configs.collect(),
-        ..Default::default()
-    };
-    let request = m::IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
-    run.quietly(&AnyRequest::IncrementalAlterConfigs(request)).map(drop)
 }
