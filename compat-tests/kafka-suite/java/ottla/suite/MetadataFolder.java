@@ -11,6 +11,8 @@ import java.util.stream.Stream;
 
 import kafka.server.SharedServer;
 
+import org.apache.kafka.common.metadata.BeginTransactionRecord;
+import org.apache.kafka.common.metadata.EndTransactionRecord;
 import org.apache.kafka.common.protocol.ApiMessage;
 import org.apache.kafka.image.MetadataDelta;
 import org.apache.kafka.image.MetadataImage;
@@ -49,13 +51,20 @@ public final class MetadataFolder {
         MetadataDelta delta = new MetadataDelta.Builder().build();
         Optional<OffsetAndEpoch> snapshot = latestSnapshot();
         if (snapshot.isPresent()) {
-            forEach(Snapshots.snapshotPath(path, snapshot.get()), 0, delta::replay);
+            forEach(Snapshots.snapshotPath(path, snapshot.get()), 0, record -> replay(record, delta));
             delta.finishSnapshot();
         }
         for (Path segment : files(".log")) {
-            forEach(segment, snapshot.map(OffsetAndEpoch::offset).orElse(0L), delta::replay);
+            forEach(segment, snapshot.map(OffsetAndEpoch::offset).orElse(0L), record -> replay(record, delta));
         }
         return delta.apply(MetadataProvenance.EMPTY);
+    }
+
+    /** None of a test's transactions of the metadata is aborted, so where they begin and end is of no interest. */
+    private static void replay(ApiMessage record, MetadataDelta delta) {
+        if (!(record instanceof BeginTransactionRecord || record instanceof EndTransactionRecord)) {
+            delta.replay(record);
+        }
     }
 
     /** All records that the log still has. */
