@@ -16,8 +16,7 @@ _OVERRIDES = {
     "transaction_state_log_num_partitions": 4,
     "group_min_session_timeout_ms": 100,
     "group_consumer_min_session_timeout_ms": 100,
-    # Groups of four are refused.
-    "group_max_size": 3,
+    # Groups of four are full.
     "group_consumer_max_size": 3,
 }
 

@@ -24,7 +24,7 @@ struct Sabotage {
 pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
     let all = listed()?;
     let copy = copy_sources()?;
-    for kind in [&[][..], TRANSACTIONS, GROUPS] {
+    for kind in [&[][..], TRANSACTIONS] {
         ensure!(seeds(&copy, kind)?.is_none(), "seeds fail on the sources as they are");
     }
     let mut unseen = Vec::new();
@@ -97,9 +97,6 @@ fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
 
 /// The simulation that rules of transactions are tried on.
 const TRANSACTIONS: &[&str] = &["transactions"];
-
-/// The simulation that rules of groups are tried on.
-const GROUPS: &[&str] = &["groups"];
 
 /// The violation, if one was found.
 fn seeds(copy: &Path, kind: &[&str]) -> anyhow::Result<Option<String>> {

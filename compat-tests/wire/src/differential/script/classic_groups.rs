@@ -1,7 +1,6 @@
 //! Classic groups of several members, who wait for one another: what is answered in each state of a group.
 
 mod leaving;
-mod limits;
 mod protocols;
 mod statics;
 mod timeouts;
@@ -28,8 +27,7 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     protocols::play(run)?;
     leaving::play(run)?;
     statics::play(run)?;
-    timeouts::play(run)?;
-    limits::play(run)
+    timeouts::play(run)
 }
 
 /// What a member says of itself in one protocol: anything, as only the members read it.
