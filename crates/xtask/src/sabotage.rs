@@ -83,14 +83,9 @@ fn broken(root: &Path, sabotage: &Sabotage) -> anyhow::Result<(PathBuf, String, 
 fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
     let (path, whole, broken) = broken(copy, sabotage)?;
     fs::write(&path, broken)?;
-    let file = sabotage.file.to_string_lossy();
-    let is_in = |places: &[&str]| places.iter().any(|place| file.contains(place));
-    let kind = match (is_in(&["transactions", "storage", "state-machine"]), is_in(&["crates/coordinator"])) {
-        (true, _) => TRANSACTIONS,
-        (_, true) => GROUPS,
-        _ => &[],
-    };
-    let found = seeds(copy, kind);
+    let of_transactions =
+        ["transactions", "storage", "state-machine"].iter().any(|it| sabotage.file.to_string_lossy().contains(it));
+    let found = seeds(copy, if of_transactions { TRANSACTIONS } else { &[] });
     fs::write(&path, whole)?;
     found
 }
