@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from harness import background, ports, topics, wire
 from harness import broker as brokers
+from harness import cluster as clusters
 from harness.cluster import SETTINGS, Nodes
 from harness.tools import run_tool, table
 from harness.waiting import eventually
@@ -112,6 +113,35 @@ class Growing(Nodes):
         super().close()
 
 
+class Apart(clusters.Cluster, Growing):
+    """Three controllers, of which the first is the only voter, and brokers of Ottla and of Apache Kafka."""
+
+    def __init__(self, folder):
+        Nodes.__init__(self, folder)
+        listeners = {number: ports.free_ports(2) for number in (1, 2, 3)}
+        servers = ",".join(f"127.0.0.1:{controller}" for _, controller in listeners.values())
+        found = {"controller_quorum_bootstrap_servers": servers}
+        for number, pair in listeners.items():
+            flags = "--standalone" if number == 1 else "--no-initial-controllers"
+            kind = type("Ottla", (brokers.Ottla,), {"given_ports": pair, "format_flags": (flags,)})
+            self.nodes[number] = self._make(clusters.controller_of(kind), number, found, role="controller")
+        for number, kind in ((11, "ottla"), (12, "ottla"), (13, "kafka")):
+            self.nodes[number] = self._make(brokers.KINDS[kind], number, found, role="broker", quorum=servers)
+
+    @property
+    def bootstrap(self):
+        return ",".join(self.nodes[number].bootstrap for number in (11, 12, 13))
+
+    def all(self):
+        return [*self.nodes.values()]
+
+    def start(self, *numbers):
+        return Growing.start(self, *numbers)
+
+    def close(self):
+        Growing.close(self)
+
+
 @pytest.fixture
 def make(tmp_path):
     mine = []
@@ -197,9 +227,41 @@ def quorum_records(node):
 
 def same_story(nodes):
     """What the logs of nodes say of the quorum, each from where it begins: all of it."""
-    story = same_story(cluster.all())
-    sets = [re.findall(r'"voterId":(\d+)', value) for kind, value in story.values() if kind == "KRaftVoters"]
-    assert sets == [["1"], ["1", "2"], ["1", "2", "3"]]
+    stories = [quorum_records(node) for node in nodes]
+    first, last = max(min(story) for story in stories), min(max(story) for story in stories)
+    common = [{at: each for at, each in story.items() if first <= at <= last} for story in stories]
+    assert all(each == common[0] for each in common), common
+    assert len(common[0]) >= 3, common[0]
+    return max(stories, key=len)
+
+
+def voter_sets(story):
+    return [re.findall(r'"voterId":(\d+)', value) for kind, value in story.values() if kind == "KRaftVoters"]
+
+
+def test_one_grows_to_three_under_load_and_each_may_die(make):
+    """Nothing acknowledged is lost, and all controllers tell the same story."""
+    cluster = make().start()
+    topic(cluster)
+    assert list(cluster.voters()) == [1]
+    load = Load(cluster.bootstrap)
+    with background.running(load):
+        for number in (2, 3):
+            assert f"Added controller {number}" in cluster.add(number).out
+        cluster.until_voters(1, 2, 3)
+        in_sync(cluster)
+        for number in (1, 2, 3):
+            cluster[number].kill()
+            eventually(lambda number=number: cluster.status()[0] not in (number, -1), "nobody else leads")
+            topics.alter(cluster.some().bootstrap, TOPIC, retention_ms=10_000_000 + number)
+            cluster[number].start()
+            in_sync(cluster)
+            cluster.until_caught_up()
+    load.check()
+    assert cluster.status(controller=True)[1].keys() == {1, 2, 3}
+    for node in cluster.all():
+        node.kill()
+    assert voter_sets(same_story(cluster.all())) == [["1"], ["1", "2"], ["1", "2", "3"]]
 
 
 def test_the_leader_is_removed_and_the_quorum_shrinks_to_one(make):
@@ -297,6 +359,35 @@ def test_controllers_join_by_themselves(make):
     cluster.until_voters(1, 2, 3)
     cluster[1].kill()
     eventually(lambda: cluster.status()[0] in (2, 3), "nobody leads")
+
+
+def test_brokers_follow_wherever_the_voters_are(tmp_path):
+    """Controllers apart from brokers: the first of them is replaced by the others, while brokers of both kinds serve."""
+    cluster = Apart(tmp_path)
+    try:
+        cluster.start()
+        topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
+        load = Load(cluster.bootstrap)
+        with background.running(load):
+            cluster.add(2)
+            cluster.add(3, controller=True)
+            assert cluster.status(controller=True)[1].keys() == {1, 2, 3}
+            cluster.remove(1)
+            cluster[1].kill()
+            leader, voters, observers = cluster.status()
+            assert leader in (2, 3) and voters.keys() == {2, 3}
+            assert observers.keys() >= {11, 12, 13}
+            topics.create(cluster[13].bootstrap, "made-after", 2, 3)
+            in_sync(cluster)
+            # Who comes anew finds them too.
+            for number in (12, 13):
+                cluster[number].kill()
+                cluster.start(number)
+                in_sync(cluster)
+        load.check()
+        topics.create(cluster[12].bootstrap, "made-at-last", 2, 3)
+    finally:
+        cluster.close()
 
 
 def test_a_voter_that_listens_elsewhere_says_so(make):

@@ -55,7 +55,13 @@ fn add(run: &mut Run, known: &Known) -> anyhow::Result<()> {
             listeners: listeners.iter().map(listener).collect(),
             ..Default::default()
         };
-        run.each(step, ApiKey::AddRaftVoter, |_| AnyRequest::AddRaftVoter(request.clone()))?;
+        match listeners.as_slice() {
+            // Once: Apache Kafka does not so much as try to reach it again at once.
+            [(_, NOBODY)] if voter_id == 10 => {
+                run.one(step, run.newest(ApiKey::AddRaftVoter), &AnyRequest::AddRaftVoter(request)).map(drop)?;
+            }
+            _ => run.each(step, ApiKey::AddRaftVoter, |_| AnyRequest::AddRaftVoter(request.clone()))?,
+        }
     }
     Ok(())
 }
@@ -86,7 +92,8 @@ fn update(run: &mut Run, known: &Known) -> anyhow::Result<()> {
     let (epoch, own) = (known.epoch, known.log_dir);
     // Cluster, epoch, voter, directory, listener, range.
     type Updated = (&'static str, Option<&'static str>, i32, i32, Uuid, &'static str, (i16, i16));
-    let cases: [Updated; 13] = [
+    // One of the leader itself that is in order ends Apache Kafka's controller.
+    let cases: [Updated; 12] = [
         ("update-voter-other-cluster", Some("another"), epoch, 1, own, LISTENER, (0, 1)),
         ("update-voter-old-epoch", None, epoch - 1, 1, own, LISTENER, (0, 1)),
         ("update-voter-new-epoch", None, epoch + 1, 1, own, LISTENER, (0, 1)),
@@ -99,7 +106,6 @@ fn update(run: &mut Run, known: &Known) -> anyhow::Result<()> {
         ("update-voter-negative-range", None, epoch, 1, own, LISTENER, (-1, 1)),
         ("update-voter-unknown", None, epoch, 9, other(), LISTENER, (0, 1)),
         ("update-voter-other-disk", None, epoch, 1, other(), LISTENER, (0, 1)),
-        ("update-voter-with-what-it-is", None, epoch, 1, own, LISTENER, (0, 1)),
     ];
     for (step, cluster_id, current_leader_epoch, voter_id, voter_directory_id, name, (min, max)) in cases {
         let listener = m::update_raft_voter_request::Listener {
