@@ -250,8 +250,11 @@ impl Alone {
     /// the quorum is founded, which is one write, a restart finds a controller that is alone.
     fn grow(mut self, commands: &Receiver<Command>) -> MetadataLog {
         info!("another controller is to vote: the metadata log goes on as that of a quorum");
+        // Nobody leads until this controller is elected: followers are to hear of the epoch before they get records of it.
+        self.handle.active.store(false, Ordering::Release);
         self.callers.clear();
-        let Parts { node_id, log, own, publisher, upkeep, founder, .. } = &mut self.parts;
+        let Parts { node_id, log, own, publisher, upkeep, founder, view, .. } = &mut self.parts;
+        view.set(View { leader: None, epoch: log.epoch(), serves: false, voters: Vec::new() }, BTreeMap::new());
         let founded = upkeep.write_now(log, publisher.image()).and_then(|SnapshotId { end_offset, epoch }| {
             let snapshot = ottla_quorum::SnapshotId { end_offset, epoch };
             let voters = vec![Member { id: *node_id, directory_id: own.voter_directory_id }];
