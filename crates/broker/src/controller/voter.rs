@@ -241,6 +241,8 @@ impl Voter {
         }
         self.parts.log.note_epoch(role_epoch(role), role_leader(role, self.parts.node_id));
         self.set_active(role);
+        // Who follows this node hears of the epoch before it gets records of it.
+        self.tell();
     }
 
     /// Tells this node's broker who is active by the quorum.
