@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import os
+import random
 import re
 import shutil
 import threading
@@ -20,6 +22,10 @@ from harness.waiting import eventually
 pytestmark = pytest.mark.limit(400)
 
 TOPIC = "kept"
+# OTTLA_QUORUM_CHANGE_SEEDS=50 goes through so many histories, each of OTTLA_QUORUM_CHANGE_STEPS steps, from OTTLA_QUORUM_CHANGE_SEED on.
+STEPS = int(os.environ.get("OTTLA_QUORUM_CHANGE_STEPS", "6"))
+FIRST_SEED = int(os.environ.get("OTTLA_QUORUM_CHANGE_SEED", "1"))
+SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("OTTLA_QUORUM_CHANGE_SEEDS", "2")))
 PARTITIONS = 3
 _LOG = "__cluster_metadata-0"
 
@@ -235,13 +241,22 @@ def same_story(nodes):
     return max(stories, key=len)
 
 
+def last_snapshot(node):
+    """The voters that the latest snapshot of a node names."""
+    path = max((node.data / _LOG).glob("*.checkpoint"))
+    text = run_tool("kafka-dump-log", "--cluster-metadata-decoder", "--files", path).out
+    assert text.count("KRaftVersion {") == 1, text[:2000]
+    (voters,) = re.findall(r"KRaftVoters (.*)$", text, re.M)
+    return re.findall(r'"voterId":(\d+)', voters)
+
+
 def voter_sets(story):
     return [re.findall(r'"voterId":(\d+)', value) for kind, value in story.values() if kind == "KRaftVoters"]
 
 
 def test_one_grows_to_three_under_load_and_each_may_die(make):
     """Nothing acknowledged is lost, and all controllers tell the same story."""
-    cluster = make().start()
+    cluster = make(metadata_log_max_record_bytes_between_snapshots=1500).start()
     topic(cluster)
     assert list(cluster.voters()) == [1]
     load = Load(cluster.bootstrap)
@@ -262,6 +277,7 @@ def test_one_grows_to_three_under_load_and_each_may_die(make):
     for node in cluster.all():
         node.kill()
     assert voter_sets(same_story(cluster.all())) == [["1"], ["1", "2"], ["1", "2", "3"]]
+    assert [last_snapshot(node) for node in cluster.all()] == [["1", "2", "3"]] * 3
 
 
 def test_the_leader_is_removed_and_the_quorum_shrinks_to_one(make):
@@ -435,6 +451,50 @@ def test_a_kill_in_the_middle_of_a_change_leaves_a_quorum(make, milliseconds):
         cluster.until_voters(1, 2, 3)
         cluster.until_caught_up()
     load.check()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_changes_and_kills_in_any_order(make, seed):
+    """Voters are added and removed, the leader too, while nodes are killed; what is refused meanwhile is asked again or not."""
+    random_ = random.Random(seed)
+    cluster = make(4).start()
+    topic(cluster)
+    load, done = Load(cluster.bootstrap), []
+    with background.running(load):
+        for _ in range(STEPS):
+            leader, voters, observers = cluster.status()
+            others = sorted(observers.keys() - voters.keys())
+            step, number = random_.choice(
+                [("add", other) for other in others] * 2
+                + [("remove", voter) for voter in voters if len(voters) > 1]
+                + [("kill", node) for node in cluster.nodes]
+            )
+            done.append((step, number, leader, sorted(voters)))
+            print(done[-1], flush=True)
+            change = threading.Thread(target=getattr(cluster, step, None), args=(number,), kwargs={"code": None})
+            if step != "kill":
+                change.start()
+                time.sleep(random_.choice([0.1, 0.4, 0.45, 0.5, 0.6, 2]))
+            if step == "kill" or random_.random() < 0.6:
+                victim = number if step == "kill" else random_.choice([number, leader, 1, 2, 3, 4])
+                cluster[victim].kill()
+                done.append(("killed", victim))
+                time.sleep(random_.choice([0, 0.2, 1.5]))
+                cluster.start(victim)
+            if step != "kill":
+                change.join()
+            eventually(lambda: cluster.status()[0] > 0, f"nobody leads after {done}")
+            in_sync(cluster)
+    load.check()
+    for number in cluster.nodes:
+        if number not in cluster.voters():
+            eventually(lambda number=number: number in cluster.status()[2], f"it does not follow after {done}")
+            cluster.add(number)
+    cluster.until_voters(*cluster.nodes)
+    cluster.until_caught_up()
+    for node in cluster.all():
+        node.kill()
+    same_story(cluster.all())
 
 
 def ask_for(cluster, joining):
