@@ -4,6 +4,7 @@ import base64
 import signal
 import subprocess
 import time
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class Broker:
             "offsets.topic.replication.factor": 1,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
+            # Transactions that last too long are looked for every 10 s by default.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 300,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             # The default waits 3 s for more members before a group's first assignment.
@@ -147,6 +150,11 @@ class Broker:
             raise AssertionError(f"{self.kind} ignored SIGTERM for {_STOP_TIMEOUT_S} s\n{self.log_tail()}") from None
         assert code in self.stop_codes, f"{self.kind} exited with {code} on SIGTERM\n{self.log_tail()}"
 
+    def ends(self, timeout_s=_STOP_TIMEOUT_S):
+        """Waits until it ends of its own accord, and returns its exit code."""
+        process, self._process = self._process, None
+        return process.wait(timeout=timeout_s)
+
     def restart(self):
         self.stop()
         self.start()
@@ -180,8 +188,18 @@ class Ottla(Broker):
 
     kind = "Ottla"
 
+    # Where it tells of itself, if it is asked to.
+    http_port = None
+
     def _start_command(self):
-        return [installed.ottla(), "start", "--config", self.config_file]
+        http = ["--http", f"127.0.0.1:{self.http_port}"] if self.http_port else []
+        return [installed.ottla(), "start", "--config", self.config_file, *http]
+
+    def metrics(self, path="/metrics"):
+        """{line without its value: value}"""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
     def _format_command(self):
         return [installed.ottla(), "format"]

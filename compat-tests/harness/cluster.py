@@ -3,7 +3,7 @@
 import socket
 
 from harness import broker as brokers
-from harness import topics
+from harness import ports, topics
 from harness.waiting import eventually
 
 
@@ -57,14 +57,24 @@ class Nodes:
         eventually(lambda: not topics.out_of_sync(self.bootstrap, topic), f"{topic} is not in sync")
 
 
+def _own(number, folder, overrides):
+    """The overrides of one node: `racks` has one a broker, and `{folder}` stands for the node's own."""
+    racks = overrides.get("racks", ())
+    place = lambda value: value.replace("{folder}", str(folder)) if isinstance(value, str) else value  # noqa: E731
+    own = {key: place(value) for key, value in overrides.items() if key != "racks"}
+    return {**own, "broker_rack": racks[number - 1]} if number <= len(racks) else own
+
+
 class Quorum(Nodes):
     """Combined nodes of Ottla, each a controller and a broker; all vote."""
 
     def __init__(self, folder, count=3, **overrides):
         super().__init__(folder)
         for number in range(1, count + 1):
-            settings = {**SETTINGS, "node_id": number, **overrides}
-            self.nodes[number] = brokers.Ottla(folder / f"node-{number}", **settings)
+            place = folder / f"node-{number}"
+            settings = {**SETTINGS, "node_id": number, **_own(number, place, overrides)}
+            self.nodes[number] = brokers.Ottla(place, **settings)
+            (self.nodes[number].http_port,) = ports.free_ports(1)
         voters = ",".join(f"{number}@127.0.0.1:{node.controller_port}" for number, node in self.nodes.items())
         for node in self.nodes.values():
             lines = node.config_file.read_text().splitlines()
@@ -106,7 +116,9 @@ class Cluster(Nodes):
 
     def _make(self, kind, number, overrides, role, quorum=None):
         own = {**SETTINGS, "process_roles": role, "node_id": number}
-        node = kind(self.folder / f"{role}-{number}", **{**own, **overrides})
+        folder = self.folder / f"{role}-{number}"
+        node = kind(folder, **{**own, **_own(number, folder, overrides)})
+        (node.http_port,) = ports.free_ports(1)
         text = node.config_file.read_text()
         drop = {
             "broker": (f",CONTROLLER://127.0.0.1:{node.controller_port}",),

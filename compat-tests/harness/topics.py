@@ -1,8 +1,9 @@
 """Makes topics for cases that are about something else."""
 
 import time
+import uuid
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -92,11 +93,27 @@ def out_of_sync(bootstrap, topic):
     return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
 
 
+def replicas(bootstrap, topic):
+    """{partition: (its replicas in order, those in sync, sorted)}."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+    return {number: (p.replicas, sorted(p.isrs)) for number, p in described.items()}
+
+
 def leaders(bootstrap, topic):
     """The leader of each partition; -1 where there is none."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
     return {number: p.leader for number, p in described.items()}
+
+
+def topic_id(bootstrap, topic):
+    """The id as it is on the wire."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    found = wait(admin.describe_topics(TopicCollection([topic])))[topic].topic_id
+    most, least = found.get_most_significant_bits(), found.get_least_significant_bits()
+    mask = (1 << 64) - 1
+    return uuid.UUID(int=((most & mask) << 64) | (least & mask))
 
 
 def alter(bootstrap, topic, **configs):

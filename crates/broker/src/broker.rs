@@ -8,12 +8,14 @@ use crate::{
     groups::Groups,
     logging::Levels,
     metadata_quorum::MetadataQuorum,
-    metrics::{self, Metrics, Rebalances},
+    metrics::{self, ClusterOverview, Metrics, Rebalances},
     network::{Complaints, Limits},
     publisher::Published,
     replicas::Replicas,
     settings::Settings,
     suspicion::Suspects,
+    throttles::Throttles,
+    transactions::Transactions,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
@@ -24,7 +26,10 @@ use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicI16, AtomicI64, Ordering},
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The broker.
@@ -38,9 +43,11 @@ pub(crate) struct Broker {
     pub(crate) complaints: Complaints,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) fetchers: Fetchers,
     /// Brokers that may be gone.
     pub(crate) suspects: Suspects,
+    pub(crate) throttles: Throttles,
     /// How this broker follows others.
     pub(crate) replica_fetch: ReplicaFetch,
     /// The epoch of its registration; -1 before.
@@ -54,6 +61,8 @@ pub(crate) struct Broker {
     pub(crate) published: Arc<Published>,
     /// Cancelled when the broker begins to stop.
     pub(crate) stopping: CancellationToken,
+    /// Why the process must end, once it must.
+    doom: watch::Sender<Option<String>>,
     /// Connections, which are waited for on a stop.
     pub(crate) connections: TaskTracker,
     config: ArcSwap<ServerConfig>,
@@ -81,8 +90,10 @@ impl Broker {
             limits,
             complaints: Complaints::default(),
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
+            transactions: Transactions::new(clock, &config, stopping.clone()),
             fetchers: Fetchers::default(),
             suspects: Suspects::default(),
+            throttles: Throttles::new(&config),
             replica_fetch: ReplicaFetch::new(&config),
             epoch: AtomicI64::new(-1),
             runtime: Handle::current(),
@@ -94,6 +105,7 @@ impl Broker {
             replicas,
             settings,
             stopping,
+            doom: watch::Sender::new(None),
             connections: TaskTracker::new(),
             config: ArcSwap::new(config),
             config_changed: Notify::new(),
@@ -110,8 +122,22 @@ impl Broker {
     /// Takes dynamic changes of the config in.
     pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
         self.groups.configure(crate::settings::group_settings(&config));
+        self.transactions.configure(&config);
+        self.throttles.configure(&config);
         self.config.store(config);
         self.config_changed.notify_one();
+    }
+
+    /// Has the process end, for a reason that no request can tell.
+    pub(crate) fn give_up(&self, reason: String) {
+        self.doom.send_replace(Some(reason));
+    }
+
+    /// Waits until it must end, and answers why.
+    pub(crate) async fn given_up(&self) -> String {
+        let mut doom = self.doom.subscribe();
+        let reason = doom.wait_for(Option::is_some).await;
+        reason.ok().and_then(|reason| reason.clone()).unwrap_or_default()
     }
 
     /// The metadata as it is now.
@@ -175,12 +201,6 @@ impl Broker {
         let gauges = [
             ("ottla_connections", "Open client connections.", self.limits.open() as f64),
             ("ottla_topics", "Topics in the cluster.", gauge(image.topics().len())),
-            ("ottla_partitions", "Partitions this broker leads.", gauge(self.replicas.count())),
-            (
-                "ottla_offline_partitions",
-                "Partitions whose logs could not be opened.",
-                gauge(self.replicas.failed_count()),
-            ),
             (
                 "ottla_log_dirs_short_of_room",
                 "Log dirs that refuse producers because their disks are nearly full.",
@@ -193,9 +213,19 @@ impl Broker {
             ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
+            (
+                "ottla_hanging_transactions",
+                "Open transactions in partitions of this broker that lasted longer than any may; each is named in the log.",
+                gauge(self.transactions.hanging()),
+            ),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
         ];
-        self.metrics.render(self.clock.monotonic(), &groups, &gauges)
+        let mut out = self.metrics.render(self.clock.monotonic(), &groups, &self.transactions.count_ids(), &gauges);
+        self.metrics.replication.render(&mut out, &self.replicas.standing(), &self.throttles);
+        if let Some(is_active) = self.controller().is_active() {
+            ClusterOverview::of(&image).render(&mut out, &self.metrics.elections, is_active);
+        }
+        out
     }
 
     /// The same of each group: as many lines as there are committed offsets, so it is asked for by itself.

@@ -1,17 +1,18 @@
 //! A connection to another node: requests out, answers in, one at a time.
 
+use crate::dialer::{Dialer, Setup};
 use ottla_protocol::{
     ApiKey, Codec, ErrorCode, Message, Str,
     codec::{DecodeError, Decoder, EncodeError},
     frame::{self, FrameDecoder, FrameError, ResponseFrame},
     messages::{ApiVersionsRequest, ApiVersionsResponse},
 };
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
-use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
 
 /// The first request's version: every node answers it, be it with the versions it has.
@@ -19,8 +20,6 @@ const API_VERSIONS_VERSION: i16 = 3;
 /// The largest answer that is taken.
 const MAX_RESPONSE_BYTES: usize = 1 << 30;
 
-/// How long a node may take to be connected to; then it is tried anew, as the kernel tries less and less often by itself.
-const CONNECT: Duration = Duration::from_secs(3);
 /// When the other end of a silent connection is asked whether it still has it, and how often.
 const PROBE: Duration = Duration::from_secs(2);
 /// How long the other end may leave anything unacknowledged.
@@ -78,6 +77,55 @@ fn watch(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
+/// Connections that are kept open while nobody uses them, of each node.
+const MOST_IDLE: usize = 4;
+
+/// Connections to nodes, which are kept for the next request.
+pub(crate) struct Pool {
+    client_id: Str,
+    setup: Setup,
+    nodes: Mutex<BTreeMap<Address, Arc<Kept>>>,
+}
+
+/// What is kept of one node.
+struct Kept {
+    dialer: Dialer,
+    idle: Mutex<Vec<Client>>,
+}
+
+impl Pool {
+    pub(crate) fn new(client_id: Str, setup: Setup) -> Self {
+        Self { client_id, setup, nodes: Mutex::default() }
+    }
+
+    fn kept(&self, address: &Address) -> Arc<Kept> {
+        let new = || Arc::new(Kept { dialer: Dialer::new(self.setup), idle: Mutex::default() });
+        self.nodes.lock().entry(address.clone()).or_insert_with(new).clone()
+    }
+
+    /// Asks a node, at the newest version that both know.
+    pub(crate) async fn call<R: Message>(
+        &self,
+        address: &Address,
+        api: ApiKey,
+        request: &impl Codec,
+    ) -> Result<R, Error> {
+        let kept = self.kept(address);
+        let idle = kept.idle.lock().pop();
+        let mut client = match idle {
+            Some(client) => client,
+            None => Client::connect(&kept.dialer, address, self.client_id.clone()).await?,
+        };
+        // One that fails is dropped, and so is one whose caller gives up.
+        let answer = client.call(api, request).await?;
+        let mut idle = kept.idle.lock();
+        if idle.len() < MOST_IDLE {
+            idle.push(client);
+        }
+        Ok(answer)
+    }
+}
+
 fn introduction() -> ApiVersionsRequest {
     ApiVersionsRequest {
         client_software_name: Str::from_static("ottla"),
@@ -98,9 +146,8 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects and asks what the node serves.
-    pub(crate) async fn connect(address: &Address, client_id: Str) -> Result<Self, Error> {
-        let connected = timeout(CONNECT, TcpStream::connect((&*address.host, address.port))).await;
-        let stream = connected.map_err(|_elapsed| Error::TimedOut)??;
+    pub(crate) async fn connect(dialer: &Dialer, address: &Address, client_id: Str) -> Result<Self, Error> {
+        let stream = dialer.dial(address).await?;
         stream.set_nodelay(true)?;
         watch(&stream)?;
         let frames = FrameDecoder::new(MAX_RESPONSE_BYTES);

@@ -100,6 +100,14 @@ impl Handle {
         self.voter().map(|(local, _)| local)
     }
 
+    /// Whether the controller in this process is the one that decides, if there is one.
+    pub(crate) fn is_active(&self) -> Option<bool> {
+        match self {
+            Self::Voter(local, _) => Some(local.is_active()),
+            Self::Remote(_) => None,
+        }
+    }
+
     /// Lets the controller end if it is in this process.
     pub(crate) fn stop(&self) {
         if let Some(local) = self.local() {

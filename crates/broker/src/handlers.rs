@@ -84,6 +84,7 @@ mod ask_controller;
 mod broker_loggers;
 mod client_host;
 mod consumer_groups;
+mod current_leader;
 mod fetch_metadata;
 mod raft_voters;
 pub(crate) mod topics;
@@ -112,6 +113,13 @@ handlers! {
     ApiVersions => api_versions,
     DeleteRecords => delete_records,
     InitProducerId => init_producer_id,
+    AddPartitionsToTxn => add_partitions_to_txn,
+    AddOffsetsToTxn => add_offsets_to_txn,
+    EndTxn => end_txn,
+    WriteTxnMarkers => write_txn_markers,
+    TxnOffsetCommit => txn_offset_commit,
+    DescribeTransactions => describe_transactions,
+    ListTransactions => list_transactions,
     OffsetForLeaderEpoch => offset_for_leader_epoch,
     CreateTopics => create_topics,
     DeleteTopics => delete_topics,

@@ -118,6 +118,7 @@ fn tell(broker: &Broker, wishes: Vec<Wish>, answer: Result<AlteredPartitions, Er
         if let Ok(now) = &answer {
             info!(%partition, isr = ?now.isr, "the in-sync set changed");
         }
+        broker.metrics.replication.isr_answered(&proposal, answer.is_ok());
         partition.answered(&proposal, answer.as_ref().map_err(|code| *code));
         // What is to be asked again is.
         if partition.has_wish() {

@@ -17,6 +17,7 @@ mod controller;
 mod controller_registration;
 mod controllers;
 mod cordons;
+mod dialer;
 mod dir;
 mod entropy;
 mod error_code;
@@ -52,6 +53,8 @@ mod shards;
 mod site;
 mod stall;
 mod suspicion;
+mod throttles;
+mod transactions;
 
 use std::process::ExitCode;
 

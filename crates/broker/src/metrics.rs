@@ -1,14 +1,20 @@
 //! What the broker counts, in Prometheus' text form.
 
+mod cluster;
 mod compaction;
 mod groups;
+mod replication;
+mod transactions;
 
+pub(crate) use cluster::{Elections, Overview as ClusterOverview};
 pub(crate) use compaction::{Compaction, Overview};
 pub(crate) use groups::{Rebalances, render_each};
+pub(crate) use replication::{Replication, Standing};
 
-use ottla_coordinator::ListedGroup;
+use ottla_coordinator::{ListedGroup, transactions::State};
 use ottla_protocol::ApiKey;
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     sync::{
         Arc,
@@ -29,6 +35,8 @@ pub(crate) struct Metrics {
     fetched_bytes: AtomicU64,
     failed_produces: AtomicU64,
     pub(crate) compaction: Compaction,
+    pub(crate) replication: Replication,
+    pub(crate) elections: Elections,
     rebalances: Arc<Rebalances>,
 }
 
@@ -43,6 +51,8 @@ impl Metrics {
             fetched_bytes: AtomicU64::new(0),
             failed_produces: AtomicU64::new(0),
             compaction: Compaction::default(),
+            replication: Replication::default(),
+            elections: Elections::default(),
             rebalances,
         }
     }
@@ -73,9 +83,15 @@ impl Metrics {
         add(&self.failed_produces, 1);
     }
 
-    /// The counters, and what is read at the time of the scrape: `groups`, and `gauges` as (name, help, value). `now` is
+    /// The counters, and what is read at the time of the scrape: groups, ids, and `gauges` as (name, help, value). `now` is
     /// since the process began.
-    pub(crate) fn render(&self, now: Duration, groups: &[ListedGroup], gauges: &[(&str, &str, f64)]) -> String {
+    pub(crate) fn render(
+        &self,
+        now: Duration,
+        groups: &[ListedGroup],
+        transactional_ids: &BTreeMap<State, usize>,
+        gauges: &[(&str, &str, f64)],
+    ) -> String {
         let mut out = String::new();
         heading(&mut out, "ottla_requests_total", "Requests begun, by API.", "counter");
         for api in ApiKey::ALL {
@@ -98,6 +114,7 @@ impl Metrics {
         self.compaction.render(&mut out, now);
         self.rebalances.render(&mut out);
         groups::count(&mut out, groups);
+        transactions::count(&mut out, transactional_ids);
         for (name, help, value) in gauges {
             heading(&mut out, name, help, "gauge");
             let _ = writeln!(out, "{name} {value}");
@@ -123,7 +140,7 @@ mod tests {
         let metrics = Metrics::new(Arc::default());
         metrics.request(ApiKey::Fetch);
         metrics.bytes_out(7);
-        let text = metrics.render(Duration::ZERO, &[], &[("ottla_partitions", "Partitions.", 3.0)]);
+        let text = metrics.render(Duration::ZERO, &[], &BTreeMap::new(), &[("ottla_partitions", "Partitions.", 3.0)]);
         assert!(text.contains("ottla_requests_total{api=\"Fetch\"} 1\n"));
         assert!(text.contains("# TYPE ottla_network_sent_bytes_total counter\nottla_network_sent_bytes_total 7\n"));
         assert!(text.ends_with("# TYPE ottla_partitions gauge\nottla_partitions 3\n"));

@@ -11,6 +11,7 @@ use crate::{
     controller,
     controller_registration::ControllerRegistration,
     controllers::{self, Channel, Controllers, Followed, Follower, FollowerSettings, Remote},
+    dialer::Setup,
     dir::Dir,
     format, housekeeping, http, isr_changes,
     joining::Joining,
@@ -23,6 +24,7 @@ use crate::{
     registration::Registration,
     replicas::Replicas,
     site::Site,
+    transactions,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ProcessRole, ServerConfig, keys};
@@ -38,7 +40,7 @@ use quorum::Place;
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How long a stop waits for requests that were taken in.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -81,6 +83,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(registration) = &registration {
         tokio::spawn(registration.clone().heartbeat());
         broker.fetchers.start(&broker);
+        broker.transactions.start(&broker);
     }
     if let Some((controller_registration, joining)) = of_controller {
         tokio::spawn(controller_registration.run());
@@ -88,6 +91,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
+    tokio::spawn(transactions::watch_hanging(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
     tokio::spawn(assignments::run(broker.clone()));
     tokio::spawn(isr_changes::run(broker.clone()));
@@ -105,15 +109,24 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         broker.node_id,
         clock.monotonic().as_millis(),
     );
-    let signal = signals.next().await;
-    info!("{signal}: stopping");
+    let doom = tokio::select! {
+        signal = signals.next() => {
+            info!("{signal}: stopping");
+            None
+        }
+        reason = broker.given_up() => {
+            error!("stopping: {reason}");
+            Some(reason)
+        }
+    };
     if let Some(registration) = &registration {
         registration.hand_over().await;
     }
     if let Some(controller) = broker.controller().local() {
         controller.resign().await;
     }
-    stop(broker, controller, registration, &mut signals).await
+    stop(broker, controller, registration, &mut signals).await?;
+    doom.map_or(Ok(()), |reason| bail!("stopped: {reason}"))
 }
 
 struct Started {
@@ -166,7 +179,7 @@ fn start_controller(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     let bound = bind(&config)?;
     let quorum::Built { broker, parts, shard, endpoints, place } = quorum::build(parts, recovered, &bound)?;
     let controller_registration = ControllerRegistration::new(&broker, endpoints);
-    let channel = Arc::new(Channel::new(parts.controllers.clone(), broker.node_id, request_timeout(&config)));
+    let channel = Arc::new(Channel::new(parts.controllers.clone(), &config, request_timeout(&config)));
     let remote = Remote::new(channel);
     let joining = Joining::new(&broker, parts.own.clone());
     let (thread, bound) = match place {
@@ -228,7 +241,7 @@ fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let broker = Broker::new(Parts { kraft_version: followed.quorum.kraft_version, ..parts });
     let bound = bind(&config)?;
     open_logs(&broker, &image)?;
-    let channel = Arc::new(Channel::new(quorum, config.node_id(), timeout));
+    let channel = Arc::new(Channel::new(quorum, &config, timeout));
     broker.set_controller(controllers::Handle::Remote(Remote::new(channel)));
     let publisher = Publisher::new(broker.clone(), image);
     let (stopping, run) = (broker.stopping.clone(), runtime.clone());
@@ -257,6 +270,7 @@ fn follower_settings(parts: &Parts) -> FollowerSettings {
         cluster_id: parts.cluster_id.clone(),
         directory_id: metadata_directory(parts).unwrap_or(Uuid::ZERO),
         timeout: request_timeout(config),
+        setup: Setup::new(config),
         max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),
         snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
     }
@@ -274,6 +288,8 @@ fn open_logs(broker: &Arc<Broker>, image: &Image) -> anyhow::Result<()> {
     broker.published.set(Arc::new(image.clone()));
     broker.groups.publish(Arc::new(image.clone()));
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
+    broker.transactions.publish(image);
+    broker.transactions.follow(&changes);
     broker.fetchers.follow(&changes);
     Ok(())
 }
@@ -357,8 +373,15 @@ fn controller_settings(broker: &Broker, config: &Arc<ServerConfig>, controller_i
             .get(keys::AUTO_LEADER_REBALANCE_ENABLE)
             .then(|| millis(config.get(keys::LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS).saturating_mul(1_000))),
         unclean_election_interval: millis(config.get(keys::UNCLEAN_LEADER_ELECTION_INTERVAL_MS)),
+        max_idle_interval: max_idle_interval(config),
         schema: Arc::new(Schema::new(config.clone())),
     })
+}
+
+/// Records that say nothing are for those who ask for them: each costs every controller a sync.
+fn max_idle_interval(config: &ServerConfig) -> Option<Duration> {
+    let key = keys::METADATA_MAX_IDLE_INTERVAL_MS;
+    Some(millis(config.get(key).into())).filter(|interval| !interval.is_zero() && config.is_set(key))
 }
 
 fn activate(broker: &Broker, activate: Activate) -> anyhow::Result<()> {
@@ -383,6 +406,7 @@ async fn stop(
     broker.stopping.cancel();
     broker.connections.close();
     broker.groups.stopped().await;
+    broker.transactions.stopped().await;
     tokio::select! {
         () = broker.connections.wait() => {}
         () = tokio::time::sleep(DRAIN) => warn!("{} connections did not end in {} s", broker.connections.len(), DRAIN.as_secs()),

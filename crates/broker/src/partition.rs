@@ -6,12 +6,14 @@ mod flushing;
 mod mirror;
 mod place;
 mod role;
+mod transactions;
 
 pub(crate) use self::{
     append_error::AppendError,
     durable::{Durable, NotDurable, Until},
     mirror::{LeaderOffsets, MirrorError},
     place::{NotReplaced, Place},
+    transactions::{Marker, Verified},
 };
 
 use crate::{
@@ -27,7 +29,9 @@ use ottla_protocol::{
     batch::{CheckedBatch, CheckedBatches, Origin as BatchOrigin, Record, Rejected, Rules},
     compression::{Compression, Level, Limits},
 };
-use ottla_storage::{AppendInfo, Isolation, Log, Origin, Removal, Slice, journal::PartitionKey, log_dir::names};
+use ottla_storage::{
+    AppendInfo, Isolation, Log, Offsets, Origin, Removal, Slice, journal::PartitionKey, log_dir::names,
+};
 use parking_lot::Mutex;
 use role::Role;
 use std::{
@@ -49,8 +53,28 @@ pub(crate) struct Read {
     pub(crate) slices: Vec<Slice>,
     /// Producer id and first offset; none where the consumer reads uncommitted.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
+    /// Whether the bytes count towards the leader's limit.
+    pub(crate) is_throttled: bool,
+    /// The replica to read from in place of this one (KIP-392).
+    pub(crate) preferred: Option<i32>,
     /// The epoch and end offset where the client's log and ours part (KIP-320).
     pub(crate) diverging: Option<(i32, i64)>,
+}
+
+impl Read {
+    fn at(offsets: &Offsets) -> Self {
+        Self {
+            high_watermark: offsets.high_watermark,
+            last_stable_offset: offsets.last_stable_offset,
+            log_start_offset: offsets.log_start_offset,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is something to tell besides records and offsets.
+    pub(crate) fn must_tell(&self) -> bool {
+        self.diverging.is_some() || self.preferred.is_some()
+    }
 }
 
 /// The log is closed, because the topic was deleted or the broker stops.
@@ -86,6 +110,8 @@ pub(crate) struct Partition {
     leader_epoch: AtomicI32,
     /// Everything below is durable here.
     synced: AtomicI64,
+    /// Offsets that it lacks, as a follower, of what its leader says is committed.
+    lag: AtomicI64,
     /// When the log was last synced, or opened.
     flushed_ms: AtomicI64,
     internal: bool,
@@ -137,6 +163,7 @@ impl Partition {
                 role: Mutex::new(Role::Waits),
                 leader_epoch: AtomicI32::new(-1),
                 synced: AtomicI64::new(synced),
+                lag: AtomicI64::new(0),
                 flushed_ms: AtomicI64::new(wall_ms()),
                 config: ArcSwap::from_pointee(config),
                 place: ArcSwap::from_pointee(Place::new(dir, &log)),
@@ -169,12 +196,10 @@ impl Partition {
         mut batch: CheckedBatch,
         now_ms: i64,
         acks: i16,
+        verified: Verified,
     ) -> Result<AppendInfo, AppendError> {
         let config = self.config.load();
         self.admit(acks)?;
-        if batch.header().attributes.is_transactional() {
-            return Err(AppendError::Transactional);
-        }
         let produced = batch.clone();
         let rules = rules((&self.topic, self.index), &config, now_ms);
         let validated = batch.validate_records(&rules)?;
@@ -188,7 +213,7 @@ impl Partition {
         if !dir.room.admits(&dir.log_dir, batch.size_in_bytes()) {
             return Err(AppendError::NoRoom);
         }
-        self.append_as(batch.into(), now_ms, Origin::Client, acks)
+        self.append_as(batch.into(), now_ms, Origin::Client, acks, verified)
     }
 
     /// Appends what this broker itself writes, for a coordinator: however few are in sync, as it cannot take back what it
@@ -198,7 +223,7 @@ impl Partition {
         batches: CheckedBatches,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
-        self.append_as(batches, now_ms, Origin::Coordinator, 1)
+        self.append_as(batches, now_ms, Origin::Coordinator, 1, Verified::NotRequired)
     }
 
     fn append_as(
@@ -207,6 +232,7 @@ impl Partition {
         now_ms: i64,
         origin: Origin,
         acks: i16,
+        verified: Verified,
     ) -> Result<AppendInfo, AppendError> {
         if self.dir().is_offline() {
             return Err(AppendError::Offline);
@@ -216,6 +242,7 @@ impl Partition {
             let dir = appended_to.insert(self.dir());
             // Nobody else leads while the log is held.
             let epoch = self.admit(acks)?;
+            verified.check(log, &batches)?;
             let appended = log.append_as_leader(batches, epoch, now_ms, origin);
             let info = appended.map_err(|error| append_failed(dir, error))?;
             self.appended(log, dir.commits().is_none());
@@ -334,13 +361,8 @@ impl Partition {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         let offsets = self.reader().offsets();
-        let mut read = Read {
-            high_watermark: offsets.high_watermark,
-            last_stable_offset: offsets.last_stable_offset,
-            log_start_offset: offsets.log_start_offset,
-            aborted: (isolation == Isolation::LastStableOffset).then(Vec::new),
-            ..Read::default()
-        };
+        let aborted = (isolation == Isolation::LastStableOffset).then(Vec::new);
+        let mut read = Read { aborted, ..Read::at(&offsets) };
         if let Some(diverging) = self.diverging(wanted)? {
             read.diverging = Some(diverging);
             return Ok(read);
@@ -356,6 +378,12 @@ impl Partition {
         }
         read.slices = found.slices;
         Ok(read)
+    }
+
+    /// Sends a consumer to another replica: there are no records for it here.
+    pub(crate) fn refer(&self, wanted: &Wanted, preferred: i32) -> Result<Read, ErrorCode> {
+        self.check_epoch(wanted.current_leader_epoch)?;
+        Ok(Read { preferred: Some(preferred), ..Read::at(&self.reader().offsets()) })
     }
 
     fn diverging(&self, wanted: &Wanted) -> Result<Option<(i32, i64)>, ErrorCode> {

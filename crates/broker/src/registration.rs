@@ -20,7 +20,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, error, info, warn};
 
 /// How long a controller may take to hear that this broker is about to stop.
@@ -53,6 +53,31 @@ pub(crate) struct Registration {
     patience: Duration,
     request: RegisterBroker,
     leaving: AtomicBool,
+    /// `controlled.shutdown.enable`.
+    hands_over: bool,
+    /// `log.dir.failure.timeout.ms`.
+    failure_timeout: Duration,
+}
+
+/// Log dirs that failed, and of which the controller may not know.
+#[derive(Debug, Default)]
+struct Failures {
+    told: Vec<Uuid>,
+    /// When one was found that was not told.
+    since: Option<Instant>,
+}
+
+impl Failures {
+    /// These are offline.
+    fn found(&mut self, offline: &[Uuid], now: Instant) {
+        let untold = offline.iter().any(|dir| !self.told.contains(dir));
+        self.since = if untold { self.since.or(Some(now)) } else { None };
+    }
+
+    /// The controller has taken a heartbeat that named these.
+    fn told(&mut self, offline: Vec<Uuid>) {
+        (self.told, self.since) = (offline, None);
+    }
 }
 
 impl Registration {
@@ -78,12 +103,15 @@ impl Registration {
         };
         let interval_ms = u64::try_from(config.get(keys::BROKER_HEARTBEAT_INTERVAL_MS)).unwrap_or(0).max(1);
         let patience_ms = config.get(keys::INITIAL_BROKER_REGISTRATION_TIMEOUT_MS);
+        let failure_timeout_ms = config.get(keys::LOG_DIR_FAILURE_TIMEOUT_MS);
         Self {
             broker: broker.clone(),
             interval: Duration::from_millis(interval_ms),
             patience: Duration::from_millis(u64::try_from(patience_ms).unwrap_or(0)),
             request,
             leaving: AtomicBool::new(false),
+            hands_over: config.get(keys::CONTROLLED_SHUTDOWN_ENABLE),
+            failure_timeout: Duration::from_millis(u64::try_from(failure_timeout_ms).unwrap_or(0)),
         }
     }
 
@@ -158,6 +186,7 @@ impl Registration {
     /// Tells the controller that this broker lives, until it stops.
     pub(crate) async fn heartbeat(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.interval);
+        let mut failures = Failures::default();
         loop {
             tokio::select! {
                 biased;
@@ -167,7 +196,25 @@ impl Registration {
                 () = self.broker.config_changed.notified() => {}
             }
             let beat = self.beat(false);
-            match self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat)).await.map(status) {
+            let offline = beat.offline_log_dirs.clone();
+            failures.found(&offline, Instant::now());
+            let beating = self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat));
+            let answer = match failures.since {
+                None => beating.await,
+                // Others would go on to count on what is there no more.
+                Some(since) => match timeout_at(since + self.failure_timeout, beating).await {
+                    Ok(answer) => answer,
+                    Err(_elapsed) => {
+                        let timeout = self.failure_timeout.as_millis();
+                        let reason = format!("the controller could not be told in {timeout} ms that a log dir failed");
+                        return self.broker.give_up(reason);
+                    }
+                },
+            };
+            if matches!(&answer, Ok(Reply::BrokerHeartbeat(Ok(_)))) {
+                failures.told(offline);
+            }
+            match answer.map(status) {
                 Ok(Ok(status)) if status.is_fenced && !self.leaving.load(Ordering::Acquire) => {
                     warn!("this broker is fenced")
                 }
@@ -180,6 +227,9 @@ impl Registration {
 
     /// Has the partitions that this broker leads handed over while it still serves, if there is anybody to take them.
     pub(crate) async fn hand_over(&self) {
+        if !self.hands_over {
+            return;
+        }
         let image = self.broker.image();
         let others = image.cluster().brokers().values().filter(|broker| broker.id != self.broker.node_id);
         if others.filter(|broker| broker.is_active()).count() == 0 {
@@ -248,4 +298,25 @@ pub(crate) fn supported_features() -> Vec<BrokerFeature> {
     let range = (levels.iter().copied().min().unwrap_or(0), levels.iter().copied().max().unwrap_or(0));
     let others = FEATURES.iter().map(|f| feature(f.name, 0, f.latest));
     std::iter::once(feature(MetadataVersion::FEATURE_NAME, range.0, range.1)).chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_tell_of_a_failure_begins_with_the_first_that_is_untold() {
+        let (dirs, now) = ([Uuid::ONE, Uuid::from_bytes([7; 16])], Instant::now());
+        let mut failures = Failures::default();
+        failures.found(&[], now);
+        assert_eq!(failures.since, None);
+        failures.found(&dirs[..1], now);
+        failures.found(&dirs, now + RETRY);
+        assert_eq!(failures.since, Some(now));
+        failures.told(dirs[..1].to_vec());
+        failures.found(&dirs[..1], now + RETRY * 2);
+        assert_eq!(failures.since, None);
+        failures.found(&dirs, now + RETRY * 3);
+        assert_eq!(failures.since, Some(now + RETRY * 3));
+    }
 }

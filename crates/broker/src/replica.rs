@@ -31,6 +31,15 @@ struct Wanted {
     settings: Arc<LogSettings>,
 }
 
+/// A partition that this broker leads.
+pub(crate) struct Led {
+    pub(crate) replicas: usize,
+    pub(crate) in_sync: usize,
+    /// `min.insync.replicas`, as far as there are as many.
+    pub(crate) minimum: usize,
+    pub(crate) is_reassigning: bool,
+}
+
 /// A partition, what the metadata says of it, and the log dir where it is.
 pub(crate) struct Placed<'a> {
     pub(crate) topic: &'a Topic,
@@ -286,6 +295,26 @@ impl Replica {
     /// Whether this broker leads.
     pub(crate) fn is_led(&self) -> bool {
         self.wanted.lock().state.leader == self.site.node_id
+    }
+
+    /// How the partition stands, if this broker leads it.
+    pub(crate) fn as_led(&self) -> Option<Led> {
+        let wanted = self.wanted.lock();
+        let state = Some(&wanted.state).filter(|state| state.leader == self.site.node_id)?;
+        let replicas = state.replicas.len();
+        let minimum = usize::try_from(wanted.settings.topic.min_insync_replicas).unwrap_or(1);
+        Some(Led {
+            replicas,
+            in_sync: state.isr.len(),
+            minimum: minimum.min(replicas),
+            is_reassigning: !(state.adding_replicas.is_empty() && state.removing_replicas.is_empty()),
+        })
+    }
+
+    /// Who leads, and in which epoch, as far as this broker knows.
+    pub(crate) fn leader(&self) -> (i32, i32) {
+        let wanted = self.wanted.lock();
+        (wanted.state.leader, wanted.state.leader_epoch)
     }
 
     /// Whether no other broker has the partition.

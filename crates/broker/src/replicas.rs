@@ -3,6 +3,7 @@
 mod checkpoints;
 mod load;
 mod making;
+mod standing;
 
 use crate::{
     assignments::Assignments,
@@ -177,11 +178,6 @@ impl Replicas {
 
     pub(crate) fn count(&self) -> usize {
         self.topics.load().values().map(|partitions| partitions.len()).sum()
-    }
-
-    /// How many logs could not be opened.
-    pub(crate) fn failed_count(&self) -> usize {
-        self.all().iter().filter(|replica| replica.is_failed()).count()
     }
 
     pub(crate) fn bytes(&self) -> u64 {

@@ -19,6 +19,8 @@ macro_rules! keys {
 }
 
 keys! {
+    ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MAX_MS: i32 = "add.partitions.to.txn.retry.backoff.max.ms";
+    ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MS: i32 = "add.partitions.to.txn.retry.backoff.ms";
     ADVERTISED_LISTENERS: Option<Vec<String>> = "advertised.listeners";
     AUTHORIZER_CLASS_NAME: String = "authorizer.class.name";
     AUTO_CREATE_TOPICS_ENABLE: bool = "auto.create.topics.enable";
@@ -41,10 +43,12 @@ keys! {
     CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES: i32 = "controller.quorum.fetch.snapshot.max.bytes";
     CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS: i32 = "controller.quorum.request.timeout.ms";
     CONTROLLER_QUORUM_VOTERS: Vec<String> = "controller.quorum.voters";
+    CONTROLLED_SHUTDOWN_ENABLE: bool = "controlled.shutdown.enable";
     CORDONED_LOG_DIRS: Vec<String> = "cordoned.log.dirs";
     DEFAULT_REPLICATION_FACTOR: i32 = "default.replication.factor";
     DELETE_TOPIC_ENABLE: bool = "delete.topic.enable";
     FETCH_MAX_BYTES: i32 = "fetch.max.bytes";
+    FOLLOWER_REPLICATION_THROTTLED_RATE: i64 = "follower.replication.throttled.rate";
     GROUP_CONSUMER_ASSIGNMENT_INTERVAL_MS: i32 = "group.consumer.assignment.interval.ms";
     GROUP_CONSUMER_ASSIGNORS: Vec<String> = "group.consumer.assignors";
     GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS: i32 = "group.consumer.heartbeat.interval.ms";
@@ -66,6 +70,7 @@ keys! {
     INITIAL_BROKER_REGISTRATION_TIMEOUT_MS: i32 = "initial.broker.registration.timeout.ms";
     INTER_BROKER_LISTENER_NAME: Option<String> = "inter.broker.listener.name";
     LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS: i64 = "leader.imbalance.check.interval.seconds";
+    LEADER_REPLICATION_THROTTLED_RATE: i64 = "leader.replication.throttled.rate";
     LISTENERS: Vec<String> = "listeners";
     LISTENER_SECURITY_PROTOCOL_MAP: String = "listener.security.protocol.map";
     LOG_CLEANER_BACKOFF_MS: i64 = "log.cleaner.backoff.ms";
@@ -81,6 +86,7 @@ keys! {
     LOG_CLEANER_THREADS: i32 = "log.cleaner.threads";
     LOG_CLEANUP_POLICY: Vec<String> = "log.cleanup.policy";
     LOG_DIR: Vec<String> = "log.dir";
+    LOG_DIR_FAILURE_TIMEOUT_MS: i64 = "log.dir.failure.timeout.ms";
     LOG_DIRS: Option<Vec<String>> = "log.dirs";
     LOG_FLUSH_INTERVAL_MESSAGES: i64 = "log.flush.interval.messages";
     LOG_FLUSH_INTERVAL_MS: Option<i64> = "log.flush.interval.ms";
@@ -115,6 +121,7 @@ keys! {
     METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS: i64 = "metadata.log.max.snapshot.interval.ms";
     METADATA_LOG_SEGMENT_BYTES: i32 = "metadata.log.segment.bytes";
     METADATA_LOG_SEGMENT_MS: i64 = "metadata.log.segment.ms";
+    METADATA_MAX_IDLE_INTERVAL_MS: i32 = "metadata.max.idle.interval.ms";
     METADATA_MAX_RETENTION_BYTES: i64 = "metadata.max.retention.bytes";
     METADATA_MAX_RETENTION_MS: i64 = "metadata.max.retention.ms";
     MIN_INSYNC_REPLICAS: i32 = "min.insync.replicas";
@@ -142,15 +149,35 @@ keys! {
     REPLICA_FETCH_MIN_BYTES: i32 = "replica.fetch.min.bytes";
     REPLICA_FETCH_RESPONSE_MAX_BYTES: i32 = "replica.fetch.response.max.bytes";
     REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
+    REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS: i64 = "replica.high.watermark.checkpoint.interval.ms";
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
+    REPLICA_SELECTOR_CLASS: Option<String> = "replica.selector.class";
+    REPLICA_SOCKET_RECEIVE_BUFFER_BYTES: i32 = "replica.socket.receive.buffer.bytes";
     REPLICA_SOCKET_TIMEOUT_MS: i32 = "replica.socket.timeout.ms";
+    REPLICATION_QUOTA_WINDOW_NUM: i32 = "replication.quota.window.num";
+    REPLICATION_QUOTA_WINDOW_SIZE_SECONDS: i32 = "replication.quota.window.size.seconds";
+    REQUEST_TIMEOUT_MS: i32 = "request.timeout.ms";
     SASL_ENABLED_MECHANISMS: Vec<String> = "sasl.enabled.mechanisms";
     SASL_MECHANISM_INTER_BROKER_PROTOCOL: String = "sasl.mechanism.inter.broker.protocol";
     SECURITY_INTER_BROKER_PROTOCOL: String = "security.inter.broker.protocol";
+    SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS: i64 = "socket.connection.setup.timeout.max.ms";
+    SOCKET_CONNECTION_SETUP_TIMEOUT_MS: i64 = "socket.connection.setup.timeout.ms";
     SOCKET_LISTEN_BACKLOG_SIZE: i32 = "socket.listen.backlog.size";
     SOCKET_RECEIVE_BUFFER_BYTES: i32 = "socket.receive.buffer.bytes";
     SOCKET_REQUEST_MAX_BYTES: i32 = "socket.request.max.bytes";
     SOCKET_SEND_BUFFER_BYTES: i32 = "socket.send.buffer.bytes";
+    TRANSACTIONAL_ID_EXPIRATION_MS: i32 = "transactional.id.expiration.ms";
+    TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS: i32 =
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms";
+    TRANSACTION_MAX_TIMEOUT_MS: i32 = "transaction.max.timeout.ms";
+    TRANSACTION_PARTITION_VERIFICATION_ENABLE: bool = "transaction.partition.verification.enable";
+    TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS: i32 =
+        "transaction.remove.expired.transaction.cleanup.interval.ms";
+    TRANSACTION_STATE_LOG_MIN_ISR: i32 = "transaction.state.log.min.isr";
+    TRANSACTION_STATE_LOG_NUM_PARTITIONS: i32 = "transaction.state.log.num.partitions";
+    TRANSACTION_STATE_LOG_REPLICATION_FACTOR: i16 = "transaction.state.log.replication.factor";
+    TRANSACTION_STATE_LOG_SEGMENT_BYTES: i32 = "transaction.state.log.segment.bytes";
+    TRANSACTION_TWO_PHASE_COMMIT_ENABLE: bool = "transaction.two.phase.commit.enable";
     UNCLEAN_LEADER_ELECTION_ENABLE: bool = "unclean.leader.election.enable";
     UNCLEAN_LEADER_ELECTION_INTERVAL_MS: i64 = "unclean.leader.election.interval.ms";
 }

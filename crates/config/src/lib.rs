@@ -35,5 +35,5 @@ pub use server::{
 };
 pub use table::{Default, Definition, Importance, Support, Synonym, Table, UpdateMode, Visibility};
 pub use table::{broker_table, client_metrics_table, group_table, topic_table};
-pub use topic::{CompressionType, TimestampType, TopicConfig};
+pub use topic::{CompressionType, ThrottledReplicas, TimestampType, TopicConfig};
 pub use value::{ConfigType, Secret, Value};

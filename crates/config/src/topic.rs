@@ -23,6 +23,41 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// Replicas whose replication is throttled (KIP-73).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ThrottledReplicas {
+    #[default]
+    None,
+    All,
+    /// Partitions, each with a broker.
+    These(Vec<(i32, i32)>),
+}
+
+impl ThrottledReplicas {
+    /// The validator lets nothing else through.
+    fn parse(entries: &[String]) -> Self {
+        if entries.concat() == "*" {
+            return Self::All;
+        }
+        let replica = |entry: &String| {
+            let (partition, broker) = entry.split_once(':')?;
+            Some((partition.parse().ok()?, broker.parse().ok()?))
+        };
+        match entries.iter().filter_map(replica).collect::<Vec<_>>() {
+            replicas if replicas.is_empty() => Self::None,
+            replicas => Self::These(replicas),
+        }
+    }
+
+    pub fn contains(&self, partition: i32, broker: i32) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::These(replicas) => replicas.contains(&(partition, broker)),
+        }
+    }
+}
+
 /// What storage, produce and fetch need to know of a topic. `-1` in a retention means without a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicConfig {
@@ -36,7 +71,9 @@ pub struct TopicConfig {
     pub file_delete_delay_ms: i64,
     pub flush_messages: i64,
     pub flush_ms: i64,
+    pub follower_throttled: ThrottledReplicas,
     pub index_interval_bytes: i32,
+    pub leader_throttled: ThrottledReplicas,
     pub max_compaction_lag_ms: i64,
     pub max_message_bytes: i32,
     pub message_timestamp_after_max_ms: i64,
@@ -62,6 +99,7 @@ impl ServerConfig {
         let policies: Vec<String> = values.get::<Vec<String>, _>("cleanup.policy", <[String]>::to_vec);
         let number = |name| values.get::<i32, _>(name, |value| value);
         let long = |name| values.get::<i64, _>(name, |value| value);
+        let throttled = |name| values.get::<Vec<String>, _>(name, ThrottledReplicas::parse);
         let flag = |name| values.get::<bool, _>(name, |value| value);
         TopicConfig {
             cleanup_compact: policies.iter().any(|policy| policy == "compact"),
@@ -74,7 +112,9 @@ impl ServerConfig {
             file_delete_delay_ms: long("file.delete.delay.ms"),
             flush_messages: long("flush.messages"),
             flush_ms: long("flush.ms"),
+            follower_throttled: throttled("follower.replication.throttled.replicas"),
             index_interval_bytes: number("index.interval.bytes"),
+            leader_throttled: throttled("leader.replication.throttled.replicas"),
             max_compaction_lag_ms: long("max.compaction.lag.ms"),
             max_message_bytes: number("max.message.bytes"),
             message_timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
@@ -116,6 +156,19 @@ impl ServerConfig {
             ("cleanup.policy".to_owned(), "compact".to_owned()),
             ("compression.type".to_owned(), "producer".to_owned()),
             ("segment.bytes".to_owned(), segment_bytes),
+        ])
+    }
+
+    /// The topic configs of `__transaction_state`, as Kafka creates it.
+    pub fn transaction_topic_configs(&self) -> BTreeMap<String, String> {
+        let segment_bytes = self.get(keys::TRANSACTION_STATE_LOG_SEGMENT_BYTES).to_string();
+        let min_insync_replicas = self.get(keys::TRANSACTION_STATE_LOG_MIN_ISR).to_string();
+        BTreeMap::from([
+            ("cleanup.policy".to_owned(), "compact".to_owned()),
+            ("compression.type".to_owned(), "uncompressed".to_owned()),
+            ("min.insync.replicas".to_owned(), min_insync_replicas),
+            ("segment.bytes".to_owned(), segment_bytes),
+            ("unclean.leader.election.enable".to_owned(), "false".to_owned()),
         ])
     }
 }

@@ -248,6 +248,8 @@ pub enum Timer {
     BalanceLeaders,
     /// Partitions without a leader may get one that lacks records.
     ElectUnclean,
+    /// A record is written that says nothing.
+    Idle,
 }
 
 /// The controller asks nothing of its driver but to append records.

@@ -11,6 +11,8 @@ pub struct Proposal {
     pub partition_epoch: i32,
     /// Who is to be in sync.
     pub isr: Vec<IsrMember>,
+    /// Whether it adds a replica; else it takes some away.
+    pub grows: bool,
 }
 
 impl Proposal {

@@ -125,6 +125,11 @@ impl Leader {
         &self.isr.committed
     }
 
+    /// Whether a broker is in sync, as the controller last said.
+    pub fn is_in_sync(&self, id: i32) -> bool {
+        self.isr.committed.contains(&id)
+    }
+
     /// How many brokers have the partition.
     pub fn replica_count(&self) -> usize {
         self.followers.len() + 1
@@ -138,6 +143,11 @@ impl Leader {
     /// The offset below which everything is committed.
     pub fn high_watermark(&self) -> i64 {
         self.high_watermark
+    }
+
+    /// Whether an earlier leader may have told consumers of more than this one knows to be committed (KIP-207).
+    pub fn may_know_less(&self) -> bool {
+        self.high_watermark < self.epoch_start_offset
     }
 
     /// The log ends there now.
@@ -223,9 +233,10 @@ impl Leader {
             // Who was not heard of in this epoch is in sync by the controller's word, which takes it out if it fails.
             follower => follower.and_then(|follower| follower.broker_epoch).unwrap_or(-1),
         };
+        let grows = isr.len() > self.isr.committed.len();
         let isr = isr.into_iter().map(|id| IsrMember { broker_id: id, broker_epoch: epoch_of(id) }).collect();
         let (leader_epoch, partition_epoch) = (self.leader_epoch, self.partition_epoch);
-        let proposal = Proposal { leader_epoch, partition_epoch, isr };
+        let proposal = Proposal { leader_epoch, partition_epoch, isr, grows };
         self.isr.pending = Some(Pending { proposal, sent: false });
     }
 
@@ -282,6 +293,17 @@ impl Leader {
         }
         self.high_watermark = high_watermark;
         Some(high_watermark)
+    }
+
+    /// The follower that a consumer is to read from at an offset: of those near to it that are in sync and have the offset the
+    /// one that has most, or has caught up last. None if it is to read from the leader, as when that is near itself (KIP-392).
+    pub fn preferred_reader(&self, offset: i64, is_near: impl Fn(i32) -> bool) -> Option<i32> {
+        if is_near(self.local) {
+            return None;
+        }
+        let near =
+            self.followers.iter().filter(|(id, f)| self.isr.committed.contains(id) && f.has(offset) && is_near(**id));
+        near.max_by_key(|(id, f)| (f.log_end_offset, f.last_caught_up(), **id)).map(|(id, _)| *id)
     }
 
     /// Where the log starts on the replica that keeps most: what is deleted on request is deleted below it.

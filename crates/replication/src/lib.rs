@@ -19,7 +19,9 @@
 pub mod follower;
 mod isr;
 mod leader;
+mod meter;
 mod progress;
 
 pub use self::isr::Proposal;
 pub use self::leader::{Admission, Ends, Fetched, Leader, Limits};
+pub use self::meter::Meter;

@@ -51,6 +51,17 @@ impl Progress {
         };
     }
 
+    /// Whether it has the records from an offset on, or will have them next.
+    pub(crate) fn has(&self, offset: i64) -> bool {
+        self.log_end_offset.is_some_and(|end| end >= offset)
+            && self.log_start_offset.is_some_and(|start| start <= offset)
+    }
+
+    /// When it had all that the leader had.
+    pub(crate) fn last_caught_up(&self) -> Option<Duration> {
+        self.last_caught_up
+    }
+
     /// Whether it has all that the leader has, or had it not long ago.
     pub(crate) fn is_caught_up(&self, leader_end: i64, max_lag: Duration, now: Duration) -> bool {
         let lately = |at: Duration| now.saturating_sub(at) <= max_lag;

@@ -6,6 +6,7 @@
 use crate::{
     client::{Address, Client, Error},
     controllers::{SnapshotSource, client_id, fetch_snapshot},
+    dialer::{Dialer, Setup},
     metadata_quorum::SnapshotId,
 };
 use anyhow::Context as _;
@@ -38,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) cluster_id: Str,
     pub(crate) directory_id: Uuid,
     pub(crate) timeout: Duration,
+    pub(crate) setup: Setup,
     pub(crate) snapshot_max_bytes: i32,
 }
 
@@ -102,7 +104,8 @@ impl Peers {
     /// A snapshot file of another controller.
     pub(crate) async fn fetch_snapshot(&self, from: i32, epoch: i32, id: SnapshotId) -> anyhow::Result<Bytes> {
         let address = self.address(from).context("nobody knows where it is")?;
-        let connect = Client::connect(&address, client_id(self.settings.node_id, "snapshot"));
+        let dialer = Dialer::new(self.settings.setup);
+        let connect = Client::connect(&dialer, &address, client_id(self.settings.node_id, "snapshot"));
         let mut client = timeout(self.settings.timeout, connect).await.map_err(|_elapsed| Error::TimedOut)??;
         let source = SnapshotSource {
             node_id: self.settings.node_id,

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     client::{Address, Client, Error},
+    dialer::{Dialer, Setup},
     metadata_quorum::SnapshotId,
 };
 use anyhow::{bail, ensure};
@@ -50,6 +51,7 @@ pub(crate) struct FollowerSettings {
     pub(crate) directory_id: Uuid,
     /// `controller.quorum.request.timeout.ms`.
     pub(crate) timeout: Duration,
+    pub(crate) setup: Setup,
     /// `controller.quorum.fetch.max.bytes`.
     pub(crate) max_bytes: i32,
     /// `controller.quorum.fetch.snapshot.max.bytes`.
@@ -60,6 +62,7 @@ pub(crate) struct FollowerSettings {
 pub(crate) struct Follower {
     settings: FollowerSettings,
     quorum: Arc<Controllers>,
+    dialer: Dialer,
     /// Who is asked, and in which epoch it is to be the leader.
     asked: Option<(Address, Client)>,
     epoch: i32,
@@ -76,6 +79,7 @@ impl Follower {
     /// Begins after an offset, the record before which is of an epoch.
     pub(crate) fn new(settings: FollowerSettings, quorum: Arc<Controllers>, committed: (i64, i32)) -> Self {
         Self {
+            dialer: Dialer::new(settings.setup),
             settings,
             quorum,
             asked: None,
@@ -140,7 +144,7 @@ impl Follower {
             self.next_seed += 1;
             let address = address.ok_or(Error::Closed)?;
             let id = client_id(self.settings.node_id, "metadata");
-            let connected = timeout(self.settings.timeout, Client::connect(&address, id)).await;
+            let connected = timeout(self.settings.timeout, Client::connect(&self.dialer, &address, id)).await;
             let client = connected.map_err(|_elapsed| Error::TimedOut)??;
             self.asked = Some((address, client));
         }

@@ -15,8 +15,7 @@ use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-/// How long an active controller is looked for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before another controller, or the same, is asked.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// The APIs that are forwarded. Changes of configs are not among them: brokers have their own part in these.
@@ -47,9 +46,10 @@ pub(crate) async fn forward(remote: &Remote, cx: &Context, request: &RequestFram
         client_host_address: address(&cx.peer),
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + remote.channel().patience();
     loop {
-        let answer: Result<EnvelopeResponse, _> = remote.channel().call(ApiKey::Envelope, &envelope).await;
+        let answer: Result<EnvelopeResponse, _> =
+            remote.channel().call_until(deadline, ApiKey::Envelope, &envelope).await;
         match answer {
             Ok(answer) => match ErrorCode::from_code(answer.error_code) {
                 Some(ErrorCode::None) => return outgoing(answer.response_data?),

@@ -11,8 +11,6 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-/// How long an event is tried for: its caller may come again.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait before another controller, or the same, is asked again.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -38,7 +36,7 @@ impl Remote {
 
     /// Has an event decided. It may be decided twice if an answer is lost: each that brokers send is safe to repeat.
     pub(crate) async fn submit(&self, event: &Event) -> Result<Reply, Unavailable> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.channel.patience();
         loop {
             match timeout_at(deadline, requests::ask(&self.channel, event)).await {
                 Ok(Ok(reply)) if !requests::is_from_another(&reply) => return Ok(reply),

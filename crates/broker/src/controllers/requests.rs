@@ -27,9 +27,6 @@ impl From<Error> for Unasked {
     }
 }
 
-/// How long the controller may take to make a topic that a broker asks for.
-const CREATE_TIMEOUT_MS: i32 = 10_000;
-
 /// Asks once.
 pub(super) async fn ask(channel: &Channel, event: &Event) -> Result<Reply, Unasked> {
     Ok(match event {
@@ -282,7 +279,7 @@ async fn create_topics(channel: &Channel, event: &CreateTopics) -> Result<Reply,
     };
     let request = CreateTopicsRequest {
         topics: event.topics.iter().map(topic).collect(),
-        timeout_ms: CREATE_TIMEOUT_MS,
+        timeout_ms: i32::try_from(channel.patience().as_millis()).unwrap_or(i32::MAX),
         validate_only: event.validate_only,
         ..Default::default()
     };

@@ -8,20 +8,29 @@ use crate::{
     broker::Broker,
     partition::{Partition, Read},
 };
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Str};
 use ottla_replication::Fetched;
 use ottla_storage::{Isolation, Slice};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 
+/// Where a consumer is, and the listener by which it reaches brokers.
+#[derive(Clone, Debug)]
+pub(crate) struct Near {
+    pub(crate) rack: Str,
+    pub(crate) listener: Arc<str>,
+}
+
 /// What bounds a fetch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_wait: Duration,
     pub(crate) min_bytes: usize,
     pub(crate) max_bytes: usize,
     pub(crate) isolation: Isolation,
     pub(crate) reader: Reader,
+    /// Set if the consumer is to be sent to a replica that is nearer to it.
+    pub(crate) near: Option<Near>,
 }
 
 /// Who reads.
@@ -36,7 +45,7 @@ pub(crate) enum Reader {
 /// What came of one partition.
 #[derive(Debug)]
 pub(crate) enum PartitionRead {
-    /// There is no such partition here.
+    /// There is no such partition.
     Unknown(ErrorCode),
     Failed(ErrorCode),
     Read(Read),
@@ -50,11 +59,16 @@ impl PartitionRead {
         }
     }
 
-    /// Errors and truncations are told at once, not after `max_wait`.
+    /// Whether its bytes count towards the leader's limit.
+    pub(crate) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Read(read) if read.is_throttled)
+    }
+
+    /// Errors, truncations and who else to ask are told at once, not after `max_wait`.
     fn is_urgent(&self) -> bool {
         match self {
             Self::Unknown(_) | Self::Failed(_) => true,
-            Self::Read(read) => read.diverging.is_some(),
+            Self::Read(read) => read.must_tell(),
         }
     }
 
@@ -67,7 +81,7 @@ impl PartitionRead {
                 high_watermark: read.high_watermark,
                 log_start_offset: read.log_start_offset,
                 has_records: self.bytes() > 0,
-                must_tell: read.diverging.is_some(),
+                must_tell: read.must_tell(),
                 error: false,
             },
         }
@@ -78,12 +92,12 @@ impl PartitionRead {
 pub(crate) async fn until_enough(
     broker: &Broker,
     partitions: &[(Key, Wanted)],
-    limits: Limits,
+    limits: &Limits,
     is_news: impl FnOnce(&[PartitionRead]) -> bool,
 ) -> Vec<PartitionRead> {
     let found: Vec<_> = partitions.iter().map(|(key, _)| find(broker, key)).collect();
     let deadline = Instant::now() + limits.max_wait;
-    let mut reads = read_all(&found, partitions, limits);
+    let mut reads = read_all(broker, &found, partitions, limits);
     let is_news = is_news(&reads);
     if let Reader::Replica { id, epoch } = limits.reader {
         note_fetched(&found, partitions, &mut reads, (id, epoch));
@@ -100,7 +114,7 @@ pub(crate) async fn until_enough(
                 Reader::Replica { .. } => partition.appends.add(&grown),
             }
         }
-        let reads = read_all(&found, partitions, limits);
+        let reads = read_all(broker, &found, partitions, limits);
         if is_enough(&reads, limits) || broker.stopping.is_cancelled() {
             return reads;
         }
@@ -108,7 +122,7 @@ pub(crate) async fn until_enough(
             biased;
             () = grown.notified() => {}
             () = broker.stopping.cancelled() => {}
-            () = tokio::time::sleep_until(deadline) => return read_all(&found, partitions, limits),
+            () = tokio::time::sleep_until(deadline) => return read_all(broker, &found, partitions, limits),
         }
     }
 }
@@ -134,7 +148,7 @@ fn note_fetched(
     }
 }
 
-fn is_enough(reads: &[PartitionRead], limits: Limits) -> bool {
+fn is_enough(reads: &[PartitionRead], limits: &Limits) -> bool {
     let bytes: usize = reads.iter().map(PartitionRead::bytes).sum();
     bytes >= limits.min_bytes || reads.iter().any(PartitionRead::is_urgent)
 }
@@ -152,24 +166,66 @@ fn find(broker: &Broker, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
 
 /// The first partition with records may exceed its limits by one batch, so that a large batch is never stuck (KIP-74).
 fn read_all(
+    broker: &Broker,
     found: &[Result<Arc<Partition>, ErrorCode>],
     partitions: &[(Key, Wanted)],
-    limits: Limits,
+    limits: &Limits,
 ) -> Vec<PartitionRead> {
     let mut left = limits.max_bytes;
     let mut none_yet = true;
+    let throttle = Throttle::of(broker, limits.reader);
     let of_follower = limits.reader == Reader::Consumer { of_follower: true };
     let read_one = |(found, (_, wanted)): (&Result<Arc<Partition>, ErrorCode>, &(Key, Wanted))| {
         let read = match found {
-            Err(error) => PartitionRead::Unknown(*error),
-            Ok(partition) => match partition.read(wanted, left, none_yet, limits.isolation, of_follower) {
-                Ok(read) => PartitionRead::Read(read),
-                Err(error) => PartitionRead::Failed(error),
-            },
+            Err(error @ (ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)) => {
+                PartitionRead::Unknown(*error)
+            }
+            Err(error) => PartitionRead::Failed(*error),
+            Ok(partition) => {
+                let nearer =
+                    limits.near.as_ref().and_then(|near| partition.preferred_reader(wanted.fetch_offset, near));
+                let read = match nearer {
+                    Some(replica) => partition.refer(wanted, replica),
+                    None => partition.read(wanted, left, none_yet, limits.isolation, of_follower),
+                };
+                let read = read.map(|read| match &throttle {
+                    Some(throttle) => throttle.hold_back(partition, read),
+                    None => read,
+                });
+                read.map_or_else(PartitionRead::Failed, PartitionRead::Read)
+            }
         };
         left = left.saturating_sub(read.bytes());
         none_yet &= read.bytes() == 0;
         read
     };
     found.iter().zip(partitions).map(read_one).collect()
+}
+
+/// The leader's limit as it is while a follower reads (KIP-73).
+struct Throttle {
+    replica: i32,
+    is_closed: bool,
+}
+
+impl Throttle {
+    fn of(broker: &Broker, reader: Reader) -> Option<Self> {
+        let throttle = &broker.throttles.leader;
+        match reader {
+            Reader::Replica { id, .. } if throttle.is_limited() => {
+                let is_closed = throttle.closed_for(broker.clock.monotonic()).is_some();
+                Some(Self { replica: id, is_closed })
+            }
+            _ => None,
+        }
+    }
+
+    /// Who is in sync is never held back: it would be no longer.
+    fn hold_back(&self, partition: &Partition, mut read: Read) -> Read {
+        read.is_throttled = partition.is_fed_slowly();
+        if read.is_throttled && self.is_closed && !partition.is_in_sync(self.replica) {
+            read.slices.clear();
+        }
+        read
+    }
 }

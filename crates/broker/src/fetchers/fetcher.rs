@@ -5,6 +5,7 @@ use crate::{
     broker::Broker,
     client::{Address, Client, Error},
     controllers::client_id,
+    dialer::{Dialer, Setup},
     partition::{LeaderOffsets, MirrorError, Partition},
     replica::Replica,
 };
@@ -23,6 +24,9 @@ use tracing::{debug, info, warn};
 const RECONNECT: Duration = Duration::from_millis(100);
 /// How long a partition that cannot be fetched is left alone for the first time.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
+/// How long a partition that is throttled is left alone, at least and at most: the limit may be lifted meanwhile.
+const LEAST_HOLD: Duration = Duration::from_millis(5);
+const MOST_HOLD: Duration = Duration::from_secs(1);
 /// A fetch that waits is given up for the sake of new partitions so often at most.
 const INTERRUPT_EVERY: Duration = Duration::from_secs(1);
 
@@ -35,10 +39,18 @@ pub(super) struct Followed {
     at: FetchAt,
     /// Whether the session at the leader has it.
     in_session: bool,
+    /// Whether it had all that was committed when the leader answered last.
+    caught_up: bool,
     /// Not before then.
     retry_at: Option<Instant>,
     /// How often in a row it was left alone.
     retries: u32,
+}
+
+impl Followed {
+    fn new(partition: Arc<Partition>, followed: (i32, i32), at: FetchAt) -> Self {
+        Self { partition, followed, at, in_session: false, caught_up: false, retry_at: None, retries: 0 }
+    }
 }
 
 /// The fetch session at the leader (KIP-227).
@@ -53,6 +65,7 @@ pub(super) struct Fetcher {
     leader: i32,
     inbox: Arc<Inbox>,
     followed: HashMap<PartitionKey, Followed>,
+    dialer: Dialer,
     client: Option<(Address, Client)>,
     session: Session,
     /// Those that the leader is to be told of anew.
@@ -72,6 +85,7 @@ enum Heard {
 impl Fetcher {
     pub(super) fn new(broker: Arc<Broker>, leader: i32, inbox: Arc<Inbox>) -> Self {
         Self {
+            dialer: Dialer::new(Setup::of_follower(&broker.config())),
             broker,
             leader,
             inbox,
@@ -89,6 +103,7 @@ impl Fetcher {
         while !self.broker.stopping.is_cancelled() {
             self.take_changes();
             self.take_retries();
+            self.hold_back();
             if !self.followed.values().any(|followed| followed.retry_at.is_none()) {
                 self.rest().await;
                 continue;
@@ -127,7 +142,7 @@ impl Fetcher {
         let Some(followed) = partition.followed().filter(|(leader, _)| *leader == self.leader) else { return };
         let Ok(at) = partition.fetch_at(followed) else { return };
         debug!(%partition, leader = followed.0, epoch = followed.1, offset = at.offset, "follows");
-        self.followed.insert(key, Followed { partition, followed, at, in_session: false, retry_at: None, retries: 0 });
+        self.followed.insert(key, Followed::new(partition, followed, at));
         self.changed.push(key);
     }
 
@@ -141,9 +156,25 @@ impl Fetcher {
         }
     }
 
+    /// Leaves those alone that are throttled and not in sync, until the limit lets them go on (KIP-73).
+    fn hold_back(&mut self) {
+        let Some(wait) = self.broker.throttles.follower.closed_for(self.broker.clock.monotonic()) else { return };
+        let retry_at = Instant::now() + wait.clamp(LEAST_HOLD, MOST_HOLD);
+        for (key, followed) in &mut self.followed {
+            if followed.retry_at.is_none() && !followed.caught_up && followed.partition.is_fetched_slowly() {
+                followed.retry_at = Some(retry_at);
+                if std::mem::take(&mut followed.in_session) {
+                    self.forgotten.push(*key);
+                }
+            }
+        }
+    }
+
     /// Waits for something to do.
     async fn rest(&mut self) {
-        self.disconnect();
+        if self.followed.is_empty() {
+            self.disconnect();
+        }
         let until = self.followed.values().filter_map(|followed| followed.retry_at).min();
         let wait = until.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
         self.pause(wait).await;
@@ -220,7 +251,7 @@ impl Fetcher {
         }
         self.disconnect();
         let id = client_id(self.broker.node_id, "fetcher");
-        let connected = timeout(self.broker.replica_fetch.timeout, Client::connect(&address, id)).await;
+        let connected = timeout(self.broker.replica_fetch.timeout, Client::connect(&self.dialer, &address, id)).await;
         self.client = Some((address, connected.map_err(|_elapsed| Error::TimedOut)??));
         self.broker.suspects.clear(self.leader);
         Ok(())
@@ -289,9 +320,13 @@ impl Fetcher {
         let (partition, followed, at) = (known.partition.clone(), known.followed, known.at.offset);
         let mended = match ErrorCode::from_code(data.error_code) {
             Some(ErrorCode::None) if data.diverging_epoch.end_offset < 0 => {
+                self.count(&partition, &data);
                 let appended = append(&partition, followed, at, &data);
                 let grown = matches!(appended, Ok(true));
                 self.go_on(key, appended.map(drop));
+                if let Some(known) = self.followed.get_mut(&key) {
+                    known.caught_up = data.high_watermark <= known.at.offset;
+                }
                 return grown.then_some(partition);
             }
             Some(ErrorCode::None) => {
@@ -317,6 +352,16 @@ impl Fetcher {
         };
         self.go_on(key, mended);
         None
+    }
+
+    /// Takes note of the bytes that came.
+    fn count(&self, partition: &Partition, data: &PartitionData) {
+        let throttle = &self.broker.throttles.follower;
+        let bytes = data.records.as_ref().and_then(Records::bytes).map_or(0, |bytes| bytes.len());
+        self.broker.metrics.replication.received(bytes);
+        if bytes > 0 && throttle.is_limited() && partition.is_fetched_slowly() {
+            throttle.record(bytes, self.broker.clock.monotonic());
+        }
     }
 
     /// Fetches from where the log ends now.

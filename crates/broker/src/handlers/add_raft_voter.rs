@@ -5,6 +5,7 @@ use super::{
     raft_voters::{ask, check_cluster, check_leader, default_listener, endpoints, outcome, patience, voter},
 };
 use crate::{
+    dialer::{Dialer, Setup},
     client::{Address, Client},
     controller::{Ask, Outcome, Refusal},
     controllers::client_id,
@@ -96,7 +97,8 @@ fn default_address(cx: &Context, endpoints: &[Endpoint]) -> Result<Address, Refu
 /// The levels of `kraft.version` that the node at an address is able to.
 async fn supported(cx: &Context, address: &Address) -> Result<Option<(i16, i16)>, Refusal> {
     let id = client_id(cx.broker.node_id, "voters");
-    let asked = async { Client::connect(address, id).await?.api_versions().await };
+    let dialer = Dialer::new(Setup::new(&cx.broker.config()));
+    let asked = async { Client::connect(&dialer, address, id).await?.api_versions().await };
     let answer = match timeout(patience(cx), asked).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {

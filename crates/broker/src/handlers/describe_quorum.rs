@@ -2,9 +2,12 @@
 
 use super::{Context, Pending, Refusal, plain_within};
 use crate::{
+    client::Address,
     clock::wall_ms,
+    controllers::parse_voters,
     metadata_quorum::{Observer, ReplicaKey, VoterState},
 };
+use ottla_config::keys;
 use ottla_metadata::topic_name::CLUSTER_METADATA_TOPIC_NAME;
 use ottla_protocol::{
     ErrorCode, Str, Uuid,
@@ -91,7 +94,7 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
     };
     let node = |voter: &ReplicaState| Node {
         node_id: voter.replica_id,
-        listeners: known(voter.replica_id).map(listeners).unwrap_or_default(),
+        listeners: known(voter.replica_id).map_or_else(|| configured(cx, voter.replica_id), listeners),
         ..Default::default()
     };
     let nodes = partition.current_voters.iter().map(node).collect();
@@ -139,6 +142,20 @@ fn listeners(voter: &Voter) -> Vec<Listener> {
         ..Default::default()
     };
     voter.endpoints.iter().map(listener).collect()
+}
+
+/// Where `controller.quorum.voters` has a voter listen.
+fn configured(cx: &Context, id: i32) -> Vec<Listener> {
+    let config = cx.broker.config();
+    let name = config.get(keys::CONTROLLER_LISTENER_NAMES).first().map(|name| Str::from(name.as_str()));
+    let voters = parse_voters(&config).into_iter().filter(|(voter, _)| *voter == id);
+    let listener = |(_, at): (i32, Address)| Listener {
+        name: name.clone().unwrap_or_default(),
+        host: at.host,
+        port: at.port,
+        ..Default::default()
+    };
+    voters.map(listener).collect()
 }
 
 fn unknown(cx: &Context, topics: Vec<Asked>) -> DescribeQuorumResponse {

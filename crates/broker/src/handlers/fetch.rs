@@ -1,11 +1,15 @@
 //! Fetch (1): reads record batches from many partitions, waiting until there are `min_bytes` or `max_wait_ms` is over.
 
-use super::{Answered, Context, Pending, Refusal, fetch_metadata};
+use super::{
+    Answered, Context, Pending, Refusal,
+    current_leader::{Hints, Node},
+    fetch_metadata,
+};
 use crate::{
     entropy,
     fetch::{
         self,
-        read::{self, Limits, PartitionRead, Reader},
+        read::{self, Limits, Near, PartitionRead, Reader},
         session::{Key, TopicKey, Wanted},
         sessions::{Asked, Outcome, Plan},
     },
@@ -17,7 +21,9 @@ use ottla_protocol::{
     messages::{
         FetchRequest, FetchResponse,
         fetch_request::{FetchPartition, FetchTopic},
-        fetch_response::{AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData},
+        fetch_response::{
+            AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+        },
     },
 };
 use ottla_storage::{Isolation, Slice};
@@ -27,6 +33,8 @@ use std::{pin::Pin, time::Duration};
 const BY_ID_SINCE: i16 = 13;
 /// Since this version consumers may read from followers (KIP-392).
 const FROM_FOLLOWERS_SINCE: i16 = 11;
+/// Since this version the leader is told (KIP-951).
+const LEADERS_SINCE: i16 = 16;
 /// A client that asks to wait longer waits this long.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
 
@@ -48,8 +56,8 @@ async fn handle(cx: Context, request: FetchRequest) -> Answered {
         return cx.respond(&FetchResponse { error_code: error.code(), ..Default::default() }).map(Some);
     }
     let is_news = |reads: &[PartitionRead]| is_behind(&cx, &plan, limits.reader, reads);
-    let reads = read::until_enough(&cx.broker, plan.partitions(), limits, is_news).await;
-    answer(&cx, &plan, reads)
+    let reads = read::until_enough(&cx.broker, plan.partitions(), &limits, is_news).await;
+    answer(&cx, &plan, limits.reader, reads)
 }
 
 /// Whether a follower is to hear at once of a high watermark: consumers may read from it.
@@ -83,8 +91,16 @@ fn limits(cx: &Context, request: &FetchRequest, isolation: Isolation) -> Limits 
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(most),
         isolation,
+        near: near(cx, request, reader),
         reader,
     }
+}
+
+/// Where a consumer is that is to read from a replica near to it.
+fn near(cx: &Context, request: &FetchRequest, reader: Reader) -> Option<Near> {
+    let by_rack = cx.broker.settings.reads_by_rack && reader == Reader::Consumer { of_follower: true };
+    let near = || Near { rack: request.rack_id.clone(), listener: cx.peer.listener.clone() };
+    (by_rack && !request.rack_id.is_empty()).then(near)
 }
 
 /// The answer to a request that fails as a whole: up to version 12 every partition has the error too.
@@ -131,7 +147,7 @@ fn asked(version: i16, request: FetchRequest) -> Asked {
 }
 
 /// Settles the session and writes the response, its records as file ranges.
-fn answer(cx: &Context, plan: &Plan, reads: Vec<PartitionRead>) -> Answered {
+fn answer(cx: &Context, plan: &Plan, reader: Reader, reads: Vec<PartitionRead>) -> Answered {
     let outcomes: Vec<Outcome> = reads.iter().map(PartitionRead::outcome).collect();
     let now = cx.broker.clock.monotonic();
     let (session_id, told) = {
@@ -147,18 +163,44 @@ fn answer(cx: &Context, plan: &Plan, reads: Vec<PartitionRead>) -> Answered {
     };
     let mut response = FetchResponse { session_id, ..Default::default() };
     let mut records = Vec::new();
-    let mut sent = 0;
+    let (mut sent, mut throttled) = (0, 0);
+    let mut hints = None;
     for ((key, _), (read, told)) in plan.partitions().iter().zip(reads.into_iter().zip(told)) {
         if told {
             sent += read.bytes();
-            let data = partition_data(cx.version, key.partition, read, &mut records);
-            topic_entry(&mut response.responses, &key.topic).partitions.push(data);
+            throttled += if read.is_throttled() { read.bytes() } else { 0 };
+            let mut data = partition_data(cx.version, key.partition, read, &mut records);
+            let topic = topic_entry(&mut response.responses, &key.topic);
+            if cx.version >= LEADERS_SINCE && is_led_elsewhere(data.error_code) {
+                let hints = hints.get_or_insert_with(|| Hints::new(cx));
+                let (leader_id, leader_epoch) = hints.leader((&topic.topic, topic.topic_id), key.partition);
+                data.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+            }
+            topic.partitions.push(data);
         }
     }
-    cx.broker.metrics.fetched(sent);
+    // Brokers know one another.
+    if let (Some(hints), Reader::Consumer { .. }) = (hints, reader) {
+        response.node_endpoints = hints.into_nodes().map(endpoint).collect();
+    }
+    match reader {
+        Reader::Consumer { .. } => cx.broker.metrics.fetched(sent),
+        Reader::Replica { .. } => cx.broker.metrics.replication.sent(sent),
+    }
+    if throttled > 0 {
+        cx.broker.throttles.leader.record(throttled, now);
+    }
     let mut outgoing = cx.respond(&response)?;
     outgoing.records = records;
     Ok(Some(outgoing))
+}
+
+fn is_led_elsewhere(error_code: i16) -> bool {
+    error_code == ErrorCode::NotLeaderOrFollower.code() || error_code == ErrorCode::FencedLeaderEpoch.code()
+}
+
+fn endpoint((node_id, node): (i32, Node)) -> NodeEndpoint {
+    NodeEndpoint { node_id, host: node.host, port: node.port, rack: node.rack, ..Default::default() }
 }
 
 /// Partitions of one topic that follow one another share its entry.
@@ -188,6 +230,7 @@ fn partition_data(version: i16, partition_index: i32, read: PartitionRead, sent:
             data.high_watermark = read.high_watermark;
             data.last_stable_offset = read.last_stable_offset;
             data.log_start_offset = read.log_start_offset;
+            data.preferred_read_replica = read.preferred.unwrap_or(-1);
             data.aborted_transactions = read.aborted.map(|aborted| {
                 let transaction = |(producer_id, first_offset)| AbortedTransaction {
                     producer_id,

@@ -1,6 +1,12 @@
 //! Produce (0): appends record batches, in order, and answers when they are as safe as `acks` asks.
 
-use super::{Answered, Context, Pending, Refusal};
+mod transactional;
+
+use self::transactional::Lookups;
+use super::{
+    Answered, Context, Pending, Refusal,
+    current_leader::{Hints, Node},
+};
 use crate::{
     clock::wall_ms,
     dir::Dir,
@@ -10,13 +16,15 @@ use crate::{
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
-    batch::{self, CheckedBatch, Header},
+    batch::{self, CheckedBatch},
     compression::Compression,
     frame::RequestFrame,
     messages::{
         ProduceRequest, ProduceResponse,
         produce_request::{PartitionProduceData, TopicProduceData},
-        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+        produce_response::{
+            BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+        },
     },
 };
 use std::{
@@ -31,6 +39,8 @@ use tokio::{
 
 /// Kafka's admin client may write to internal topics, nobody else may.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
+/// Since this version the leader is told (KIP-951).
+const LEADERS_SINCE: i16 = 10;
 /// A request waits so long for its disks at least, whatever its timeout.
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -46,11 +56,15 @@ async fn handle(cx: Context, request: ProduceRequest) -> Answered {
     let deadline = deadline(request.timeout_ms);
     let mut commits = Vec::new();
     let mut response = match wait_for_disks(&cx, &request, deadline).await {
-        Ok(_places) => produce(&cx, request, &mut commits),
+        Ok(_places) => match transactional::look_up(&cx, &request).await {
+            Ok(lookups) => produce(&cx, request, &lookups, &mut commits),
+            Err(error) => refuse_all(request, error),
+        },
         Err(_elapsed) => refuse_all(request, ErrorCode::RequestTimedOut),
     };
     if acks != 0 {
         wait_until_durable(&mut response, commits, deadline).await;
+        name_leaders(&cx, &mut response);
         return cx.respond(&response).map(Some);
     }
     match first_error(&response) {
@@ -146,37 +160,56 @@ async fn wait_until_durable(response: &mut ProduceResponse, commits: Vec<Option<
     }
 }
 
-/// Appends, and puts what each partition of the response waits for into `commits`.
-fn produce(cx: &Context, request: ProduceRequest, commits: &mut Vec<Option<Durable>>) -> ProduceResponse {
-    let acks = request.acks;
-    let refused = is_transaction_without_id(&request).then_some(ErrorCode::TransactionalIdAuthorizationFailed);
-    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, refused, topic, commits)).collect();
-    ProduceResponse { responses, ..Default::default() }
+/// Tells who leads where this broker does not.
+fn name_leaders(cx: &Context, response: &mut ProduceResponse) {
+    let not_leader = |p: &PartitionProduceResponse| p.error_code == ErrorCode::NotLeaderOrFollower.code();
+    if cx.version < LEADERS_SINCE || !response.responses.iter().flat_map(|t| &t.partition_responses).any(not_leader) {
+        return;
+    }
+    let mut hints = Hints::new(cx);
+    for topic in &mut response.responses {
+        for partition in topic.partition_responses.iter_mut().filter(|p| not_leader(p)) {
+            let (leader_id, leader_epoch) = hints.leader((&topic.name, topic.topic_id), partition.index);
+            partition.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+        }
+    }
+    let nodes = hints.into_nodes();
+    let endpoint = |(node_id, node): (i32, Node)| NodeEndpoint {
+        node_id,
+        host: node.host,
+        port: node.port,
+        rack: node.rack,
+        ..Default::default()
+    };
+    response.node_endpoints = nodes.map(endpoint).collect();
 }
 
-/// Nobody is allowed to write transactions as no one; Kafka judges by the first batch of each partition.
-fn is_transaction_without_id(request: &ProduceRequest) -> bool {
-    let is_transactional = |data: &PartitionProduceData| {
-        let header = data.records.as_ref().and_then(Records::bytes).map(|bytes| Header::parse(bytes));
-        header.is_some_and(|header| header.is_ok_and(|header| header.attributes.is_transactional()))
-    };
-    let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    request.transactional_id.is_none() && partitions().any(is_transactional)
+/// Appends, and puts what each partition of the response waits for into `commits`.
+fn produce(
+    cx: &Context,
+    request: ProduceRequest,
+    lookups: &Lookups,
+    commits: &mut Vec<Option<Durable>>,
+) -> ProduceResponse {
+    let acks = request.acks;
+    let topics = request.topic_data.into_iter();
+    let responses = topics.map(|topic| topic_response(cx, acks, lookups, topic, commits)).collect();
+    ProduceResponse { responses, ..Default::default() }
 }
 
 fn topic_response(
     cx: &Context,
     acks: i16,
-    refused: Option<ErrorCode>,
+    lookups: &Lookups,
     topic: TopicProduceData,
     commits: &mut Vec<Option<Durable>>,
 ) -> TopicProduceResponse {
-    let name = refused.map_or_else(|| resolve(cx, &topic), Err);
+    let name = resolve(cx, &topic);
     let partition_responses = topic
         .partition_data
         .into_iter()
         .map(|data| {
-            let (response, commit) = partition_response(cx, acks, name.as_ref(), data);
+            let (response, commit) = partition_response(cx, acks, lookups, name.as_ref(), data);
             commits.push(commit);
             response
         })
@@ -198,11 +231,12 @@ fn resolve(cx: &Context, topic: &TopicProduceData) -> Result<Str, ErrorCode> {
 fn partition_response(
     cx: &Context,
     acks: i16,
+    lookups: &Lookups,
     topic: Result<&Str, &ErrorCode>,
     data: PartitionProduceData,
 ) -> (PartitionProduceResponse, Option<Durable>) {
     let index = data.index;
-    let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, topic, data));
+    let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, lookups, topic, data));
     match appended {
         Ok((response, commit)) => (PartitionProduceResponse { index, ..response }, commit),
         Err(failure) => {
@@ -267,14 +301,21 @@ impl From<AppendError> for Failure {
     }
 }
 
-fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<(PartitionProduceResponse, Option<Durable>), Failure> {
+fn append(
+    cx: &Context,
+    acks: i16,
+    lookups: &Lookups,
+    topic: &Str,
+    data: PartitionProduceData,
+) -> Result<(PartitionProduceResponse, Option<Durable>), Failure> {
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
     let partition = find(cx, topic, data.index)?;
+    let verified = lookups.of(topic, data.index)?;
     let batch = check(cx.version, &partition, data.records)?;
     let size = batch.size_in_bytes();
-    let appended = partition.append(batch, wall_ms(), acks).map_err(|error| Failure::from(error).of_log(&partition))?;
+    let appended = partition.append(batch, wall_ms(), acks, verified).map_err(|error| Failure::from(error).of_log(&partition))?;
     cx.broker.metrics.produced(size);
     let response = PartitionProduceResponse {
         base_offset: appended.first_offset,

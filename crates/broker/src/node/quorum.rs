@@ -8,6 +8,7 @@ use crate::{
     client::Address,
     controller::{self, Founder, Observer, PeerSettings, Peers, TICK},
     controllers::{Controllers, parse_voters},
+    dialer::Setup,
     entropy, metadata_log,
     metadata_quorum::{MetadataQuorum, QuorumState, ReplicaKey, Upkeep, View},
     network::Bound,
@@ -79,6 +80,7 @@ pub(super) fn build(parts: Parts, recovered: Recovered, bound: &[Bound]) -> anyh
         cluster_id: broker.cluster_id.clone(),
         directory_id,
         timeout: request_timeout(&config),
+        setup: Setup::new(&config),
         snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
     };
     let peers = Peers::new(peer_settings, broker.stopping.clone());

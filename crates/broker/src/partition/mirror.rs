@@ -100,6 +100,7 @@ impl Partition {
                 }
                 None => false,
             };
+            self.lag.store((leader.high_watermark - log.log_end_offset()).max(0), Ordering::Relaxed);
             let before = log.high_watermark();
             let high_watermark = log.set_high_watermark(leader.high_watermark.min(log.log_end_offset()).max(before));
             let start = leader.log_start_offset.min(high_watermark);
@@ -115,6 +116,11 @@ impl Partition {
             self.waiters.wake();
         }
         Ok(appended)
+    }
+
+    /// Offsets that it lacks of what its leader says is committed; none if it does not follow.
+    pub(crate) fn lag(&self) -> i64 {
+        self.followed().map_or(0, |_| self.lag.load(Ordering::Relaxed))
     }
 
     /// What to do to the log before the next fetch, if the leader's history parts from its own.

@@ -1,6 +1,7 @@
 //! What this broker is to a partition, its leader or a follower, and what follows from that for its high watermark.
 
 use super::{AppendError, Gone, NotDurable, Partition};
+use crate::fetch::read::Near;
 use ottla_metadata::image;
 use ottla_protocol::ErrorCode;
 use ottla_replication::{Admission, Ends, Fetched, Leader, Limits, Proposal};
@@ -58,6 +59,11 @@ impl Partition {
     /// Whether this broker leads.
     pub(crate) fn is_leader(&self) -> bool {
         matches!(&*self.role.lock(), Role::Leads(_))
+    }
+
+    /// Whether its high watermark may be below one that consumers have heard of (KIP-207).
+    pub(crate) fn may_know_less(&self) -> bool {
+        matches!(&*self.role.lock(), Role::Leads(leader) if leader.may_know_less())
     }
 
     /// Who is followed, and in which epoch.
@@ -166,6 +172,36 @@ impl Partition {
             self.raise(high_watermark);
         }
         Ok(())
+    }
+
+    /// Whether a follower of this leader is held back while the leader's limit is reached (KIP-73).
+    pub(crate) fn is_fed_slowly(&self) -> bool {
+        self.config.load().leader_throttled.contains(self.index, self.site.node_id)
+    }
+
+    /// Whether this broker is held back as a follower while its limit is reached.
+    pub(crate) fn is_fetched_slowly(&self) -> bool {
+        self.config.load().follower_throttled.contains(self.index, self.site.node_id)
+    }
+
+    /// Whether this broker leads and a broker is in sync with it.
+    pub(crate) fn is_in_sync(&self, id: i32) -> bool {
+        matches!(&*self.role.lock(), Role::Leads(leader) if leader.is_in_sync(id))
+    }
+
+    /// The follower that a consumer of a rack is to read from at an offset, if this broker leads and another is nearer.
+    pub(crate) fn preferred_reader(&self, offset: i64, near: &Near) -> Option<i32> {
+        let image = self.site.image();
+        let is_near = |id: i32| {
+            let broker = image.cluster().broker(id).filter(|broker| !broker.fenced);
+            broker.is_some_and(|broker| {
+                broker.rack.as_ref() == Some(&near.rack) && broker.listener(&near.listener).is_some()
+            })
+        };
+        match &*self.role.lock() {
+            Role::Leads(leader) => leader.preferred_reader(offset, is_near),
+            Role::Waits | Role::Follows { .. } => None,
+        }
     }
 
     /// Time has passed: who lags is to leave the in-sync set.

@@ -6,6 +6,9 @@ use super::listeners::{SecurityProtocol, parse_map};
 use super::{ListenerName, ProcessRole, ServerConfig, Texts, group_checks};
 use crate::{ConfigError, Key, keys};
 
+/// The class of Kafka that has consumers read in their rack.
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
 type Check = Result<(), ConfigError>;
 
 fn require(holds: bool, message: impl FnOnce() -> String) -> Check {
@@ -267,6 +270,14 @@ pub(super) fn not_yet(config: &ServerConfig) -> Result<(), (Option<&'static str>
         let message = "authorizer.class.name is set, but Ottla does not check ACLs yet and would serve everybody: remove \
                        it to start without authorization";
         return refuse("authorizer.class.name", message.to_owned());
+    }
+    let selector = config.get(keys::REPLICA_SELECTOR_CLASS).filter(|class| *class != RACK_AWARE);
+    if let Some(class) = selector.filter(|_| config.roles.contains(&ProcessRole::Broker)) {
+        let message = format!(
+            "replica.selector.class is {class}, but Ottla loads no classes: {RACK_AWARE} is the one it knows, and without \
+             it consumers read from leaders"
+        );
+        return refuse("replica.selector.class", message);
     }
     Ok(())
 }

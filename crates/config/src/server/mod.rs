@@ -58,6 +58,12 @@ impl ServerConfig {
         value.unwrap_or_else(|| panic!("the key of {} has another type than its row", key.name()))
     }
 
+    /// Whether a config was given or altered, and is not just its default.
+    pub fn is_set<T>(&self, key: Key<T>) -> bool {
+        let layers = [&self.statics, &self.dynamic_default, &self.dynamic_broker];
+        layers.iter().any(|layer| layer.contains_key(key.name()))
+    }
+
     pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }

@@ -53,6 +53,9 @@ pub(super) fn decide(
         out.set_timer(Timer::BalanceLeaders, now.saturating_add(interval));
     }
     out.set_timer(Timer::ElectUnclean, now.saturating_add(activate.settings.unclean_election_interval));
+    if let Some(interval) = activate.settings.max_idle_interval {
+        out.set_timer(Timer::Idle, now.saturating_add(interval));
+    }
     soft.settings = Some(activate.settings);
     out.reply(ticket, Reply::Activate(Ok(())));
 }

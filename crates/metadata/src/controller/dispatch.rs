@@ -2,6 +2,7 @@
 
 use super::context::{Context, Decision};
 use super::*;
+use crate::record::NoOpRecord;
 use core::time::Duration;
 use ottla_protocol::ErrorCode;
 
@@ -76,6 +77,7 @@ fn timeout(c: &Context<'_>, soft: &mut Soft, now: Duration, timer: Timer, out: &
         Timer::ElectUnclean => {
             (elect_leaders::round(c, ElectionKind::Unclean), Some(c.settings.unclean_election_interval))
         }
+        Timer::Idle => (vec![NoOpRecord::default().into()], c.settings.max_idle_interval),
     };
     if let Some(interval) = interval {
         let more = records.len() >= elect_leaders::MAX_ELECTIONS_PER_ROUND;

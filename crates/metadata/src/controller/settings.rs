@@ -59,6 +59,8 @@ pub struct Settings {
     /// `unclean.leader.election.interval.ms`: how often partitions without a leader are looked for that may have one which
     /// lacks records.
     pub unclean_election_interval: Duration,
+    /// `metadata.max.idle.interval.ms`: how often a record is written that says nothing but that the log goes on; never if none.
+    pub max_idle_interval: Option<Duration>,
     /// What is known of configs.
     pub schema: Arc<dyn ConfigSchema>,
 }

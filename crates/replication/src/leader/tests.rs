@@ -138,6 +138,7 @@ fn who_lags_for_too_long_leaves_the_in_sync_set() {
         leader_epoch: 5,
         partition_epoch: 7,
         isr: [1, 2].map(|id| IsrMember { broker_id: id, broker_epoch: i64::from(id) + 10 }).to_vec(),
+        grows: false,
     };
     world.leader.answered(&proposal, Ok(&partition(5, 8, &[1, 2])));
     assert_eq!(world.leader.isr(), [1, 2]);
@@ -245,6 +246,14 @@ fn a_new_epoch_begins_with_nothing_fetched() {
 }
 
 #[test]
+fn it_may_know_less_than_an_earlier_leader_until_all_that_it_began_with_is_committed() {
+    let mut world = World::new(&[1, 2]);
+    world.append(12);
+    assert_eq!((world.fetch(2, 9), world.leader.may_know_less()), (Some(9), true));
+    assert_eq!((world.fetch(2, 10), world.leader.may_know_less()), (Some(10), false));
+}
+
+#[test]
 fn the_low_watermark_is_of_those_who_live() {
     let mut world = World::new(&[1, 2]);
     assert_eq!(world.leader.low_watermark(7, world.image.cluster()), -1);
@@ -255,4 +264,34 @@ fn the_low_watermark_is_of_those_who_live() {
     assert_eq!(world.leader.low_watermark(7, world.image.cluster()), 3);
     assert_eq!(world.leader.low_watermark(7, cluster(&[3]).cluster()), 5);
     assert_eq!(world.leader.low_watermark(4, cluster(&[2, 3]).cluster()), 4);
+}
+
+#[test]
+fn consumers_read_near_by_from_who_is_in_sync_and_has_the_offset() {
+    let mut world = World::new(&[1, 2]);
+    let near = |ids: &'static [i32]| move |id: i32| ids.contains(&id);
+    assert_eq!(world.leader.preferred_reader(5, near(&[2])), None, "it has not fetched yet");
+    world.fetch(2, 9);
+    assert_eq!(world.leader.preferred_reader(9, near(&[2, 3])), Some(2));
+    assert_eq!(world.leader.preferred_reader(10, near(&[2, 3])), None, "it does not have the offset yet");
+    assert_eq!(world.leader.preferred_reader(5, near(&[1, 2])), None, "the leader is as near");
+    let fetch = Fetched { replica: 2, broker_epoch: 12, offset: 10, log_start_offset: 6 };
+    world.leader.fetched(&fetch, world.image.cluster(), START).unwrap();
+    assert_eq!(world.leader.preferred_reader(5, near(&[2])), None, "it has the offset no more");
+    world.fetch(3, 10);
+    assert_eq!(world.leader.preferred_reader(10, near(&[3])), None, "it is not in sync yet");
+    world.leader.update(&partition(5, 8, &[1, 2, 3]), START);
+    assert_eq!(
+        world.leader.preferred_reader(10, near(&[2, 3])),
+        Some(3),
+        "of two alike it is the one of the larger id"
+    );
+    world.append(12);
+    world.fetch(2, 12);
+    assert_eq!(world.leader.preferred_reader(10, near(&[2, 3])), Some(2), "it has more");
+    world.fetch(3, 12);
+    assert_eq!(world.leader.preferred_reader(10, near(&[2, 3])), Some(3), "as far again");
+    world.now += Duration::from_secs(1);
+    world.fetch(2, 12);
+    assert_eq!(world.leader.preferred_reader(10, near(&[2, 3])), Some(2), "as far, and caught up later");
 }

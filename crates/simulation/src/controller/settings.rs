@@ -53,6 +53,7 @@ pub(super) fn activate(node_id: i32, eligible_leader_replicas: bool) -> Activate
         broker_session_timeout: SESSION,
         leader_balance_interval: Some(Duration::from_secs(20)),
         unclean_election_interval: Duration::from_secs(300),
+        max_idle_interval: None,
         schema: Arc::new(AnyConfig),
     };
     let features = [

@@ -8,7 +8,8 @@ fn disk(n: u8) -> Uuid {
 }
 
 fn voter(id: i32, directory: u8) -> Voter {
-    Voter { voter_id: id, voter_directory_id: disk(directory), ..Default::default() }
+    let levels = KRaftVersionFeature { min_supported_version: 0, max_supported_version: 1, ..Default::default() };
+    Voter { voter_id: id, voter_directory_id: disk(directory), k_raft_version_feature: levels, ..Default::default() }
 }
 
 fn of(ids: &[i32]) -> QuorumState {

@@ -1,10 +1,12 @@
 //! Scenarios of brokers that come, go, fall silent and lose disks, and of controllers that take over.
 
 use super::{World, check, check_in, world};
-use crate::controller::{Activate, Controller, CreateTopics, Event, Reply};
+use crate::controller::{Activate, Controller, CreateTopics, Event, Reply, Settings};
 use crate::{ApiError, MetadataRecord};
+use core::time::Duration;
 use ottla_protocol::ErrorCode;
 use ottla_state_machine::{Now, Shard, Ticket};
+use std::sync::Arc;
 
 #[test]
 fn a_broker_serves_once_it_has_seen_its_registration() {
@@ -382,4 +384,18 @@ fn what_is_known_of_directories_is_not_written_again() {
     let written = world.log().len();
     check_in(&mut world, "assign a-0 1 0 => ok\n heartbeat 1 cordoned=0,1 => ok");
     assert_eq!(world.log().len(), written);
+}
+
+#[test]
+fn an_idle_controller_writes_only_if_it_is_asked_to() {
+    let mut world = World::new(30);
+    let written = |world: &World| world.log().iter().filter(|r| matches!(r, MetadataRecord::NoOp(_))).count();
+    world.run("wait 5000");
+    assert_eq!(written(&world), 0);
+    let settings = Settings { max_idle_interval: Some(Duration::from_millis(500)), ..(*world::settings()).clone() };
+    let activate = Activate { settings: Arc::new(settings), bootstrap: vec![] };
+    world.decide(|t| Event::Activate(t, activate));
+    (0..3).for_each(|_| _ = world.run("wait 600"));
+    assert_eq!(written(&world), 3);
+    world.check_replay();
 }

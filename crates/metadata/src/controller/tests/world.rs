@@ -547,6 +547,7 @@ pub(in crate::controller) fn settings() -> Arc<Settings> {
         broker_session_timeout: Duration::from_secs(9),
         leader_balance_interval: Some(Duration::from_secs(300)),
         unclean_election_interval: Duration::from_secs(200),
+        max_idle_interval: None,
         schema: Arc::new(Schema),
     })
 }
