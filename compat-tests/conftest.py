@@ -18,7 +18,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--broker", choices=sorted(brokers.KINDS), default="ottla", help="whom the clients talk to (default: ottla)"
     )
-    parser.addoption("--full", action="store_true", help="all classes of Kafka's own tests, not the short list")
+    parser.addoption("--full", action="store_true", help="all classes of Kafka's own tests, and more of what chance decides")
 
 
 def pytest_configure(config):

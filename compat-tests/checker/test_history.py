@@ -74,6 +74,10 @@ FLAGGED = {
         [*sent((v(1), 0)), invoke(v(2)), poll((0, v(1)), (1, v(2))), poll((0, v(1)), process=8, final=True)],
     ),
     "poll-skip": ({"poll-skip"}, [*_THREE, _ALL, poll((0, v(1)), process=8), poll((2, v(3)), process=8)]),
+    "poll-skip of a member": (
+        {"poll-skip"},
+        [*_THREE, poll((0, v(1)), (1, v(2)), (2, v(3)), group="g"), poll((0, v(1)), (2, v(3)), process=8, group="g")],
+    ),
     "nonmonotonic-poll": ({"nonmonotonic-poll"}, [*_THREE, _ALL, poll((1, v(2)))]),
     "nonmonotonic-send": ({"nonmonotonic-send"}, sent((v(1), 1), (v(2), 0))),
     "nonmonotonic-send of one that nobody acknowledged": (
@@ -109,6 +113,7 @@ ALLOWED = {
     "a group reads one record twice": [
         *_THREE, poll((0, v(1)), (1, v(2)), process=8, group="g"), poll((1, v(2)), (2, v(3)), process=9, group="g"),
     ],
+    "a member goes back": [*_THREE, poll((0, v(1)), (1, v(2)), (0, v(1)), (1, v(2)), (2, v(3)), group="g")],
     "the invocations are not listed": [{"type": "info", "f": "unlisted", "process": 1}, poll((0, v(1)))],
     "an owner after the other": [owns(1, 5, "t-0"), owns(2, 6, "t-0")],
     "one member says twice what it owns": [owns(1, 5, "t-0"), owns(1, 5, "t-0")],

@@ -10,8 +10,8 @@ import time
 
 import pytest
 from nemesis import Nemesis, Schedule, Step
-from witnesses import Witnesses
 
+from checker.witnesses import Witnesses
 from harness import hosts, topics
 
 PARTITIONS = 6
@@ -51,8 +51,8 @@ def run(folder, steps, java=True):
             witnesses.produce(rate=150, **{"compression.type": "lz4", "linger.ms": 20})
             witnesses.read()
             for _ in range(2):
-                witnesses.join("of-classic", "classic")
-                (witnesses.join_with_java if java else witnesses.join)("of-consumer", "consumer")
+                witnesses.join("of-classic", "librdkafka", "range")
+                witnesses.join("of-consumer", "java" if java else "librdkafka", "consumer")
             if java:
                 witnesses.produce_with_java(rate=100)
             witnesses.probe(SETTLED_S)

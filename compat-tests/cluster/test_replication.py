@@ -18,6 +18,7 @@ OTTLA = ["ottla", "ottla", "ottla"]
 MIXED = ["ottla", "kafka", "ottla"]
 KILLS = 4
 PARTITIONS = 20
+SESSION_S = 60
 COORDINATOR_NOT_AVAILABLE = 15
 
 
@@ -62,6 +63,15 @@ def test_what_was_acknowledged_outlives_brokers_that_are_killed(start_cluster, c
         _more(load)
     load.check()
     _check_same(cluster, "kept")
+
+
+def test_a_broker_that_stopped_in_order_need_not_wait_for_its_session_to_end(start_cluster):
+    cluster = start_cluster("ottla", OTTLA, broker_session_timeout_ms=SESSION_S * 1000)
+    node = cluster.nodes[2]
+    node.stop()
+    stopped = time.monotonic()
+    node.start()
+    assert time.monotonic() - stopped < SESSION_S / 2
 
 
 @pytest.mark.limit(240)

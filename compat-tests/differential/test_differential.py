@@ -9,7 +9,7 @@ from harness import broker as brokers
 from harness import installed
 from harness.run import run
 
-_OVERRIDES = {"offsets_topic_num_partitions": 4}
+_OVERRIDES = {"offsets_topic_num_partitions": 4, "transaction_state_log_num_partitions": 4}
 
 
 @pytest.fixture(scope="module")

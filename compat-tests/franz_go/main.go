@@ -1,4 +1,5 @@
 // Command franz_go runs one case against a broker: franz_go BOOTSTRAP CASE exits with 0 when it holds.
+// As franz_go BOOTSTRAP member WISH it is a member of a group until SIGTERM.
 package main
 
 import (
@@ -38,6 +39,13 @@ type run struct {
 }
 
 func main() {
+	if os.Args[2] == "member" {
+		if err := bearWitness(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	action := cases[os.Args[2]]

@@ -60,6 +60,8 @@ class Broker:
             "offsets.topic.replication.factor": 1,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
+            # Transactions that last too long are looked for every 10 s by default.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 300,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             # The default waits 3 s for more members before a group's first assignment.

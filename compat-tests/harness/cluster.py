@@ -29,7 +29,7 @@ SETTINGS = {
 }
 
 
-class _Nodes:
+class Nodes:
     """Nodes by their ids, running or not."""
 
     def __init__(self, folder):
@@ -65,7 +65,7 @@ def _own(number, folder, overrides):
     return {**own, "broker_rack": racks[number - 1]} if number <= len(racks) else own
 
 
-class Quorum(_Nodes):
+class Quorum(Nodes):
     """Combined nodes of Ottla, each a controller and a broker; all vote."""
 
     def __init__(self, folder, count=3, **overrides):
@@ -101,7 +101,7 @@ class Quorum(_Nodes):
         super().close()
 
 
-class Cluster(_Nodes):
+class Cluster(Nodes):
     """One controller node, and brokers that join it."""
 
     def __init__(self, folder, controller, kinds, **overrides):

@@ -1,5 +1,5 @@
 """The least of Kafka's protocol: Metadata, to see whether a broker answers; Fetch, OffsetCommit and AlterReplicaLogDirs, for
-the errors that clients hide."""
+the errors that clients hide; AddRaftVoter, to be there before the change is made."""
 
 import socket
 import struct
@@ -11,6 +11,7 @@ _FETCH_VERSION = 4
 _OFFSET_COMMIT = 8
 _OFFSET_COMMIT_VERSION = 2
 _FETCH_SNAPSHOT = 59
+_ADD_RAFT_VOTER = 80
 _ALTER_REPLICA_LOG_DIRS = 34
 _ALTER_REPLICA_LOG_DIRS_VERSION = 1
 
@@ -27,8 +28,8 @@ def _receive(connection, size):
 
 def _ask(port, key, version, body, timeout_s, host="127.0.0.1"):
     client = b"compat-probe"
-    # Of the APIs here this one has the header that ends in tagged fields.
-    tags = b"\0" if key == _FETCH_SNAPSHOT else b""
+    # Of the APIs here these have the header that ends in tagged fields.
+    tags = b"\0" if key in (_FETCH_SNAPSHOT, _ADD_RAFT_VOTER) else b""
     request = struct.pack(">hhih", key, version, 1, len(client)) + client + tags + body
     with socket.create_connection((host, port), timeout=timeout_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
@@ -94,6 +95,17 @@ def fetch_snapshot(port, end_offset, epoch, leader_epoch, position, max_bytes, t
     length = max(0, length - 1)
     assert place == (position if error == 0 else 0)
     return error, size, answer[at : at + length]
+
+
+def add_raft_voter(port, voter_id, directory, voter_port, timeout_s=30):
+    """Asks a controller to give another one, on this machine, a vote; returns the error code."""
+    name, host = b"CONTROLLER", b"127.0.0.1"
+    # No cluster id; compact strings and lists have their lengths plus one in front, and structs end in tagged fields.
+    body = b"\0" + struct.pack(">ii", timeout_s * 1000, voter_id) + directory + b"\x02"
+    body += bytes([len(name) + 1]) + name + bytes([len(host) + 1]) + host + struct.pack(">H", voter_port) + b"\0"
+    answer = _ask(port, _ADD_RAFT_VOTER, 0, body + b"\0", timeout_s)
+    # Correlation id and tags, throttle time, then the code.
+    return struct.unpack_from(">h", answer, 4 + 1 + 4)[0]
 
 
 def accepts(host, port, timeout_s=5):

@@ -14,7 +14,8 @@ import java.util.List;
  */
 public final class Cases {
     private static final List<Class<?>> CLASSES = List.of(
-            ProducerCases.class, ConsumerCases.class, GroupCases.class, AdminCases.class, AdminGroupCases.class);
+            ProducerCases.class, ConsumerCases.class, GroupCases.class, AdminCases.class, AdminGroupCases.class,
+            TransactionCases.class, TransactionEndCases.class, TransactionGroupCases.class, TransactionAdminCases.class);
 
     private Cases() {}
 

@@ -71,6 +71,7 @@ final class HistoryMember implements ConsumerRebalanceListener {
 
     private void run(String topic) throws IOException {
         try {
+            write("info", "joins", "\"n\":0");
             consumer.subscribe(List.of(topic), this);
             while (true) {
                 note();

@@ -63,6 +63,21 @@ final class Support {
         return new KafkaProducer<>(config(pairs), new StringSerializer(), new StringSerializer());
     }
 
+    /** A producer that has its id and may begin transactions. */
+    Producer<String, String> transactional(String id, Object... pairs) {
+        Map<String, Object> config = config(pairs);
+        config.put("transactional.id", id);
+        Producer<String, String> producer =
+                new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
+        try {
+            producer.initTransactions();
+        } catch (RuntimeException refused) {
+            producer.close();
+            throw refused;
+        }
+        return producer;
+    }
+
     /** A consumer that starts at the earliest offset and commits only when told. */
     Consumer<String, String> consumer(Object... pairs) {
         Map<String, Object> config = new HashMap<>(Map.of("auto.offset.reset", "earliest", "enable.auto.commit", false));

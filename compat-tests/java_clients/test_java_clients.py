@@ -2,28 +2,19 @@
 
 import pytest
 
-from harness import installed, java
-from harness.process import Client
+from harness.java_cases import JavaCases
 
 
 @pytest.fixture(scope="module")
 def cases(broker):
-    command = java.tool("ottla.compat.Cases", broker.bootstrap, classes=installed.java_clients())
-    with Client(command) as client:
-        yield client
+    with JavaCases(broker) as cases:
+        yield cases
 
 
 @pytest.fixture
 def passes(cases):
-    """passes("name") runs the case and fails with what the JVM said."""
-
-    def run(name):
-        cases.seen.clear()
-        cases.say(name)
-        verdict = cases.wait_for(lambda line: line in (f"ok {name}", f"not ok {name}"), timeout_s=120)
-        assert verdict == f"ok {name}", "\n".join(cases.seen)
-
-    return run
+    """passes("name") runs the case."""
+    return cases.passes
 
 
 def test_every_codec(passes):

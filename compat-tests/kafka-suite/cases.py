@@ -7,8 +7,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 Class = namedtuple("Class", "jar name framework what")
-# `waits` are the cases that want a cluster of several nodes, `unfinished` is 1 for a class that did not end in time.
-Count = namedtuple("Count", "run passed failed skipped waits unfinished")
+# `unfinished` is 1 for a class that did not end in time.
+Count = namedtuple("Count", "run passed failed skipped unfinished")
 LeftOut = namedtuple("LeftOut", "name case reason")
 
 
@@ -49,7 +49,7 @@ def counts(results):
         table.setdefault(name, Counter())[status] += 1
     return {
         name: Count(
-            row["passed"] + row["failed"], *(row[what] for what in ("passed", "failed", "skipped", "waits", "unfinished"))
+            row["passed"] + row["failed"], *(row[what] for what in ("passed", "failed", "skipped", "unfinished"))
         )
         for name, row in table.items()
     }

@@ -16,11 +16,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", choices=["kafka", "ottla"], default="ottla")
     parser.add_argument("--limit", type=int, default=600, help="seconds for a class")
+    parser.add_argument("--only", default="", help="the one method to run, though it be left out")
+    parser.add_argument("--keep", action="store_true", help="the nodes' folders")
     parser.add_argument("--out", type=Path, required=True, help="the file of results, appended to")
     parser.add_argument("classes", nargs="+")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kafka-suite-"))
-    runner = Runner(arguments.broker, folder)
+    runner = Runner(arguments.broker, folder, arguments.only)
     try:
         with open(arguments.out, "a") as out:
             for name in arguments.classes:
@@ -35,7 +37,10 @@ def main():
                 print(f"{name}: {passed} of {len(cases)} passed{', ' + problem if problem else ''}", flush=True)
     finally:
         runner.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        if arguments.keep:
+            print(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

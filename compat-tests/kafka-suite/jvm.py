@@ -31,7 +31,7 @@ def _start_command(kind):
 class Jvm:
     """One JVM for some classes. One that overran or failed something may leave threads behind: take another."""
 
-    def __init__(self, kind, folder):
+    def __init__(self, kind, folder, only):
         left_out = _HERE / f"left-out-{kind}.tsv"
         start = " ".join(map(str, _start_command(kind)))
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
@@ -39,6 +39,7 @@ class Jvm:
             "setpriv", "--pdeathsig", "KILL", "java", *_FLAGS, "-Xmx1g", f"-Djava.io.tmpdir={folder}/tmp",
             "-XX:-OmitStackTraceInFastThrow", f"-Dsuite.start={start}",
             f"-Dsuite.left.out={left_out}",
+            f"-Dsuite.only={only}", f"-Dsuite.folds={str(kind == 'kafka').lower()}",
             "-cp", f"{installed.kafka_suite()}:{_class_path()}", "ottla.suite.Run",
         ]  # fmt: skip
         self._log = open(folder / "jvm.log", "ab")
@@ -83,11 +84,11 @@ class Jvm:
 class Runner:
     """Runs classes one after the other in as few JVMs as are safe."""
 
-    def __init__(self, kind, folder):
-        self._kind, self._folder, self._jvm = kind, folder, None
+    def __init__(self, kind, folder, only=""):
+        self._kind, self._folder, self._only, self._jvm = kind, folder, only, None
 
     def run(self, name, limit_s):
-        self._jvm = self._jvm or Jvm(self._kind, self._folder)
+        self._jvm = self._jvm or Jvm(self._kind, self._folder, self._only)
         cases, problem = self._jvm.run(name, limit_s)
         if problem or any(case.status == "failed" for case in cases):
             self.close()

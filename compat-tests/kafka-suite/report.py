@@ -19,8 +19,6 @@ def _results(file):
             if status == "started":
                 found[name] = {}
                 continue
-            if re.search(r"needs \d+ brokers", reason):
-                status = "waits"
             if re.match(r"not done after|the JVM ended", reason):
                 status = "unfinished"
             found.setdefault(name, {})[case] = status
@@ -42,7 +40,6 @@ def _cell(count):
     if not count:
         return ""
     notes = [f"{count.passed} of {count.run}"]
-    notes += [f"{count.waits} wait for nodes"] if count.waits else []
     notes += [f"{count.skipped} skipped"] if count.skipped else []
     notes += ["**did not end in time: partial**"] if count.unfinished else []
     return ", ".join(notes)
@@ -58,7 +55,7 @@ def write(kafka, ottla):
     to_run = [each.name for each in classes if each.what == "run"]
     ran = [ottla[name] for name in to_run if name in ottla]
     total = _sum(ran)
-    whole = sum(count.passed == count.run > 0 == count.skipped + count.waits + count.unfinished for count in ran)
+    whole = sum(count.passed == count.run > 0 == count.skipped + count.unfinished for count in ran)
     baseline = [kafka[name] for name in to_run if name in kafka]
     base = _sum(baseline)
     lines = [
@@ -68,8 +65,7 @@ def write(kafka, ottla):
         "",
         f"- {len(classes)} test classes of Apache Kafka 4.3.1 start a cluster; {len(to_run)} are to run.",
         f"- {len(ran)} ran against Ottla: {total.passed} of {total.run} run cases passed,",
-        f"  {total.skipped} were skipped and {total.waits} wait for several nodes. {whole} classes passed with nothing left out,",
-        f"  {total.unfinished} did not end in time.",
+        f"  {total.skipped} were skipped. {whole} classes passed with nothing left out, {total.unfinished} did not end in time.",
         f"- {len(baseline)} of them ran against Apache Kafka: {base.passed} of {base.run} run cases passed,",
         f"  {base.skipped} were skipped, {base.unfinished} classes did not end in time.",
         *(f"- {count} classes: {what}." for what, count in waiting.most_common()),

@@ -1,4 +1,5 @@
 // Command sarama runs one case against a broker: sarama BOOTSTRAP CASE exits with 0 when it holds.
+// As sarama BOOTSTRAP member WISH it is a member of a group until SIGTERM.
 package main
 
 import (
@@ -35,6 +36,13 @@ type run struct {
 }
 
 func main() {
+	if os.Args[2] == "member" {
+		if err := bearWitness(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	action := cases[os.Args[2]]

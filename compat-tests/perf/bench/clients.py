@@ -1,6 +1,8 @@
 """Unmodified clients: librdkafka and Apache Kafka's own programs."""
 
 import re
+import statistics
+import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -51,6 +53,43 @@ def rdkafka_consume(bootstrap, topic):
         assert not any(message.error() for message in messages)
         seen += len(messages)
     consumer.close()
+
+
+def transactions(interval_ms):
+    """librdkafka commits a transaction of a few records over four partitions each so many milliseconds, or as soon as it can."""
+
+    def work(it, seconds):
+        topic = it.fresh(PARTITIONS)
+        producer = Producer({"bootstrap.servers": it.broker.bootstrap, "transactional.id": topic, "linger.ms": 0})
+        producer.init_transactions(30)
+        commit_some(producer, topic, interval_ms, 1)
+        running.settle()
+        with it.spending() as spent:
+            times = commit_some(producer, topic, interval_ms, seconds)
+        return {
+            "transactions/s": len(times) / spent.seconds,
+            "CPU us a transaction": spent.cpu_s / len(times) * 1e6,
+            "commit p50 ms": statistics.median(times) * 1000,
+        }
+
+    return work
+
+
+def commit_some(producer, topic, interval_ms, seconds):
+    """How long each commit took."""
+    times, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        due = time.monotonic() + interval_ms / 1000
+        producer.begin_transaction()
+        for n in range(PARTITIONS):
+            producer.produce(topic, b"x" * 100, partition=n)
+        producer.poll(max(0.0, due - time.monotonic()))
+        while time.monotonic() < due:
+            producer.poll(max(0.0, due - time.monotonic()))
+        began = time.monotonic()
+        producer.commit_transaction(30)
+        times.append(time.monotonic() - began)
+    return times
 
 
 def tools(it, _seconds):

@@ -63,6 +63,11 @@ def of_groups(name, load, shows, alone=False):
     return Work(GROUPS, name, load, shows, sides.DEFAULTS, alone, most_rounds=1 if alone else 2)
 
 
+def committing(interval_ms):
+    shows = ("transactions/s", "CPU us a transaction", "commit p50 ms")
+    return Work(CLIENTS, f"transactions of {interval_ms} ms", clients.transactions(interval_ms), shows)
+
+
 BEATS = ("requests/s", "CPU us a request")
 SETTLING = ("settle s", "settle CPU s", "one more s", "one more CPU s")
 
@@ -104,4 +109,5 @@ ALL = (
          ("produce MB/s", "produce CPU s a GiB", "consume MB/s", "consume CPU s a GiB")),
     Work(CLIENTS, "Kafka's perf tests", clients.tools, ("produce CPU s a GiB", "consume CPU s a GiB"), most_rounds=2),
     Work(CLIENTS, "kafka-e2e-latency", clients.end_to_end, LATENCIES, most_rounds=2),
+    *(committing(interval_ms) for interval_ms in (1, 10, 100)),
 )  # fmt: skip

@@ -15,15 +15,16 @@ use crate::{
     settings::Settings,
     suspicion::Suspects,
     throttles::Throttles,
+    transactions::Transactions,
 };
 use arc_swap::ArcSwap;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::image::Image;
-use ottla_protocol::{Str, stored::VotersRecord};
+use ottla_protocol::Str;
 use parking_lot::Mutex;
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI16, AtomicI64, Ordering},
 };
 use tokio::{
     runtime::Handle,
@@ -35,16 +36,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct Broker {
     pub(crate) node_id: i32,
     pub(crate) cluster_id: Str,
-    /// Whether voters may come and go (KIP-853); kept beside the metadata, not in it.
-    pub(crate) kraft_version: i16,
-    /// The voters of the quorum as the cluster was formatted with, if it says.
-    pub(crate) voters: Option<VotersRecord>,
+    kraft_version: AtomicI16,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) limits: Arc<Limits>,
     pub(crate) complaints: Complaints,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) fetchers: Fetchers,
     /// Brokers that may be gone.
     pub(crate) suspects: Suspects,
@@ -75,8 +74,7 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version, voters } =
-            parts;
+        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version } = parts;
         let settings = Settings::new(&config);
         let limits = Limits::new(
             settings.max_connections,
@@ -87,12 +85,12 @@ impl Broker {
         Arc::new(Self {
             node_id: config.node_id(),
             cluster_id,
-            kraft_version,
-            voters,
+            kraft_version: AtomicI16::new(kraft_version),
             clock,
             limits,
             complaints: Complaints::default(),
             groups: Groups::new(clock, &config, rebalances.clone(), stopping.clone()),
+            transactions: Transactions::new(clock, &config, stopping.clone()),
             fetchers: Fetchers::default(),
             suspects: Suspects::default(),
             throttles: Throttles::new(&config),
@@ -124,6 +122,7 @@ impl Broker {
     /// Takes dynamic changes of the config in.
     pub(crate) fn take_config(&self, config: Arc<ServerConfig>) {
         self.groups.configure(crate::settings::group_settings(&config));
+        self.transactions.configure(&config);
         self.throttles.configure(&config);
         self.config.store(config);
         self.config_changed.notify_one();
@@ -144,6 +143,15 @@ impl Broker {
     /// The metadata as it is now.
     pub(crate) fn image(&self) -> Arc<Image> {
         self.published.image()
+    }
+
+    /// Whether voters may come and go (KIP-853): 1 if so. It is kept beside the metadata, not in it.
+    pub(crate) fn kraft_version(&self) -> i16 {
+        self.kraft_version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_kraft_version(&self, level: i16) {
+        self.kraft_version.store(level, Ordering::Release);
     }
 
     /// The controller; set before the first connection is accepted.
@@ -205,9 +213,14 @@ impl Broker {
             ),
             ("ottla_log_bytes", "Bytes in the segments of all partitions.", self.replicas.bytes() as f64),
             ("ottla_fetch_sessions", "Open incremental fetch sessions.", gauge(self.fetch_sessions.lock().len())),
+            (
+                "ottla_hanging_transactions",
+                "Open transactions in partitions of this broker that lasted longer than any may; each is named in the log.",
+                gauge(self.transactions.hanging()),
+            ),
             ("ottla_uptime_seconds", "Time since the process began.", self.clock.monotonic().as_secs_f64()),
         ];
-        let mut out = self.metrics.render(self.clock.monotonic(), &groups, &gauges);
+        let mut out = self.metrics.render(self.clock.monotonic(), &groups, &self.transactions.count_ids(), &gauges);
         self.metrics.replication.render(&mut out, &self.replicas.standing(), &self.throttles);
         if let Some(is_active) = self.controller().is_active() {
             ClusterOverview::of(&image).render(&mut out, &self.metrics.elections, is_active);
@@ -232,5 +245,4 @@ pub(crate) struct Parts {
     pub(crate) log_levels: Levels,
     pub(crate) stopping: CancellationToken,
     pub(crate) kraft_version: i16,
-    pub(crate) voters: Option<VotersRecord>,
 }

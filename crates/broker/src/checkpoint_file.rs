@@ -5,8 +5,9 @@ mod read;
 mod tests;
 mod write;
 
+use crate::metadata_quorum::{QuorumState, SnapshotId};
 use anyhow::Context as _;
-use ottla_metadata::MetadataRecord;
+use ottla_metadata::{MetadataRecord, image::Image};
 use ottla_protocol::stored::VotersRecord;
 use ottla_storage::fs::Fs;
 use std::{
@@ -36,6 +37,18 @@ pub(crate) struct Snapshot {
     pub(crate) kraft_version: i16,
     /// When the last record that it stands for was appended; 0 in a bootstrap file.
     pub(crate) last_contained_log_time_ms: i64,
+}
+
+impl Snapshot {
+    /// What it says of the metadata and of the quorum, as of where it ends.
+    pub(crate) fn into_state(self, id: SnapshotId) -> anyhow::Result<(Image, QuorumState)> {
+        let mut image = Image::default();
+        for record in &self.records {
+            image.apply(record)?;
+        }
+        image.advance(id.end_offset, id.epoch);
+        Ok((image, QuorumState { kraft_version: self.kraft_version, voters: self.voters }))
+    }
 }
 
 /// The name of the snapshot of all records before an offset.

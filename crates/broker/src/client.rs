@@ -1,14 +1,15 @@
 //! A connection to another node: requests out, answers in, one at a time.
 
-use crate::dialer::Dialer;
+use crate::dialer::{Dialer, Setup};
 use ottla_protocol::{
     ApiKey, Codec, ErrorCode, Message, Str,
     codec::{DecodeError, Decoder, EncodeError},
     frame::{self, FrameDecoder, FrameError, ResponseFrame},
     messages::{ApiVersionsRequest, ApiVersionsResponse},
 };
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
-use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, fmt, io, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -76,6 +77,63 @@ fn watch(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
+/// Connections that are kept open while nobody uses them, of each node.
+const MOST_IDLE: usize = 4;
+
+/// Connections to nodes, which are kept for the next request.
+pub(crate) struct Pool {
+    client_id: Str,
+    setup: Setup,
+    nodes: Mutex<BTreeMap<Address, Arc<Kept>>>,
+}
+
+/// What is kept of one node.
+struct Kept {
+    dialer: Dialer,
+    idle: Mutex<Vec<Client>>,
+}
+
+impl Pool {
+    pub(crate) fn new(client_id: Str, setup: Setup) -> Self {
+        Self { client_id, setup, nodes: Mutex::default() }
+    }
+
+    fn kept(&self, address: &Address) -> Arc<Kept> {
+        let new = || Arc::new(Kept { dialer: Dialer::new(self.setup), idle: Mutex::default() });
+        self.nodes.lock().entry(address.clone()).or_insert_with(new).clone()
+    }
+
+    /// Asks a node, at the newest version that both know.
+    pub(crate) async fn call<R: Message>(
+        &self,
+        address: &Address,
+        api: ApiKey,
+        request: &impl Codec,
+    ) -> Result<R, Error> {
+        let kept = self.kept(address);
+        let idle = kept.idle.lock().pop();
+        let mut client = match idle {
+            Some(client) => client,
+            None => Client::connect(&kept.dialer, address, self.client_id.clone()).await?,
+        };
+        // One that fails is dropped, and so is one whose caller gives up.
+        let answer = client.call(api, request).await?;
+        let mut idle = kept.idle.lock();
+        if idle.len() < MOST_IDLE {
+            idle.push(client);
+        }
+        Ok(answer)
+    }
+}
+
+fn introduction() -> ApiVersionsRequest {
+    ApiVersionsRequest {
+        client_software_name: Str::from_static("ottla"),
+        client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
+        ..Default::default()
+    }
+}
+
 /// A connection. After an error, or a call that was given up, it is of no use.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -94,14 +152,15 @@ impl Client {
         watch(&stream)?;
         let frames = FrameDecoder::new(MAX_RESPONSE_BYTES);
         let mut client = Self { stream, frames, client_id, next_correlation_id: 0, versions: BTreeMap::new() };
-        let request = ApiVersionsRequest {
-            client_software_name: Str::from_static("ottla"),
-            client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
-            ..Default::default()
-        };
-        let answer: ApiVersionsResponse = client.call_at(ApiKey::ApiVersions, API_VERSIONS_VERSION, &request).await?;
+        let answer: ApiVersionsResponse =
+            client.call_at(ApiKey::ApiVersions, API_VERSIONS_VERSION, &introduction()).await?;
         client.versions = answer.api_keys.iter().map(|api| (api.api_key, api.min_version..=api.max_version)).collect();
         Ok(client)
+    }
+
+    /// Asks what the node is able to at the newest version, as only that tells of features from level 0 on.
+    pub(crate) async fn api_versions(&mut self) -> Result<ApiVersionsResponse, Error> {
+        self.call(ApiKey::ApiVersions, &introduction()).await
     }
 
     /// The newest version of an API that both nodes know.

@@ -1,41 +1,49 @@
 //! Drives the controller on the metadata log: one thread decides, appends, syncs, publishes and only then answers.
 //!
-//! A single voter is its own majority: what is synced here is committed. Where several vote, [`voter`] does this with a quorum.
+//! A single voter is its own majority: what is synced here is committed ([`alone`]). Where several vote, or where this node is to
+//! become one of several, [`voter`] does this with a quorum.
 
+mod alone;
+mod founder;
 mod leading;
+mod membership;
+mod observer;
 mod peers;
 mod standing;
 mod voter;
 
 pub(crate) use self::{
+    alone::Alone,
+    founder::Founder,
+    membership::{Ask, Outcome, Refusal},
+    observer::Observer,
     peers::{GREETING, Peers, Settings as PeerSettings},
-    voter::{Parts as VoterParts, TICK, Voter},
+    voter::{TICK, Voter},
 };
 
 use crate::{
+    client::Address,
     clock::Clock,
-    metadata_log::{AppendError, MetadataLog},
-    metadata_quorum::Upkeep,
+    controllers::{Controllers, News},
+    metadata_log::MetadataLog,
+    metadata_quorum::{MetadataQuorum, QuorumState, ReplicaKey, Upkeep},
     publisher::Publisher,
 };
 use bytes::Bytes;
-use ottla_metadata::{
-    MetadataRecord,
-    controller::{Controller, Event, Reply},
-};
-use ottla_state_machine::{Shard, Ticket};
+use ottla_metadata::controller::{Activate, Event, Reply, Settings};
+use ottla_protocol::{ErrorCode, stored::voters_record};
+use ottla_state_machine::Ticket;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
     time::Duration,
 };
 use tokio::sync::oneshot;
-use tracing::{error, info, warn};
 
 /// Events waiting to be decided; a caller beyond that is told to come again.
 const QUEUE: usize = 1024;
@@ -44,15 +52,16 @@ const GROUP: usize = 256;
 /// How long a leader that is about to stop waits for another to take over.
 const RESIGN: Duration = Duration::from_secs(1);
 
-/// How long a full disk is given before the same is tried again.
-const FULL_RETRY: Duration = Duration::from_millis(500);
-
 type MakeEvent = Box<dyn FnOnce(Ticket) -> Event + Send>;
 
 enum Command {
     Submit(MakeEvent, oneshot::Sender<Reply>),
-    /// Another voter is to lead, as this node is about to stop.
-    Resign,
+    /// Another voter is to lead, as this node is about to stop: whether one may is answered.
+    Resign(oneshot::Sender<bool>),
+    /// Somebody wants other voters.
+    Members(Ask, oneshot::Sender<Outcome>),
+    /// What the active controller says to who has no vote; answered when it is taken in.
+    News(News, oneshot::Sender<()>),
     /// Something that nobody waits for an answer to.
     Notify(Event),
     /// A message of another voter.
@@ -86,8 +95,11 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    fn of_voter(commands: SyncSender<Command>, active: Arc<AtomicBool>) -> Self {
-        Self { commands, stopping: Arc::default(), waiting: Arc::default(), active }
+    /// The way to a thread that is to be started.
+    fn new() -> (Self, Receiver<Command>) {
+        let (commands, receiver) = sync_channel(QUEUE);
+        let handle = Self { commands, stopping: Arc::default(), waiting: Arc::default(), active: Arc::default() };
+        (handle, receiver)
     }
 
     /// Whether this controller decides now.
@@ -100,13 +112,25 @@ impl Handle {
         let _ = self.commands.try_send(Command::Notify(event));
     }
 
-    /// Has another voter lead, and waits until one does, but not for long.
+    /// Has another voter lead if there is one, and waits until it does, but not for long.
     pub(crate) async fn resign(&self) {
-        let _ = self.commands.try_send(Command::Resign);
+        let (sender, receiver) = oneshot::channel();
+        let _ = self.commands.try_send(Command::Resign(sender));
         let until = tokio::time::Instant::now() + RESIGN;
+        if !matches!(tokio::time::timeout_at(until, receiver).await, Ok(Ok(true))) {
+            return;
+        }
         while self.is_active() && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Has the voters change, or hears why not.
+    pub(crate) async fn members(&self, ask: Ask) -> Outcome {
+        let (sender, receiver) = oneshot::channel();
+        // A queue that is full, or a thread that has ended, leads nothing.
+        let _ = self.commands.try_send(Command::Members(ask, sender));
+        receiver.await.unwrap_or(Outcome::Refused(Refusal::bare(ErrorCode::NotLeaderOrFollower)))
     }
 
     /// Hears that the connection of another voter ended.
@@ -150,163 +174,74 @@ impl Handle {
     }
 }
 
-/// The controller with its log.
-pub(crate) struct Driver {
-    pub(crate) shard: Shard<Controller>,
+/// What a controller's thread works with, be it alone or one of several.
+pub(crate) struct Parts {
+    pub(crate) node_id: i32,
     pub(crate) log: MetadataLog,
+    /// What the log says of the quorum.
+    pub(crate) state: QuorumState,
+    /// This node as the log has it where it votes and voters come and go.
+    pub(crate) own: voters_record::Voter,
     pub(crate) publisher: Publisher,
     pub(crate) upkeep: Upkeep,
     pub(crate) clock: Clock,
-    callers: HashMap<Ticket, oneshot::Sender<Reply>>,
-    next_ticket: u64,
-    stopping: Arc<AtomicBool>,
-    waiting: Arc<AtomicBool>,
+    pub(crate) peers: Arc<Peers>,
+    /// What followers and clients are told of the quorum.
+    pub(crate) view: Arc<MetadataQuorum>,
+    /// Where this node's broker finds the active controller.
+    pub(crate) controllers: Arc<Controllers>,
+    /// What the controller is told when it becomes active.
+    pub(crate) activate: Activate,
+    pub(crate) founder: Founder,
+    pub(crate) observer: Observer,
+    /// The listener that controllers use among themselves.
+    pub(crate) listener: String,
+    /// Where controllers are that the log does not know.
+    pub(crate) fixed: BTreeMap<i32, Address>,
 }
 
-impl Driver {
-    pub(crate) fn new(
-        shard: Shard<Controller>,
-        log: MetadataLog,
-        publisher: Publisher,
-        upkeep: Upkeep,
-        clock: Clock,
-    ) -> Self {
-        Self {
-            shard,
-            log,
-            publisher,
-            upkeep,
-            clock,
-            callers: HashMap::new(),
-            next_ticket: 0,
-            stopping: Arc::default(),
-            waiting: Arc::default(),
-        }
+impl Parts {
+    /// What this node is as a replica of the metadata log.
+    fn key(&self) -> ReplicaKey {
+        ReplicaKey::of(&self.own)
     }
 
-    /// Decides what activation asks for, then serves commands on a thread of its own.
-    pub(crate) fn start(mut self) -> anyhow::Result<(Handle, JoinHandle<MetadataLog>)> {
-        let (sender, receiver) = sync_channel(QUEUE);
-        let end = self.log.end_offset();
-        let records = self.shard.activate(self.clock.now(), end, end);
-        self.append(records).map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
-        self.commit().map_err(|reason| anyhow::anyhow!("cannot write the metadata log: {reason}"))?;
-        let (stopping, waiting) = (self.stopping.clone(), self.waiting.clone());
-        let thread = std::thread::Builder::new().name("controller".into()).spawn(move || self.run(&receiver))?;
-        let active = Arc::new(AtomicBool::new(true));
-        Ok((Handle { commands: sender, stopping, waiting, active }, thread))
+    /// Lets everybody know what the log says of the quorum.
+    fn tell_state(&mut self) {
+        let broker = self.publisher.broker();
+        broker.set_kraft_version(self.state.kraft_version);
+        self.view.set_state(self.state.clone());
+        self.upkeep.set_quorum(self.state.clone());
+        let voters = self.state.addresses(&self.listener);
+        self.controllers.set_voters(voters.clone());
+        self.observer.set_voters(voters);
     }
 
-    fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
-        loop {
-            let due = self.upkeep.next();
-            let due = self.shard.next_timeout().map_or(due, |timer| timer.min(due));
-            let wait = due.saturating_sub(self.clock.monotonic());
-            let first = match commands.recv_timeout(wait) {
-                Ok(command) => Some(command),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return self.log,
-            };
-            let mut batch = first.into_iter().chain(commands.try_iter().take(GROUP));
-            let mut stop = false;
-            let decided = batch.try_for_each(|command| self.decide(command, &mut stop));
-            let outcome = decided.and_then(|()| self.timers()).and_then(|()| self.commit());
-            if let Err(reason) = outcome {
-                // What the log holds is unknown now: nobody may be answered, and nothing more may be decided.
-                error!("the metadata log failed, the broker must be restarted: {reason}");
-                self.publisher.failed(&reason);
-                return self.log;
-            }
-            self.upkeep.run(&mut self.log, self.publisher.image(), self.clock);
-            if stop {
-                return self.log;
-            }
-        }
+    /// Whether a node that is to vote has all that was committed, as its fetches tell.
+    fn caught_up(&self, voter: &voters_record::Voter) -> Result<(), Refusal> {
+        let is_caught_up = self.view.is_caught_up(&ReplicaKey::of(voter), self.clock.now().wall_ms);
+        if is_caught_up { Ok(()) } else { Err(self.lags_behind(voter)) }
     }
 
-    fn decide(&mut self, command: Command, stop: &mut bool) -> Result<(), String> {
-        let (make, caller) = match command {
-            Command::Submit(make, caller) => (make, caller),
-            Command::Notify(event) => {
-                let records = self.shard.decide(self.clock.now(), event).map_err(|e| format!("{e:?}"))?;
-                return self.append(records);
-            }
-            Command::Stop => {
-                *stop = true;
-                return Ok(());
-            }
-            // The only voter has nobody to hear from.
-            Command::Resign | Command::Raft(_) | Command::Lost(_) | Command::Gone(_) | Command::Installed { .. } => {
-                return Ok(());
-            }
+    fn lags_behind(&self, voter: &voters_record::Voter) -> Refusal {
+        let key = ReplicaKey::of(voter);
+        let key = membership::Key(&key);
+        Refusal::later(format!("Aborted add voter operation for {key} since it is lagging behind"))
+    }
+
+    /// What the controller is told when it becomes active, with the quorum as it is now.
+    pub(crate) fn activation(&self) -> Activate {
+        let known = &self.activate.settings;
+        let dynamic = self.state.voters.as_ref();
+        let voters = dynamic.map(|record| record.voters.iter().map(|voter| voter.voter_id).collect());
+        let settings = Settings {
+            controller_ids: voters.unwrap_or_else(|| known.controller_ids.clone()),
+            kraft_version: self.state.kraft_version,
+            ..(**known).clone()
         };
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
-        self.callers.insert(ticket, caller);
-        let records = self.shard.decide(self.clock.now(), make(ticket)).map_err(|e| format!("{e:?}"))?;
-        self.append(records)
-    }
-
-    fn timers(&mut self) -> Result<(), String> {
-        while let Some(event) = self.shard.pop_timeout(self.clock.now()) {
-            let records = self.shard.decide(self.clock.now(), event).map_err(|e| format!("{e:?}"))?;
-            self.append(records)?;
-        }
-        Ok(())
-    }
-
-    fn append(&mut self, records: Vec<MetadataRecord>) -> Result<(), String> {
-        let base_offset = match records.is_empty() {
-            true => self.log.end_offset(),
-            false => {
-                let version = self.shard.hard().metadata_version();
-                match self.log.append(&records, version, self.clock.now().wall_ms) {
-                    Err(AppendError::NoRoom(reason)) => self.append_when_there_is_room(&records, &reason)?,
-                    appended => appended.map_err(|reason| reason.to_string())?,
-                }
-            }
-        };
-        self.shard.appended(base_offset, &records);
-        self.publisher.note(records);
-        Ok(())
-    }
-
-    /// What was decided stands, and nobody was told of it: on a full disk it waits. Its callers are told that the controller
-    /// cannot answer, which leaves open whether it will be done, as a timeout does.
-    fn append_when_there_is_room(
-        &mut self,
-        records: &[MetadataRecord],
-        reason: &ottla_storage::AppendError,
-    ) -> Result<i64, String> {
-        warn!("the metadata log waits for room: {reason}");
-        self.waiting.store(true, Ordering::Release);
-        self.callers.clear();
-        while !self.stopping.load(Ordering::Acquire) {
-            std::thread::park_timeout(FULL_RETRY);
-            let version = self.shard.hard().metadata_version();
-            match self.log.append(records, version, self.clock.now().wall_ms) {
-                Err(AppendError::NoRoom(_)) => {}
-                appended => {
-                    info!("the metadata log goes on");
-                    self.waiting.store(false, Ordering::Release);
-                    return appended.map_err(|reason| reason.to_string());
-                }
-            }
-        }
-        Err(format!("stopped while the disk was full: {reason}"))
-    }
-
-    /// Syncs what was appended, lets the broker act on it, and answers.
-    fn commit(&mut self) -> Result<(), String> {
-        let end = self.log.sync()?;
-        self.publisher.publish(end, self.log.epoch())?;
-        let released = self.shard.committed(end);
-        for (ticket, reply) in released.replies {
-            if let Some(caller) = self.callers.remove(&ticket) {
-                // A caller that is gone does not hear the answer, and need not.
-                let _ = caller.send(reply);
-            }
-        }
-        Ok(())
+        Activate { settings: Arc::new(settings), bootstrap: self.activate.bootstrap.clone() }
     }
 }
+
+/// A controller's thread, which ends with the log.
+pub(crate) type Thread = JoinHandle<MetadataLog>;

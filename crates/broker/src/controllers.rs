@@ -18,12 +18,15 @@ pub(crate) use self::{
 };
 
 use crate::{
+    checkpoint_file,
     controller::{self, Unavailable},
+    metadata_log,
+    metadata_quorum::QuorumState,
     publisher::Publisher,
 };
 use ottla_metadata::{
     controller::{Event, Reply},
-    image::{self, Image},
+    image::Image,
 };
 use ottla_state_machine::Ticket;
 use std::sync::Arc;
@@ -32,8 +35,6 @@ use tracing::error;
 
 /// Sends events to the controller that is active.
 pub(crate) enum Handle {
-    /// In this process, and no other.
-    Local(controller::Handle),
     /// In another node.
     Remote(Arc<Remote>),
     /// In this process or in another node, as the quorum has it.
@@ -48,7 +49,6 @@ impl Handle {
         event: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, Unavailable> {
         match self {
-            Self::Local(local) => local.submit(event).await,
             Self::Voter(local, _) if local.is_active() => local.submit(event).await,
             // Tickets tell callers apart where several wait for one machine.
             Self::Remote(remote) | Self::Voter(_, remote) => remote.submit(&event(Ticket(0))).await,
@@ -61,7 +61,7 @@ impl Handle {
         event: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, Unavailable> {
         match self {
-            Self::Local(local) | Self::Voter(local, _) => local.submit(event).await,
+            Self::Voter(local, _) => local.submit(event).await,
             Self::Remote(_) => Err(Unavailable),
         }
     }
@@ -72,7 +72,6 @@ impl Handle {
         event: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, Unavailable> {
         match self {
-            Self::Local(local) => local.submit_blocking(event),
             Self::Voter(local, _) if local.is_active() => local.submit_blocking(event),
             Self::Remote(remote) | Self::Voter(_, remote) => {
                 remote.runtime().block_on(remote.submit(&event(Ticket(0))))
@@ -83,32 +82,27 @@ impl Handle {
     /// The way to the active controller, if it is elsewhere.
     pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
         match self {
-            Self::Local(_) => None,
             Self::Voter(local, _) if local.is_active() => None,
             Self::Remote(remote) | Self::Voter(_, remote) => Some(remote),
         }
     }
 
-    /// The controller in this process, active or not.
-    pub(crate) fn local(&self) -> Option<&controller::Handle> {
+    /// The controller in this process, active or not, and the way to the active one if that is another.
+    pub(crate) fn voter(&self) -> Option<(&controller::Handle, &Arc<Remote>)> {
         match self {
-            Self::Local(local) | Self::Voter(local, _) => Some(local),
+            Self::Voter(local, remote) => Some((local, remote)),
             Self::Remote(_) => None,
         }
     }
 
-    /// The same if it is one of several voters.
-    pub(crate) fn voter(&self) -> Option<&controller::Handle> {
-        match self {
-            Self::Voter(local, _) => Some(local),
-            Self::Local(_) | Self::Remote(_) => None,
-        }
+    /// The controller in this process, active or not.
+    pub(crate) fn local(&self) -> Option<&controller::Handle> {
+        self.voter().map(|(local, _)| local)
     }
 
     /// Whether the controller in this process is the one that decides, if there is one.
     pub(crate) fn is_active(&self) -> Option<bool> {
         match self {
-            Self::Local(_) => Some(true),
             Self::Voter(local, _) => Some(local.is_active()),
             Self::Remote(_) => None,
         }
@@ -123,44 +117,81 @@ impl Handle {
 }
 
 impl News {
-    /// Makes the image what it says.
-    pub(crate) fn apply(self, image: &mut Image) -> Result<(), image::Error> {
-        let (records, end, epoch) = match self {
-            Self::Records { records, end, epoch } => (records, end, epoch),
-            Self::Snapshot { snapshot, end, epoch } => {
-                *image = Image::default();
-                (snapshot.records, end, epoch)
+    /// Makes the image and what is known of the quorum what it says.
+    pub(crate) fn apply(self, image: &mut Image, quorum: &mut QuorumState) -> anyhow::Result<()> {
+        match self {
+            Self::Batches(batches) => {
+                for batch in &batches {
+                    quorum.take(batch)?;
+                    metadata_log::records(batch)?.iter().try_for_each(|record| image.apply(record))?;
+                    image.advance(batch.header().next_offset(), batch.header().partition_leader_epoch);
+                }
             }
-        };
-        records.iter().try_for_each(|record| image.apply(record))?;
-        image.advance(end, epoch);
+            Self::Snapshot { id, bytes } => (*image, *quorum) = checkpoint_file::read_bytes(bytes)?.into_state(id)?,
+        }
         Ok(())
     }
 }
 
-/// Publishes what the controllers elsewhere decide, until the broker stops. For a thread of its own, as it opens logs.
-pub(crate) async fn follow(mut follower: Follower, mut publisher: Publisher, stopping: CancellationToken) {
-    loop {
-        let news = tokio::select! {
-            biased;
-            () = stopping.cancelled() => return,
-            news = follower.next() => news,
-        };
-        let published = news.and_then(|news| match news {
-            News::Records { records, end, epoch } => {
-                publisher.note(records);
-                publisher.publish(end, epoch).map_err(anyhow::Error::msg)
+/// What a broker has whose controllers are elsewhere.
+pub(crate) struct Followed {
+    pub(crate) follower: Follower,
+    pub(crate) controllers: Arc<Controllers>,
+    pub(crate) quorum: QuorumState,
+    /// The listener that controllers use among themselves.
+    pub(crate) listener: String,
+}
+
+impl Followed {
+    /// Takes in all that the controllers have decided by now.
+    pub(crate) async fn catch_up(&mut self, image: &mut Image) -> anyhow::Result<()> {
+        while !self.follower.is_caught_up() {
+            self.follower.next().await?.apply(image, &mut self.quorum)?;
+        }
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&self) {
+        self.controllers.set_voters(self.quorum.addresses(&self.listener));
+    }
+
+    /// Publishes what the controllers decide, until the broker stops. For a thread of its own, as it opens logs.
+    pub(crate) async fn run(mut self, mut publisher: Publisher, stopping: CancellationToken) {
+        loop {
+            let news = tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                news = self.follower.next() => news,
+            };
+            if let Err(reason) = news.and_then(|news| self.publish(news, &mut publisher)) {
+                error!("cannot follow the metadata any more, the broker must be restarted: {reason:#}");
+                return publisher.failed(&format!("{reason:#}"));
+            }
+        }
+    }
+
+    fn publish(&mut self, news: News, publisher: &mut Publisher) -> anyhow::Result<()> {
+        let before = self.quorum.clone();
+        match news {
+            News::Batches(batches) => {
+                for batch in &batches {
+                    self.quorum.take(batch)?;
+                    publisher.note(metadata_log::records(batch)?);
+                }
+                let Some(last) = batches.last().map(|batch| *batch.header()) else { return Ok(()) };
+                publisher.publish(last.next_offset(), last.partition_leader_epoch).map_err(anyhow::Error::msg)?;
             }
             News::Snapshot { .. } => {
                 let mut image = Image::default();
-                news.apply(&mut image)?;
+                news.apply(&mut image, &mut self.quorum)?;
                 publisher.replace(image);
-                Ok(())
             }
-        });
-        if let Err(reason) = published {
-            error!("cannot follow the metadata any more, the broker must be restarted: {reason:#}");
-            return publisher.failed(&format!("{reason:#}"));
         }
+        if self.quorum != before {
+            publisher.broker().set_kraft_version(self.quorum.kraft_version);
+            self.tell();
+        }
+        Ok(())
     }
 }

@@ -3,21 +3,18 @@
 mod answers;
 mod ask;
 mod news;
-mod serve;
 mod stored;
 
 pub(crate) use self::answers::Answers;
 pub(crate) use self::ask::{by_coordinator, reply, submit, submit_to};
 
 use self::news::Newsroom;
-use self::serve::{Served, run};
 use crate::{
     clock::Clock,
     metrics::Rebalances,
-    partition::Partition,
     replicas::Changes,
     settings::{group_settings, offsets_commit_timeout, offsets_topic_codec},
-    shards::ShardDriver,
+    shards::{Coordinators, ShardDriver},
 };
 use ottla_config::ServerConfig;
 use ottla_coordinator::{
@@ -25,17 +22,11 @@ use ottla_coordinator::{
 };
 use ottla_metadata::{Delta, image::Image, topic_name::GROUP_METADATA_TOPIC_NAME};
 use ottla_protocol::{ErrorCode, compression::Compression};
-use ottla_state_machine::Ticket;
-use parking_lot::Mutex;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::Semaphore};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// A coordinator that serves the groups of one partition.
 pub(crate) type Shard = ShardDriver<GroupCoordinator>;
-
-/// Partitions whose logs are read at a time: a broker that starts loads all it has.
-const LOADS_AT_A_TIME: usize = 4;
 
 /// All group coordinators of this broker.
 pub(crate) struct Groups {
@@ -44,12 +35,7 @@ pub(crate) struct Groups {
     commit_timeout: Duration,
     rebalances: Arc<Rebalances>,
     news: Newsroom,
-    stopping: CancellationToken,
-    shards: Mutex<BTreeMap<i32, Arc<Served>>>,
-    loads: Arc<Semaphore>,
-    /// Changes of the metadata come on a thread that is none of the runtime's.
-    runtime: Handle,
-    tasks: TaskTracker,
+    coordinators: Coordinators<GroupCoordinator>,
 }
 
 impl Groups {
@@ -66,61 +52,22 @@ impl Groups {
             commit_timeout: offsets_commit_timeout(config),
             rebalances,
             news: Newsroom::new(group_settings(config)),
-            stopping,
-            shards: Mutex::default(),
-            loads: Arc::new(Semaphore::new(LOADS_AT_A_TIME)),
-            runtime: Handle::current(),
-            tasks: TaskTracker::new(),
+            coordinators: Coordinators::new(GROUP_METADATA_TOPIC_NAME, stopping),
         }
     }
 
     /// Begins and ends to coordinate as this broker leads partitions, and forgets the offsets of topics that are gone.
     pub(crate) fn follow(&self, changes: &Changes, delta: &Delta) {
-        let removed = changes.removed.iter().chain(&changes.resigned);
-        let removed = removed.filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
-        removed.filter_map(|replica| replica.opened()).for_each(|partition| self.remove(partition));
-        let led = changes.led.iter().filter(|replica| replica.topic == GROUP_METADATA_TOPIC_NAME);
-        led.filter_map(|replica| replica.opened()).for_each(|partition| self.add(partition.clone()));
+        self.coordinators.follow(changes, |partition| {
+            let rebalances = self.rebalances.clone();
+            let shard = ShardDriver::new(partition, self.clock, self.codec, self.commit_timeout, rebalances);
+            (shard, self.news.subscribe())
+        });
         let deleted = delta.topics_deleted.values();
         let deleted = deleted.map(|topic| DeletedTopic { name: topic.name.clone(), topic_id: topic.id });
-        self.topics_deleted(deleted.collect());
-    }
-
-    /// Coordinates the groups of a partition, once its log is read.
-    fn add(&self, partition: Arc<Partition>) {
-        let index = partition.index;
-        let shard = ShardDriver::new(partition, self.clock, self.codec, self.commit_timeout, self.rebalances.clone());
-        let served = Arc::new(Served::new(shard, self.stopping.child_token()));
-        let before = self.shards.lock().insert(index, served.clone());
-        if let Some(before) = before {
-            before.stop();
-        }
-        let task = run(served, self.news.subscribe(), self.loads.clone());
-        self.tasks.spawn_on(task, &self.runtime);
-    }
-
-    /// Leaves the groups of a partition to others.
-    fn remove(&self, partition: &Arc<Partition>) {
-        let mut shards = self.shards.lock();
-        let same = |served: &Arc<Served>| Arc::ptr_eq(&served.shard.partition, partition);
-        if shards.get(&partition.index).is_some_and(same)
-            && let Some(served) = shards.remove(&partition.index)
-        {
-            served.stop();
-        }
-    }
-
-    fn topics_deleted(&self, topics: Vec<DeletedTopic>) {
-        if !topics.is_empty() {
-            self.tell_all(&Event::TopicsDeleted(topics));
-        }
-    }
-
-    /// An append may need the runtime's threads and takes its time, so it is done there.
-    fn tell_all(&self, event: &Event) {
-        for served in self.shards.lock().values() {
-            let (served, event) = (served.clone(), event.clone());
-            self.tasks.spawn_on(async move { served.tell(event) }, &self.runtime);
+        let deleted: Vec<DeletedTopic> = deleted.collect();
+        if !deleted.is_empty() {
+            self.coordinators.tell_all(&Event::TopicsDeleted(deleted));
         }
     }
 
@@ -141,12 +88,12 @@ impl Groups {
 
     /// Every coordinator, by partition.
     pub(crate) fn all(&self) -> Vec<Arc<Shard>> {
-        self.shards.lock().values().map(|served| served.shard.clone()).collect()
+        self.coordinators.all()
     }
 
     /// Every group of every coordinator that serves.
     pub(crate) async fn list(&self) -> Vec<ListedGroup> {
-        let replies = self.ask_all(|ticket| Event::ListGroups(ticket, ListGroups::default())).await;
+        let replies = self.coordinators.ask_all(|ticket| Event::ListGroups(ticket, ListGroups::default())).await;
         let groups =
             replies.into_iter().filter_map(|reply| if let Reply::ListGroups(it) = reply { Some(it) } else { None });
         groups.flatten().collect()
@@ -154,18 +101,10 @@ impl Groups {
 
     /// The same with members and offsets.
     pub(crate) async fn measure(&self) -> Vec<MeasuredGroup> {
-        let replies = self.ask_all(Event::MeasureGroups).await;
+        let replies = self.coordinators.ask_all(Event::MeasureGroups).await;
         let groups =
             replies.into_iter().filter_map(|reply| if let Reply::MeasureGroups(it) = reply { Some(it) } else { None });
         groups.flatten().collect()
-    }
-
-    async fn ask_all(&self, event: impl Fn(Ticket) -> Event) -> Vec<Reply> {
-        let mut replies = Vec::new();
-        for shard in self.all() {
-            replies.extend(shard.submit(&event).await);
-        }
-        replies
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to. As in Kafka, who is not its leader, or has no such
@@ -178,8 +117,7 @@ impl Groups {
 
     /// The coordinator of a partition.
     pub(crate) fn shard(&self, partition: i32) -> Result<Arc<Shard>, ErrorCode> {
-        let shards = self.shards.lock();
-        shards.get(&partition).map(|served| served.shard.clone()).ok_or(ErrorCode::NotCoordinator)
+        self.coordinators.shard(partition)
     }
 
     /// The coordinator of a group.
@@ -189,7 +127,6 @@ impl Groups {
 
     /// Waits until no coordinator writes any more; they end by themselves when the broker begins to stop.
     pub(crate) async fn stopped(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.coordinators.stopped().await;
     }
 }

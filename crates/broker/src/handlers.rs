@@ -86,6 +86,7 @@ mod client_host;
 mod consumer_groups;
 mod current_leader;
 mod fetch_metadata;
+mod raft_voters;
 pub(crate) mod topics;
 
 macro_rules! handlers {
@@ -112,11 +113,21 @@ handlers! {
     ApiVersions => api_versions,
     DeleteRecords => delete_records,
     InitProducerId => init_producer_id,
+    AddPartitionsToTxn => add_partitions_to_txn,
+    AddOffsetsToTxn => add_offsets_to_txn,
+    EndTxn => end_txn,
+    WriteTxnMarkers => write_txn_markers,
+    TxnOffsetCommit => txn_offset_commit,
+    DescribeTransactions => describe_transactions,
+    ListTransactions => list_transactions,
     OffsetForLeaderEpoch => offset_for_leader_epoch,
     CreateTopics => create_topics,
     DeleteTopics => delete_topics,
     CreatePartitions => create_partitions,
     DescribeQuorum => describe_quorum,
+    AddRaftVoter => add_raft_voter,
+    RemoveRaftVoter => remove_raft_voter,
+    UpdateRaftVoter => update_raft_voter,
     UpdateFeatures => update_features,
     UnregisterBroker => unregister_broker,
     ElectLeaders => elect_leaders,

@@ -41,6 +41,7 @@ pub(crate) async fn run(broker: Arc<Broker>) {
     let checkpoint_ms = config.get(keys::LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS);
     let checkpoint_ms = checkpoint_ms.min(config.get(keys::LOG_FLUSH_START_OFFSET_CHECKPOINT_INTERVAL_MS));
     let mut checkpoint = every(i64::from(checkpoint_ms));
+    let mut watermarks = every(config.get(keys::REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS));
     let mut retain = every(config.get(keys::LOG_RETENTION_CHECK_INTERVAL_MS));
     let mut flush = every(config.get(keys::LOG_FLUSH_SCHEDULER_INTERVAL_MS).min(MOST_BETWEEN_FLUSHES_MS));
     loop {
@@ -49,6 +50,7 @@ pub(crate) async fn run(broker: Arc<Broker>) {
             () = broker.stopping.cancelled() => return,
             _ = retain.tick() => |broker| clean_up(broker, |_| true),
             _ = checkpoint.tick() => write_checkpoints,
+            _ = watermarks.tick() => write_high_watermarks,
             _ = flush.tick() => flush_due,
         };
         let broker = broker.clone();
@@ -97,5 +99,11 @@ fn write_checkpoints(broker: &Broker) {
     }
     if let Err(error) = broker.replicas.write_checkpoints() {
         error!(%error, "cannot write checkpoints");
+    }
+}
+
+fn write_high_watermarks(broker: &Broker) {
+    if let Err(error) = broker.replicas.write_high_watermarks() {
+        error!(%error, "cannot write high watermarks");
     }
 }

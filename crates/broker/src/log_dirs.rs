@@ -51,7 +51,7 @@ pub(crate) fn open(config: &ServerConfig, fs: &Arc<dyn Fs>, must_be_formatted: b
         );
     }
     let wanted = std::env::var("CLUSTER_ID").ok();
-    let cluster_id = format::ensure_formatted(&mut opened, config.node_id(), wanted.as_deref())?;
+    let cluster_id = format::ensure_formatted(&mut opened, config, wanted.as_deref())?;
     let removals = Arc::new(Removals::default());
     let journaled = config.get(keys::OTTLA_JOURNAL_ENABLE);
     let reserve_bytes = u64::try_from(config.get(keys::OTTLA_LOG_DIR_RESERVE_BYTES)).unwrap_or(0);

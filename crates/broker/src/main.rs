@@ -30,6 +30,7 @@ mod handlers;
 mod housekeeping;
 mod http;
 mod isr_changes;
+mod joining;
 mod log_dirs;
 mod logging;
 mod metadata_log;
@@ -53,6 +54,7 @@ mod site;
 mod stall;
 mod suspicion;
 mod throttles;
+mod transactions;
 
 use std::process::ExitCode;
 

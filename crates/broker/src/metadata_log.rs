@@ -1,19 +1,19 @@
-//! The metadata log of a single voter: `__cluster_metadata-0` in Kafka's format, synced before anything counts.
+//! The metadata log: `__cluster_metadata-0` in Kafka's format, synced before anything counts.
 
 mod retention;
 #[cfg(test)]
 mod tests;
 
 use self::retention::Retention;
-use crate::fetch::waiters::Waiters;
+use crate::{fetch::waiters::Waiters, metadata_quorum::QuorumState};
 use anyhow::{Context as _, bail};
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{MetadataRecord, MetadataVersion};
 use ottla_protocol::{
-    Message, Uuid,
+    Bytes, Message, Uuid,
     batch::{Builder, CheckedBatch, CheckedBatches, NewRecord, control::ControlType},
     compression::Limits,
-    stored::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message::Voter},
+    stored::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord, leader_change_message, voters_record::Voter},
 };
 use ottla_storage::{Isolation, Log, LogConfig, LogReader, OpenOptions, Origin, fs::Fs, log_dir::quorum_state};
 use std::{path::Path, sync::Arc};
@@ -59,12 +59,13 @@ pub(crate) struct MetadataLog {
 }
 
 impl MetadataLog {
-    /// Opens the log and hands its records from an offset on in order to `take`.
+    /// Opens the log and hands its records from an offset on in order to `take`; `quorum` gets what it says there of the quorum.
     pub(crate) fn open(
         fs: Arc<dyn Fs>,
         config: &ServerConfig,
         from: i64,
         now_ms: i64,
+        quorum: &mut QuorumState,
         mut take: impl FnMut(i64, i32, MetadataRecord) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let path = Path::new(config.metadata_log_dir()).join(FOLDER);
@@ -84,7 +85,11 @@ impl MetadataLog {
             let read = log.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd)?;
             let (batches, _cut) = CheckedBatches::parse_whole(read.bytes()?)?;
             for batch in batches.iter() {
-                replay(batch, &mut take).with_context(|| format!("{} at offset {next}", path.display()))?;
+                let at = || format!("{} at offset {next}", path.display());
+                if batch.header().base_offset >= from {
+                    quorum.take(batch).with_context(at)?;
+                }
+                replay(batch, &mut take).with_context(at)?;
                 next = batch.header().next_offset();
                 bytes += batch.size_in_bytes() as u64;
             }
@@ -121,59 +126,54 @@ impl MetadataLog {
         (self.log.reader(), self.waiters.clone())
     }
 
-    /// Begins a new epoch with this node as its leader, as an elected leader does: with a LeaderChange record, and on a
-    /// new log with the quorum's version and voters.
-    pub(crate) fn lead(&mut self, node_id: i32, voters: Option<&VotersRecord>, now_ms: i64) -> anyhow::Result<()> {
-        self.epoch += 1;
-        quorum_state::put(&*self.fs, &self.log.dir(), node_id, self.epoch)?;
-        let batch = self.leader_change(node_id, self.epoch, &[(node_id, Uuid::ZERO)], voters, now_ms)?;
-        self.append_batch(batch, now_ms)?;
-        Ok(())
-    }
-
-    /// The record with which an epoch begins; on a new log the quorum's version and voters come with it.
-    pub(crate) fn leader_change(
-        &self,
+    /// Begins a new epoch with this node as its leader, as an elected leader does, and answers the batch with which it did.
+    pub(crate) fn lead(
+        &mut self,
         node_id: i32,
-        epoch: i32,
-        voter_ids: &[(i32, Uuid)],
-        voters: Option<&VotersRecord>,
+        state: &QuorumState,
+        own: &Voter,
         now_ms: i64,
     ) -> anyhow::Result<CheckedBatch> {
-        let voter = |(voter_id, voter_directory_id)| Voter { voter_id, voter_directory_id, ..Default::default() };
-        // Voters have directories where they come and go (KIP-853).
-        let version = i16::from(voter_ids.iter().any(|(_, directory_id)| !directory_id.is_zero()));
+        self.epoch += 1;
+        quorum_state::put(&*self.fs, &self.log.dir(), node_id, self.epoch)?;
+        let batch = self.leader_change((node_id, self.epoch), &[node_id], state, own, now_ms)?;
+        self.append_batch(batch.clone(), now_ms)?;
+        Ok(batch)
+    }
+
+    /// The record with which an epoch begins. Where voters come and go it has the quorum's version and voters with it if they are
+    /// not in the log yet, or if the leader is not what they say.
+    pub(crate) fn leader_change(
+        &self,
+        (leader_id, epoch): (i32, i32),
+        voter_ids: &[i32],
+        state: &QuorumState,
+        own: &Voter,
+        now_ms: i64,
+    ) -> anyhow::Result<CheckedBatch> {
+        let voter = |voter_id| leader_change_message::Voter { voter_id, ..Default::default() };
+        // Kafka has a version 1, with directories, and writes and reads version 0.
         let change = LeaderChangeMessage {
-            version,
-            leader_id: node_id,
+            leader_id,
             voters: voter_ids.iter().copied().map(voter).collect(),
-            granting_voters: vec![voter((node_id, Uuid::ZERO))],
+            granting_voters: vec![voter(leader_id)],
             ..Default::default()
         };
-        let mut batch = Builder::new().control_batch(true).base_offset(self.log.log_end_offset()).leader_epoch(epoch);
-        let mut push = |kind: ControlType, value: &[u8]| {
-            let key = kind.encode_key();
-            batch.push(NewRecord { timestamp: now_ms, key: Some(&key), value: Some(value), ..NewRecord::default() });
-        };
-        push(ControlType::LeaderChange, &change.to_bytes(version)?);
-        if let Some(voters) = voters.filter(|_| self.log.log_end_offset() == 0) {
-            push(
-                ControlType::KRaftVersion,
-                &KRaftVersionRecord { k_raft_version: 1, ..Default::default() }.to_bytes(0)?,
-            );
-            push(ControlType::KRaftVoters, &voters.to_bytes(0)?);
+        let mut records = vec![(ControlType::LeaderChange, change.to_bytes(0)?)];
+        let updated = state.with_updated(own);
+        if state.is_dynamic() && (self.log.log_end_offset() == 0 || updated.is_some()) {
+            let version = KRaftVersionRecord { k_raft_version: state.kraft_version, ..Default::default() };
+            records.push((ControlType::KRaftVersion, version.to_bytes(0)?));
+            let voters = updated.or_else(|| state.voters.clone()).unwrap_or_default();
+            records.push((ControlType::KRaftVoters, voters.to_bytes(0)?));
         }
-        Ok(batch.build()?)
+        control_batch(&records, (self.log.log_end_offset(), epoch), now_ms)
     }
 
     /// Appends a batch that a majority has, and answers its records. It counts for others with [`MetadataLog::commit`], and is
     /// durable with [`MetadataLog::sync`]: until then the quorum has it.
     pub(crate) fn append_committed(&mut self, batch: CheckedBatch) -> anyhow::Result<Vec<MetadataRecord>> {
-        let mut records = Vec::new();
-        replay(&batch, &mut |_, _, record| {
-            records.push(record);
-            Ok(())
-        })?;
+        let records = records(&batch)?;
         self.epoch = batch.header().partition_leader_epoch;
         let now_ms = batch.header().max_timestamp;
         self.append_batch(batch, now_ms)?;
@@ -217,7 +217,8 @@ impl MetadataLog {
         self.append_batch(batch, now_ms)
     }
 
-    fn append_batch(&mut self, batch: CheckedBatch, now_ms: i64) -> Result<i64, AppendError> {
+    /// Appends a batch that begins where the log ends, and answers its first offset.
+    pub(crate) fn append_batch(&mut self, batch: CheckedBatch, now_ms: i64) -> Result<i64, AppendError> {
         let bytes = batch.size_in_bytes() as u64;
         let info = self.log.append_as_leader(CheckedBatches::from(batch), self.epoch, now_ms, Origin::RaftLeader)?;
         self.bytes += bytes;
@@ -243,6 +244,24 @@ impl MetadataLog {
     }
 }
 
+/// The record of who votes as a batch that begins at an offset, in an epoch (KIP-853).
+pub(crate) fn voters_batch(voters: &VotersRecord, at: (i64, i32), now_ms: i64) -> anyhow::Result<CheckedBatch> {
+    control_batch(&[(ControlType::KRaftVoters, voters.to_bytes(0)?)], at, now_ms)
+}
+
+fn control_batch(
+    records: &[(ControlType, Bytes)],
+    (base_offset, epoch): (i64, i32),
+    now_ms: i64,
+) -> anyhow::Result<CheckedBatch> {
+    let mut batch = Builder::new().control_batch(true).base_offset(base_offset).leader_epoch(epoch);
+    for (kind, value) in records {
+        let key = kind.encode_key();
+        batch.push(NewRecord { timestamp: now_ms, key: Some(&key), value: Some(value), ..NewRecord::default() });
+    }
+    Ok(batch.build()?)
+}
+
 /// Records of one decision as a batch that begins at an offset, in an epoch.
 pub(crate) fn batch(
     records: &[MetadataRecord],
@@ -256,6 +275,16 @@ pub(crate) fn batch(
         batch.push(NewRecord { timestamp: now_ms, value: Some(&value), ..NewRecord::default() });
     }
     Ok(batch.build()?)
+}
+
+/// The metadata records of a batch.
+pub(crate) fn records(batch: &CheckedBatch) -> anyhow::Result<Vec<MetadataRecord>> {
+    let mut records = Vec::new();
+    replay(batch, &mut |_, _, record| {
+        records.push(record);
+        Ok(())
+    })?;
+    Ok(records)
 }
 
 /// Nothing is deleted but what snapshots stand for.

@@ -6,12 +6,14 @@
 mod generator;
 mod observers;
 mod snapshots;
+mod state;
 mod upkeep;
 mod validity;
 
-pub(crate) use self::generator::{Generator, QuorumState};
+pub(crate) use self::generator::Generator;
 pub(crate) use self::observers::{Observer, ReplicaKey};
 pub(crate) use self::snapshots::{SnapshotId, Snapshots};
+pub(crate) use self::state::{QuorumState, address};
 pub(crate) use self::upkeep::Upkeep;
 pub(crate) use self::validity::Validity;
 
@@ -48,6 +50,8 @@ pub(crate) struct VoterState {
 pub(crate) struct MetadataQuorum {
     pub(crate) node_id: i32,
     view: ArcSwap<View>,
+    /// What the log says of the quorum.
+    state: ArcSwap<QuorumState>,
     /// Where this controller is reached, by listener.
     pub(crate) endpoints: Vec<Endpoint>,
     /// Where the controllers are on the listener that they use among themselves.
@@ -63,6 +67,7 @@ impl MetadataQuorum {
     pub(crate) fn new(
         node_id: i32,
         view: View,
+        state: QuorumState,
         (reader, waiters): (LogReader, Arc<Waiters>),
         snapshots: Arc<Snapshots>,
         endpoints: Vec<Endpoint>,
@@ -70,6 +75,7 @@ impl MetadataQuorum {
         Arc::new(Self {
             node_id,
             view: ArcSwap::from_pointee(view),
+            state: ArcSwap::from_pointee(state),
             endpoints,
             addresses: ArcSwap::default(),
             snapshots,
@@ -82,6 +88,16 @@ impl MetadataQuorum {
     /// How the quorum stands.
     pub(crate) fn view(&self) -> Arc<View> {
         self.view.load_full()
+    }
+
+    /// What the log says of the quorum.
+    pub(crate) fn state(&self) -> Arc<QuorumState> {
+        self.state.load_full()
+    }
+
+    /// Takes note of what the log says of the quorum.
+    pub(crate) fn set_state(&self, state: QuorumState) {
+        self.state.store(Arc::new(state));
     }
 
     /// Takes note of how it stands. Who waits for the log of a leader that is none any more is told.
@@ -138,6 +154,12 @@ impl MetadataQuorum {
     pub(crate) fn note(&self, key: ReplicaKey, fetch_offset: i64, now_ms: i64) {
         let end = self.high_watermark();
         self.observers.lock().note(key, fetch_offset, end, now_ms);
+    }
+
+    /// Whether one that follows the log without a vote has had all of it, and was heard of lately.
+    pub(crate) fn is_caught_up(&self, key: &ReplicaKey, now_ms: i64) -> bool {
+        let seen = self.observers.lock().all(now_ms).into_iter().find(|(other, _)| other == key);
+        seen.is_some_and(|(_, seen)| seen.last_caught_up_ms > 0)
     }
 
     /// Those that follow the log without a vote.

@@ -4,15 +4,17 @@ mod cluster;
 mod compaction;
 mod groups;
 mod replication;
+mod transactions;
 
 pub(crate) use cluster::{Elections, Overview as ClusterOverview};
 pub(crate) use compaction::{Compaction, Overview};
 pub(crate) use groups::{Rebalances, render_each};
 pub(crate) use replication::{Replication, Standing};
 
-use ottla_coordinator::ListedGroup;
+use ottla_coordinator::{ListedGroup, transactions::State};
 use ottla_protocol::ApiKey;
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     sync::{
         Arc,
@@ -81,9 +83,15 @@ impl Metrics {
         add(&self.failed_produces, 1);
     }
 
-    /// The counters, and what is read at the time of the scrape: `groups`, and `gauges` as (name, help, value). `now` is
+    /// The counters, and what is read at the time of the scrape: groups, ids, and `gauges` as (name, help, value). `now` is
     /// since the process began.
-    pub(crate) fn render(&self, now: Duration, groups: &[ListedGroup], gauges: &[(&str, &str, f64)]) -> String {
+    pub(crate) fn render(
+        &self,
+        now: Duration,
+        groups: &[ListedGroup],
+        transactional_ids: &BTreeMap<State, usize>,
+        gauges: &[(&str, &str, f64)],
+    ) -> String {
         let mut out = String::new();
         heading(&mut out, "ottla_requests_total", "Requests begun, by API.", "counter");
         for api in ApiKey::ALL {
@@ -106,6 +114,7 @@ impl Metrics {
         self.compaction.render(&mut out, now);
         self.rebalances.render(&mut out);
         groups::count(&mut out, groups);
+        transactions::count(&mut out, transactional_ids);
         for (name, help, value) in gauges {
             heading(&mut out, name, help, "gauge");
             let _ = writeln!(out, "{name} {value}");
@@ -131,7 +140,7 @@ mod tests {
         let metrics = Metrics::new(Arc::default());
         metrics.request(ApiKey::Fetch);
         metrics.bytes_out(7);
-        let text = metrics.render(Duration::ZERO, &[], &[("ottla_partitions", "Partitions.", 3.0)]);
+        let text = metrics.render(Duration::ZERO, &[], &BTreeMap::new(), &[("ottla_partitions", "Partitions.", 3.0)]);
         assert!(text.contains("ottla_requests_total{api=\"Fetch\"} 1\n"));
         assert!(text.contains("# TYPE ottla_network_sent_bytes_total counter\nottla_network_sent_bytes_total 7\n"));
         assert!(text.ends_with("# TYPE ottla_partitions gauge\nottla_partitions 3\n"));

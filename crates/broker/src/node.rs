@@ -1,6 +1,6 @@
 //! One node's life: open the disks, replay the metadata, open the logs, serve, and stop in the opposite order.
 
-mod voter;
+mod quorum;
 
 use crate::{
     assignments,
@@ -10,18 +10,21 @@ use crate::{
     config_schema::Schema,
     controller,
     controller_registration::ControllerRegistration,
-    controllers::{self, Channel, Controllers, Follower, FollowerSettings, Remote},
+    controllers::{self, Channel, Controllers, Followed, Follower, FollowerSettings, Remote},
     dialer::Setup,
+    dir::Dir,
     format, housekeeping, http, isr_changes,
+    joining::Joining,
     log_dirs::{self, OpenDirs},
     logging::Levels,
     metadata_log::{self, MetadataLog},
-    metadata_quorum::{MetadataQuorum, QuorumState, Snapshots, Upkeep, View},
+    metadata_quorum::{QuorumState, Snapshots},
     network::{self, Bound, Scope},
     publisher::{Published, Publisher},
-    registration::{self, Registration},
+    registration::Registration,
     replicas::Replicas,
     site::Site,
+    transactions,
 };
 use anyhow::{Context as _, bail};
 use ottla_config::{Endpoint, ProcessRole, ServerConfig, keys};
@@ -30,9 +33,10 @@ use ottla_metadata::{
     controller::{Activate, Event, Reply, Settings},
     image::Image,
 };
-use ottla_protocol::{Str, Uuid, stored::VotersRecord};
+use ottla_protocol::{Str, Uuid};
 use ottla_state_machine::Shard;
 use ottla_storage::fs::{Fs, RealFs};
+use quorum::Place;
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +63,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let http = options.http.clone();
     let clock = options.clock;
     let starting = tokio::task::spawn_blocking(|| start(options));
-    let Started { broker, bound, controller, registration, controller_registration } = tokio::select! {
+    let Started { broker, bound, controller, registration, of_controller } = tokio::select! {
         started = starting => started??,
         signal = signals.next() => {
             info!("{signal}: stopped before it served");
@@ -79,12 +83,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(registration) = &registration {
         tokio::spawn(registration.clone().heartbeat());
         broker.fetchers.start(&broker);
+        broker.transactions.start(&broker);
     }
-    if let Some(controller_registration) = controller_registration {
+    if let Some((controller_registration, joining)) = of_controller {
         tokio::spawn(controller_registration.run());
+        tokio::spawn(joining.run());
     }
     tokio::spawn(housekeeping::run(broker.clone()));
     tokio::spawn(housekeeping::watch_room(broker.clone()));
+    tokio::spawn(transactions::watch_hanging(broker.clone()));
     tokio::spawn(cleaner::run(broker.clone()));
     tokio::spawn(assignments::run(broker.clone()));
     tokio::spawn(isr_changes::run(broker.clone()));
@@ -115,8 +122,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(registration) = &registration {
         registration.hand_over().await;
     }
-    if let Some(voter) = broker.controller().voter() {
-        voter.resign().await;
+    if let Some(controller) = broker.controller().local() {
+        controller.resign().await;
     }
     stop(broker, controller, registration, &mut signals).await?;
     doom.map_or(Ok(()), |reason| bail!("stopped: {reason}"))
@@ -128,7 +135,8 @@ struct Started {
     controller: Controller,
     /// None where this node is no broker.
     registration: Option<Registration>,
-    controller_registration: Option<ControllerRegistration>,
+    /// None where this node is no controller.
+    of_controller: Option<(ControllerRegistration, Joining)>,
 }
 
 /// What decides on the metadata, or follows who does.
@@ -156,7 +164,6 @@ fn start(options: Options) -> anyhow::Result<Started> {
         log_levels,
         stopping: CancellationToken::new(),
         kraft_version: 0,
-        voters: None,
     };
     match parts.config.roles().contains(&ProcessRole::Controller) {
         true => start_controller(parts, &fs),
@@ -170,39 +177,30 @@ fn start_controller(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     let recovered = recover(&config, fs)?;
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
-    if voter::is_one_of_several(&config, recovered.voters.as_ref()) {
-        let (broker, thread, endpoints) = voter::start(parts, recovered, &bound)?;
-        // Others are to hear from this node before they elect anybody.
-        let bound = serve_controllers(&broker, bound)?;
-        let controller_registration = Some(ControllerRegistration::new(&broker, endpoints));
-        let registration = register(&broker, &config, &bound)?;
-        return Ok(Started {
-            broker,
-            bound,
-            controller: Controller::Here(thread),
-            registration,
-            controller_registration,
-        });
-    }
-    let Recovered { shard, mut log, image, voters, bootstrap, kraft_version, snapshots } = recovered;
-    let broker = Broker::new(Parts { kraft_version, voters: voters.clone(), ..parts });
-    open_logs(&broker, &image)?;
-    let node_id = config.node_id();
-    log.lead(node_id, voters.as_ref(), wall_ms())?;
-    let endpoints = registration::endpoints(config.advertised_controller_listeners(), &bound);
-    let view = View { leader: Some(node_id), epoch: log.epoch(), serves: true, voters: Vec::new() };
-    let (followers, endpoints_of) = (log.for_followers(), endpoints.clone());
-    broker.set_quorum(MetadataQuorum::new(node_id, view, followers, snapshots.clone(), endpoints_of));
-    let upkeep = Upkeep::new(snapshots, QuorumState { kraft_version, voters }, &config, broker.clock);
-    let publisher = Publisher::new(broker.clone(), image);
-    let (handle, controller) = controller::Driver::new(shard, log, publisher, upkeep, broker.clock).start()?;
-    broker.set_controller(controllers::Handle::Local(handle));
-    activate(&broker, &config, bootstrap)?;
+    let quorum::Built { broker, parts, shard, endpoints, place } = quorum::build(parts, recovered, &bound)?;
     let controller_registration = ControllerRegistration::new(&broker, endpoints);
-    controller_registration.register()?;
+    let channel = Arc::new(Channel::new(parts.controllers.clone(), &config, request_timeout(&config)));
+    let remote = Remote::new(channel);
+    let joining = Joining::new(&broker, parts.own.clone());
+    let (thread, bound) = match place {
+        Place::Alone => {
+            let activate = parts.activation();
+            let (handle, thread) = controller::Alone::start(shard, parts)?;
+            broker.set_controller(controllers::Handle::Voter(handle, remote));
+            self::activate(&broker, activate)?;
+            controller_registration.register()?;
+            (thread, bound)
+        }
+        Place::OneOfSeveral(quorum) => {
+            let (handle, thread) = controller::Voter::start(parts, *quorum)?;
+            broker.set_controller(controllers::Handle::Voter(handle, remote));
+            // Others are to hear from this node before they elect anybody.
+            (thread, serve_controllers(&broker, bound)?)
+        }
+    };
     let registration = register(&broker, &config, &bound)?;
-    let controller_registration = Some(controller_registration);
-    Ok(Started { broker, bound, controller: Controller::Here(controller), registration, controller_registration })
+    let of_controller = Some((controller_registration, joining));
+    Ok(Started { broker, bound, controller: Controller::Here(thread), registration, of_controller })
 }
 
 /// Makes this node a broker of its cluster, if it is to be one.
@@ -231,37 +229,51 @@ fn serve_controllers(broker: &Arc<Broker>, bound: Vec<Bound>) -> anyhow::Result<
 fn start_broker(parts: Parts) -> anyhow::Result<Started> {
     let config = parts.config.clone();
     let quorum = Arc::new(Controllers::new(&config));
-    let timeout = millis(config.get(keys::CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS).into());
-    let metadata_dir =
-        parts.replicas.dirs().iter().find(|dir| dir.log_dir.path() == Path::new(config.metadata_log_dir()));
-    let settings = FollowerSettings {
-        node_id: config.node_id(),
-        cluster_id: parts.cluster_id.clone(),
-        directory_id: metadata_dir.map_or(Uuid::ZERO, |dir| dir.id),
-        timeout,
-        setup: Setup::new(&config),
-        max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),
-        snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
-    };
-    let mut follower = Follower::new(settings, quorum.clone());
+    let timeout = request_timeout(&config);
+    let settings = follower_settings(&parts);
+    let follower = Follower::new(settings, quorum.clone(), (0, 0));
+    let listener = config.get(keys::CONTROLLER_LISTENER_NAMES).first().cloned().unwrap_or_default();
+    let mut followed = Followed { follower, controllers: quorum.clone(), quorum: QuorumState::default(), listener };
     let mut image = Image::default();
     let runtime = tokio::runtime::Handle::current();
     info!("looks for the active controller");
-    while !follower.is_caught_up() {
-        runtime.block_on(follower.next())?.apply(&mut image)?;
-    }
-    let broker = Broker::new(Parts { kraft_version: follower.kraft_version(), ..parts });
+    runtime.block_on(followed.catch_up(&mut image))?;
+    let broker = Broker::new(Parts { kraft_version: followed.quorum.kraft_version, ..parts });
     let bound = bind(&config)?;
     open_logs(&broker, &image)?;
     let channel = Arc::new(Channel::new(quorum, &config, timeout));
     broker.set_controller(controllers::Handle::Remote(Remote::new(channel)));
     let publisher = Publisher::new(broker.clone(), image);
     let (stopping, run) = (broker.stopping.clone(), runtime.clone());
-    let following = move || run.block_on(controllers::follow(follower, publisher, stopping));
+    let following = move || run.block_on(followed.run(publisher, stopping));
     let following = std::thread::Builder::new().name("metadata".into()).spawn(following)?;
     let registration = register(&broker, &config, &bound)?;
     let controller = Controller::Elsewhere(following);
-    Ok(Started { broker, bound, controller, registration, controller_registration: None })
+    Ok(Started { broker, bound, controller, registration, of_controller: None })
+}
+
+/// How long a node waits for the active controller to answer.
+fn request_timeout(config: &ServerConfig) -> Duration {
+    millis(config.get(keys::CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS).into())
+}
+
+/// The directory that the metadata is in, by which replicas of it are told apart.
+fn metadata_directory(parts: &Parts) -> Option<Uuid> {
+    let is_it = |dir: &&Arc<Dir>| dir.log_dir.path() == Path::new(parts.config.metadata_log_dir());
+    parts.replicas.dirs().iter().find(is_it).map(|dir| dir.id)
+}
+
+fn follower_settings(parts: &Parts) -> FollowerSettings {
+    let config = &parts.config;
+    FollowerSettings {
+        node_id: config.node_id(),
+        cluster_id: parts.cluster_id.clone(),
+        directory_id: metadata_directory(parts).unwrap_or(Uuid::ZERO),
+        timeout: request_timeout(config),
+        setup: Setup::new(config),
+        max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),
+        snapshot_max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES),
+    }
 }
 
 /// Finds the logs of what the metadata has, and begins to make appends durable.
@@ -276,6 +288,8 @@ fn open_logs(broker: &Arc<Broker>, image: &Image) -> anyhow::Result<()> {
     broker.published.set(Arc::new(image.clone()));
     broker.groups.publish(Arc::new(image.clone()));
     broker.groups.follow(&changes, &ottla_metadata::Delta::default());
+    broker.transactions.publish(image);
+    broker.transactions.follow(&changes);
     broker.fetchers.follow(&changes);
     Ok(())
 }
@@ -294,8 +308,7 @@ struct Recovered {
     shard: Shard<ottla_metadata::controller::Controller>,
     log: MetadataLog,
     image: Image,
-    voters: Option<VotersRecord>,
-    kraft_version: i16,
+    state: QuorumState,
     bootstrap: Vec<MetadataRecord>,
     snapshots: Arc<Snapshots>,
 }
@@ -304,22 +317,18 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
     let dir = Path::new(config.metadata_log_dir());
     let mut shard = Shard::new();
     let mut image = Image::default();
-    let mut voters = None;
-    let mut kraft_version = 0;
+    let mut state = QuorumState::default();
     let snapshots = Snapshots::open(fs.clone(), &dir.join(metadata_log::FOLDER))?;
     if let Some(id) = snapshots.latest() {
-        let (end, epoch, path) = (id.end_offset, id.epoch, snapshots.path(id));
+        let path = snapshots.path(id);
         let snapshot = checkpoint_file::read(&**fs, &path)?.context("a snapshot vanished")?;
         for record in &snapshot.records {
-            image.apply(record).with_context(|| path.display().to_string())?;
-            shard.replay(end - 1, record);
+            shard.replay(id.end_offset - 1, record);
         }
-        image.advance(end, epoch);
-        voters = snapshot.voters;
-        kraft_version = snapshot.kraft_version;
+        (image, state) = snapshot.into_state(id).with_context(|| path.display().to_string())?;
     }
     let from = image.offset();
-    let log = MetadataLog::open(fs.clone(), config, from, wall_ms(), |offset, epoch, record| {
+    let log = MetadataLog::open(fs.clone(), config, from, wall_ms(), &mut state, |offset, epoch, record| {
         if offset < from {
             return Ok(());
         }
@@ -333,7 +342,7 @@ fn recover(config: &ServerConfig, fs: &Arc<dyn Fs>) -> anyhow::Result<Recovered>
         Some(snapshot) => snapshot.records,
         None => format::default_bootstrap()?,
     };
-    Ok(Recovered { shard, log, image, voters, kraft_version, bootstrap, snapshots })
+    Ok(Recovered { shard, log, image, state, bootstrap, snapshots })
 }
 
 fn bind(config: &ServerConfig) -> anyhow::Result<Vec<Bound>> {
@@ -354,7 +363,7 @@ fn controller_settings(broker: &Broker, config: &Arc<ServerConfig>, controller_i
         cluster_id: broker.cluster_id.clone(),
         node_id: config.node_id(),
         controller_ids,
-        kraft_version: broker.kraft_version,
+        kraft_version: broker.kraft_version(),
         num_partitions: config.get(keys::NUM_PARTITIONS),
         default_replication_factor: i16::try_from(config.get(keys::DEFAULT_REPLICATION_FACTOR)).unwrap_or(i16::MAX),
         min_insync_replicas: config.get(keys::MIN_INSYNC_REPLICAS),
@@ -375,9 +384,7 @@ fn max_idle_interval(config: &ServerConfig) -> Option<Duration> {
     Some(millis(config.get(key).into())).filter(|interval| !interval.is_zero() && config.is_set(key))
 }
 
-fn activate(broker: &Broker, config: &Arc<ServerConfig>, bootstrap: Vec<MetadataRecord>) -> anyhow::Result<()> {
-    let settings = controller_settings(broker, config, vec![config.node_id()]);
-    let activate = Activate { settings, bootstrap };
+fn activate(broker: &Broker, activate: Activate) -> anyhow::Result<()> {
     match broker.controller().submit_blocking(|ticket| Event::Activate(ticket, activate))? {
         Reply::Activate(Ok(())) => Ok(()),
         Reply::Activate(Err(error)) => bail!("the controller does not start: {error}"),
@@ -399,6 +406,7 @@ async fn stop(
     broker.stopping.cancel();
     broker.connections.close();
     broker.groups.stopped().await;
+    broker.transactions.stopped().await;
     tokio::select! {
         () = broker.connections.wait() => {}
         () = tokio::time::sleep(DRAIN) => warn!("{} connections did not end in {} s", broker.connections.len(), DRAIN.as_secs()),

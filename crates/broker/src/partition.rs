@@ -6,12 +6,14 @@ mod flushing;
 mod mirror;
 mod place;
 mod role;
+mod transactions;
 
 pub(crate) use self::{
     append_error::AppendError,
     durable::{Durable, NotDurable, Until},
     mirror::{LeaderOffsets, MirrorError},
     place::{NotReplaced, Place},
+    transactions::{Marker, Verified},
 };
 
 use crate::{
@@ -194,12 +196,10 @@ impl Partition {
         mut batch: CheckedBatch,
         now_ms: i64,
         acks: i16,
+        verified: Verified,
     ) -> Result<AppendInfo, AppendError> {
         let config = self.config.load();
         self.admit(acks)?;
-        if batch.header().attributes.is_transactional() {
-            return Err(AppendError::Transactional);
-        }
         let produced = batch.clone();
         let rules = rules((&self.topic, self.index), &config, now_ms);
         let validated = batch.validate_records(&rules)?;
@@ -213,7 +213,7 @@ impl Partition {
         if !dir.room.admits(&dir.log_dir, batch.size_in_bytes()) {
             return Err(AppendError::NoRoom);
         }
-        self.append_as(batch.into(), now_ms, Origin::Client, acks)
+        self.append_as(batch.into(), now_ms, Origin::Client, acks, verified)
     }
 
     /// Appends what this broker itself writes, for a coordinator: however few are in sync, as it cannot take back what it
@@ -223,7 +223,7 @@ impl Partition {
         batches: CheckedBatches,
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
-        self.append_as(batches, now_ms, Origin::Coordinator, 1)
+        self.append_as(batches, now_ms, Origin::Coordinator, 1, Verified::NotRequired)
     }
 
     fn append_as(
@@ -232,6 +232,7 @@ impl Partition {
         now_ms: i64,
         origin: Origin,
         acks: i16,
+        verified: Verified,
     ) -> Result<AppendInfo, AppendError> {
         if self.dir().is_offline() {
             return Err(AppendError::Offline);
@@ -241,6 +242,7 @@ impl Partition {
             let dir = appended_to.insert(self.dir());
             // Nobody else leads while the log is held.
             let epoch = self.admit(acks)?;
+            verified.check(log, &batches)?;
             let appended = log.append_as_leader(batches, epoch, now_ms, origin);
             let info = appended.map_err(|error| append_failed(dir, error))?;
             self.appended(log, dir.commits().is_none());

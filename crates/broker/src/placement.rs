@@ -30,11 +30,16 @@ impl Replicas {
     /// in the first with the fewest logs, copies counted, of those that are not cordoned; of all if all are.
     pub(crate) fn choose_dir(&self, assigned: Assigned, topic: &Str, index: i32) -> Option<Arc<Dir>> {
         let online = || self.dirs().iter().filter(|dir| !dir.is_offline());
-        if let Assigned::To(id) = assigned
-            && !online().any(|dir| dir.id == id)
-        {
-            return None;
-        }
+        let assigned = match assigned {
+            Assigned::To(id) if !online().any(|dir| dir.id == id) => {
+                if self.failure().is_some() {
+                    return None;
+                }
+                // All there are can be seen: its disk was replaced.
+                Assigned::Nowhere
+            }
+            known => known,
+        };
         let preferred = self.futures().take_preferred(topic, index);
         if let Some(dir) = preferred.and_then(|id| online().find(|dir| dir.id == id)) {
             return Some(dir.clone());

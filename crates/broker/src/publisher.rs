@@ -101,10 +101,14 @@ impl Publisher {
         let image = Arc::new(self.image.clone());
         self.broker.published.set(image.clone());
         self.broker.replicas.assignments().add(changes.added.iter().cloned());
+        if !delta.features_changed.is_empty() {
+            self.broker.transactions.publish(&image);
+        }
         if concerns_groups(delta) {
             self.broker.groups.publish(image);
         }
         self.broker.groups.follow(&changes, delta);
+        self.broker.transactions.follow(&changes);
         self.broker.fetchers.follow(&changes);
         if !delta.brokers_changed.is_empty() {
             self.broker.replicas.move_high_watermarks();

@@ -1,7 +1,9 @@
 //! What the broker itself reads of its config, as the types it needs.
 
 use ottla_config::{ServerConfig, TopicConfig, keys};
-use ottla_coordinator::{Assignor, MigrationPolicy, Settings as GroupSettings};
+use ottla_coordinator::{
+    Assignor, MigrationPolicy, Settings as GroupSettings, transactions::Settings as TransactionSettings,
+};
 use ottla_protocol::compression::Compression;
 use ottla_storage::config::{LogConfig, TimestampType};
 use std::{collections::HashMap, net::IpAddr, time::Duration};
@@ -119,6 +121,26 @@ pub(crate) fn offsets_topic_codec(config: &ServerConfig) -> Compression {
 /// How long the answer to a commit of offsets may wait for the replicas.
 pub(crate) fn offsets_commit_timeout(config: &ServerConfig) -> Duration {
     Duration::from_millis(u64::try_from(config.get(keys::OFFSETS_COMMIT_TIMEOUT_MS)).unwrap_or(0))
+}
+
+/// What the transaction coordinator needs; the level of `transaction.version` is the metadata's to say.
+pub(crate) fn transaction_settings(config: &ServerConfig) -> TransactionSettings {
+    let topic = config.topic_config(&config.transaction_topic_configs());
+    TransactionSettings {
+        max_timeout_ms: config.get(keys::TRANSACTION_MAX_TIMEOUT_MS),
+        id_expiration_ms: config.get(keys::TRANSACTIONAL_ID_EXPIRATION_MS).into(),
+        abort_interval_ms: config.get(keys::TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS).into(),
+        expiry_interval_ms: config.get(keys::TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS).into(),
+        add_partitions_wait_ms: config.get(keys::ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MAX_MS).into(),
+        two_phase_commit: config.get(keys::TRANSACTION_TWO_PHASE_COMMIT_ENABLE),
+        max_batch_bytes: count(topic.max_message_bytes),
+        ..TransactionSettings::default()
+    }
+}
+
+/// How long another node may take to answer.
+pub(crate) fn request_timeout(config: &ServerConfig) -> Duration {
+    Duration::from_millis(u64::try_from(config.get(keys::REQUEST_TIMEOUT_MS)).unwrap_or(0))
 }
 
 /// What storage needs of a topic's configs.

@@ -1,14 +1,22 @@
 //! Drives a coordinator's state machine on the log of one internal partition: decide, append, apply, answer.
 
+mod coordinators;
+mod serve;
+
+pub(crate) use self::coordinators::Coordinators;
+pub(crate) use self::serve::News;
+
 use crate::{
     clock::Clock,
-    partition::{CommitListener, Partition},
+    partition::{AppendError, CommitListener, Partition, Verified},
 };
-use ottla_protocol::batch::{Builder, CheckedBatches, Header, Record};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::batch::{Builder, CheckedBatches, Header, NO_SEQUENCE, Record};
 use ottla_protocol::compression::{Compression, Level};
 use ottla_state_machine::{Now, Released, Shard, ShardError, StateMachine, Status, Ticket};
 use parking_lot::Mutex;
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Weak},
     time::Duration,
@@ -18,7 +26,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 /// What a machine's records look like in a log.
-pub(crate) trait Stored: StateMachine {
+pub(crate) trait Stored:
+    StateMachine<
+        Hard: Send + Sync,
+        Soft: Send,
+        Event: Send + Clone,
+        Record: Send,
+        Reply: Send,
+        Effect: Send,
+        Timer: Send,
+    > + 'static
+{
     /// Adds records to a batch.
     fn write(records: &[Self::Record], timestamp_ms: i64) -> Result<Builder, String>;
     /// Reads a record of a batch; none for one that means nothing to this machine.
@@ -38,6 +56,20 @@ pub(crate) enum Unavailable {
     Failed,
     /// Fewer replicas are in sync than must be, or took what was decided in time.
     NotReplicated,
+    /// The log would not take what is to be decided.
+    Refused(ErrorCode),
+}
+
+impl Unavailable {
+    /// What clients are told.
+    pub(crate) fn code(self) -> ErrorCode {
+        match self {
+            Self::Loading => ErrorCode::CoordinatorLoadInProgress,
+            Self::Failed => ErrorCode::NotCoordinator,
+            Self::NotReplicated => ErrorCode::CoordinatorNotAvailable,
+            Self::Refused(error) => error,
+        }
+    }
 }
 
 impl From<ShardError> for Unavailable {
@@ -47,6 +79,15 @@ impl From<ShardError> for Unavailable {
             ShardError::Failed => Self::Failed,
         }
     }
+}
+
+/// A producer that writes into its transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writer {
+    /// Its id and epoch.
+    pub(crate) producer: (i64, i16),
+    /// What came of looking its transaction up.
+    pub(crate) verified: Verified,
 }
 
 struct State<M: StateMachine> {
@@ -78,17 +119,7 @@ pub(crate) struct ShardDriver<M: Stored> {
     timers_moved: Notify,
 }
 
-impl<M> ShardDriver<M>
-where
-    M: Stored + 'static,
-    M::Hard: Send,
-    M::Soft: Send,
-    M::Event: Send,
-    M::Record: Send,
-    M::Reply: Send,
-    M::Effect: Send,
-    M::Timer: Send,
-{
+impl<M: Stored> ShardDriver<M> {
     /// A driver that is loading; [`ShardDriver::load`] makes it active.
     pub(crate) fn new(
         partition: Arc<Partition>,
@@ -126,9 +157,9 @@ where
                 let committed = self.partition.high_watermark();
                 let records = shard.activate(self.clock.now(), end, committed);
                 state.shard = shard;
-                self.finish(&mut state, records);
+                self.finish(&mut state, records, None);
                 // One that fails leaves the log to be read again, and nothing more can be decided.
-                let _ = first().into_iter().try_for_each(|event| self.step(&mut state, event));
+                let _ = first().into_iter().try_for_each(|event| self.step(&mut state, event, None));
             }
             Err(reason) => {
                 error!(partition = %self.partition, "coordinator cannot load: {reason}");
@@ -155,11 +186,45 @@ where
 
     /// Decides an event that nobody waits for.
     pub(crate) fn notify(&self, event: M::Event) -> Result<(), Unavailable> {
-        self.step(&mut self.state.lock(), event)
+        self.step(&mut self.state.lock(), event, None)
+    }
+
+    /// Looks at the machine, if it is active.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&M::Hard, &M::Soft) -> R) -> Option<R> {
+        let state = self.state.lock();
+        let is_active = state.shard.status() == Status::Active;
+        is_active.then(|| look(state.shard.hard(), state.shard.soft()))
+    }
+
+    /// Appends a batch that was made elsewhere, takes in what it means, and answers where it ends. One that the log does not
+    /// take changes nothing.
+    pub(crate) fn take(
+        &self,
+        append: impl FnOnce(&Arc<Partition>) -> Result<i64, AppendError>,
+        records: &[M::Record],
+    ) -> Result<i64, Unavailable> {
+        let mut state = self.state.lock();
+        match state.shard.status() {
+            Status::Loading => return Err(Unavailable::Loading),
+            Status::Failed => return Err(Unavailable::Failed),
+            Status::Active => {}
+        }
+        let base_offset = append(&self.partition).map_err(|error| Unavailable::Refused(error.code()))?;
+        state.shard.appended(base_offset, records);
+        Ok(state.shard.applied())
     }
 
     /// Decides an event made for a new caller, and waits for the answer.
     pub(crate) async fn submit(&self, event: impl FnOnce(Ticket) -> M::Event) -> Result<M::Reply, Unavailable> {
+        self.submit_as(None, event).await
+    }
+
+    /// The same for a producer in whose transaction the records are to be, if `writer` says so.
+    pub(crate) async fn submit_as(
+        &self,
+        writer: Option<Writer>,
+        event: impl FnOnce(Ticket) -> M::Event,
+    ) -> Result<M::Reply, Unavailable> {
         let (sender, receiver) = oneshot::channel();
         let ticket = {
             let mut state = self.state.lock();
@@ -168,9 +233,13 @@ where
             if M::is_write(&event) && !self.partition.has_enough_in_sync() {
                 return Err(Unavailable::NotReplicated);
             }
+            if let Some(writer) = writer {
+                // Nobody else appends while the state is held, so the log takes then what it would take now.
+                self.partition.check_transaction(writer).map_err(|error| Unavailable::Refused(error.code()))?;
+            }
             state.next_ticket += 1;
             state.callers.insert(ticket, sender);
-            if let Err(unavailable) = self.step(&mut state, event) {
+            if let Err(unavailable) = self.step(&mut state, event, writer) {
                 state.callers.remove(&ticket);
                 return Err(unavailable);
             }
@@ -198,10 +267,10 @@ where
         }
     }
 
-    fn step(&self, state: &mut State<M>, event: M::Event) -> Result<(), Unavailable> {
+    fn step(&self, state: &mut State<M>, event: M::Event, writer: Option<Writer>) -> Result<(), Unavailable> {
         let before = state.shard.next_timeout();
         let records = state.shard.decide(self.clock.now(), event)?;
-        self.finish(state, records);
+        self.finish(state, records, writer);
         if state.shard.next_timeout() != before {
             self.timers_moved.notify_one();
         }
@@ -212,10 +281,10 @@ where
     }
 
     /// Appends, applies and answers.
-    fn finish(&self, state: &mut State<M>, records: Vec<M::Record>) {
+    fn finish(&self, state: &mut State<M>, records: Vec<M::Record>, writer: Option<Writer>) {
         let appended = match records.is_empty() {
             true => Ok(self.partition.log_end_offset()),
-            false => self.append(&records),
+            false => self.append(&records, writer),
         };
         match appended {
             Ok(base_offset) => {
@@ -231,10 +300,13 @@ where
         }
     }
 
-    fn append(&self, records: &[M::Record]) -> Result<i64, String> {
+    fn append(&self, records: &[M::Record], writer: Option<Writer>) -> Result<i64, String> {
         let Now { wall_ms, .. } = self.clock.now();
-        let batch =
-            M::write(records, wall_ms)?.compression(self.codec, Level::Default).build().map_err(|e| e.to_string())?;
+        let mut builder = M::write(records, wall_ms)?.compression(self.codec, Level::Default);
+        if let Some(Writer { producer: (id, epoch), .. }) = writer {
+            builder = builder.producer(id, epoch, NO_SEQUENCE).transactional(true);
+        }
+        let batch = builder.build().map_err(|e| e.to_string())?;
         let info = self.partition.append_internal(CheckedBatches::from(batch), wall_ms).map_err(|e| e.to_string())?;
         Ok(info.first_offset)
     }
@@ -263,7 +335,7 @@ where
             }
             let mut state = self.state.lock();
             while let Some(event) = state.shard.pop_timeout(self.clock.now()) {
-                if self.step(&mut state, event).is_err() {
+                if self.step(&mut state, event, None).is_err() {
                     return;
                 }
             }
@@ -271,17 +343,7 @@ where
     }
 }
 
-impl<M> CommitListener for ShardDriver<M>
-where
-    M: Stored + 'static,
-    M::Hard: Send,
-    M::Soft: Send,
-    M::Event: Send,
-    M::Record: Send,
-    M::Reply: Send,
-    M::Effect: Send,
-    M::Timer: Send,
-{
+impl<M: Stored> CommitListener for ShardDriver<M> {
     fn committed(&self, high_watermark: i64) {
         let mut state = self.state.lock();
         if state.shard.status() == Status::Active {
@@ -305,5 +367,24 @@ fn release<M: Stored>(state: &mut State<M>, observer: &M::Observer, released: Re
             // A caller whose connection ended does not hear the answer, and need not.
             let _ = caller.send(reply);
         }
+    }
+}
+
+/// Clients choose names and reasons; none may begin a line of its own in the log.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    match text.contains(char::is_control) {
+        true => Cow::Owned(text.replace(char::is_control, "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_stay_lines() {
+        assert_eq!(printable("a\nb\u{1b}[31m"), "a\u{fffd}b\u{fffd}[31m");
+        assert_eq!(printable("plain é"), "plain é");
     }
 }

@@ -75,17 +75,18 @@ pub(crate) async fn look_at(broker: Arc<Broker>, broker_id: i32, broker_epoch: i
     }
 }
 
-/// The same of all brokers, side by side.
+/// The same of all brokers that serve, side by side.
 pub(crate) async fn look_at_all(broker: Arc<Broker>) {
     let image = broker.image();
-    for other in image.cluster().brokers().values().filter(|other| other.id != broker.node_id) {
+    for other in image.cluster().brokers().values().filter(|other| other.id != broker.node_id && !other.fenced) {
         tokio::spawn(look_at(broker.clone(), other.id, other.epoch));
     }
 }
 
-/// Where a broker listens for others, if it serves in that registration.
+/// Where a broker listens for others, if it has not registered anew. One that is fenced is looked for too: it was stopped in order,
+/// and is let in again at once.
 fn address_of(broker: &Broker, image: &Image, id: i32, epoch: i64) -> Option<Address> {
-    let registered = image.cluster().broker(id).filter(|registered| registered.epoch == epoch && !registered.fenced)?;
+    let registered = image.cluster().broker(id).filter(|registered| registered.epoch == epoch)?;
     let config = broker.config();
     let endpoint =
         registered.listener(config.inter_broker_listener_name().as_str()).or(registered.listeners.first())?;

@@ -19,6 +19,8 @@ macro_rules! keys {
 }
 
 keys! {
+    ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MAX_MS: i32 = "add.partitions.to.txn.retry.backoff.max.ms";
+    ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MS: i32 = "add.partitions.to.txn.retry.backoff.ms";
     ADVERTISED_LISTENERS: Option<Vec<String>> = "advertised.listeners";
     AUTHORIZER_CLASS_NAME: String = "authorizer.class.name";
     AUTO_CREATE_TOPICS_ENABLE: bool = "auto.create.topics.enable";
@@ -147,6 +149,7 @@ keys! {
     REPLICA_FETCH_MIN_BYTES: i32 = "replica.fetch.min.bytes";
     REPLICA_FETCH_RESPONSE_MAX_BYTES: i32 = "replica.fetch.response.max.bytes";
     REPLICA_FETCH_WAIT_MAX_MS: i32 = "replica.fetch.wait.max.ms";
+    REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS: i64 = "replica.high.watermark.checkpoint.interval.ms";
     REPLICA_LAG_TIME_MAX_MS: i64 = "replica.lag.time.max.ms";
     REPLICA_SELECTOR_CLASS: Option<String> = "replica.selector.class";
     REPLICA_SOCKET_RECEIVE_BUFFER_BYTES: i32 = "replica.socket.receive.buffer.bytes";
@@ -163,6 +166,18 @@ keys! {
     SOCKET_RECEIVE_BUFFER_BYTES: i32 = "socket.receive.buffer.bytes";
     SOCKET_REQUEST_MAX_BYTES: i32 = "socket.request.max.bytes";
     SOCKET_SEND_BUFFER_BYTES: i32 = "socket.send.buffer.bytes";
+    TRANSACTIONAL_ID_EXPIRATION_MS: i32 = "transactional.id.expiration.ms";
+    TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS: i32 =
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms";
+    TRANSACTION_MAX_TIMEOUT_MS: i32 = "transaction.max.timeout.ms";
+    TRANSACTION_PARTITION_VERIFICATION_ENABLE: bool = "transaction.partition.verification.enable";
+    TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS: i32 =
+        "transaction.remove.expired.transaction.cleanup.interval.ms";
+    TRANSACTION_STATE_LOG_MIN_ISR: i32 = "transaction.state.log.min.isr";
+    TRANSACTION_STATE_LOG_NUM_PARTITIONS: i32 = "transaction.state.log.num.partitions";
+    TRANSACTION_STATE_LOG_REPLICATION_FACTOR: i16 = "transaction.state.log.replication.factor";
+    TRANSACTION_STATE_LOG_SEGMENT_BYTES: i32 = "transaction.state.log.segment.bytes";
+    TRANSACTION_TWO_PHASE_COMMIT_ENABLE: bool = "transaction.two.phase.commit.enable";
     UNCLEAN_LEADER_ELECTION_ENABLE: bool = "unclean.leader.election.enable";
     UNCLEAN_LEADER_ELECTION_INTERVAL_MS: i64 = "unclean.leader.election.interval.ms";
 }

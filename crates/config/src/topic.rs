@@ -158,6 +158,19 @@ impl ServerConfig {
             ("segment.bytes".to_owned(), segment_bytes),
         ])
     }
+
+    /// The topic configs of `__transaction_state`, as Kafka creates it.
+    pub fn transaction_topic_configs(&self) -> BTreeMap<String, String> {
+        let segment_bytes = self.get(keys::TRANSACTION_STATE_LOG_SEGMENT_BYTES).to_string();
+        let min_insync_replicas = self.get(keys::TRANSACTION_STATE_LOG_MIN_ISR).to_string();
+        BTreeMap::from([
+            ("cleanup.policy".to_owned(), "compact".to_owned()),
+            ("compression.type".to_owned(), "uncompressed".to_owned()),
+            ("min.insync.replicas".to_owned(), min_insync_replicas),
+            ("segment.bytes".to_owned(), segment_bytes),
+            ("unclean.leader.election.enable".to_owned(), "false".to_owned()),
+        ])
+    }
 }
 
 struct Effective<'a> {

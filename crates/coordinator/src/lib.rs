@@ -1,4 +1,4 @@
-//! Consumer groups and their offsets: the classic and the consumer group protocol as a replicated state machine.
+//! Coordinators as replicated state machines: of consumer groups and their offsets, and of [`transactions`].
 //!
 //! [`GroupCoordinator`] is one partition of `__consumer_offsets` with all groups in it; [`partition_for`] says which.
 //! Each request is an [`Event`] with a `Ticket`, each answer a [`Reply`] to that ticket. The driver
@@ -41,6 +41,7 @@ pub mod offsets;
 mod partition;
 mod record;
 mod settings;
+pub mod transactions;
 
 pub use self::error::Error;
 pub use self::event::{Effect, Event, Level, Reply, Timer};

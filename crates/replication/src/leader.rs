@@ -145,6 +145,11 @@ impl Leader {
         self.high_watermark
     }
 
+    /// Whether an earlier leader may have told consumers of more than this one knows to be committed (KIP-207).
+    pub fn may_know_less(&self) -> bool {
+        self.high_watermark < self.epoch_start_offset
+    }
+
     /// The log ends there now.
     pub fn appended(&mut self, log_end_offset: i64) {
         self.log_end_offset = self.log_end_offset.max(log_end_offset);

@@ -17,10 +17,12 @@ mod invariants;
 mod message;
 mod random;
 mod swarm;
+mod transactions;
 mod world;
 
 pub use self::invariants::Violation;
 pub use self::swarm::Swarm;
+pub use self::transactions::{TransactionReport, run as run_transactions};
 pub use self::world::{Report, run};
 
 #[cfg(test)]

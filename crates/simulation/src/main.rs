@@ -1,34 +1,59 @@
-//! Runs seeds: `ottla-simulation [FIRST [COUNT [SECONDS]]]`; says what they reached, and ends with 1 at the first violation.
+//! Runs seeds: `ottla-simulation [transactions] [FIRST [COUNT [SECONDS]]]`; says what they reached, and ends with 1 at the first
+//! violation.
 
 use core::time::Duration;
+use ottla_simulation::Violation;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+/// What came of a seed: what did not hold and when, and how often it reached what.
+type Outcome = (Option<Violation>, Duration, Vec<(&'static str, usize)>);
+
 fn main() -> ExitCode {
-    let mut numbers = std::env::args_os().skip(1).filter_map(|text| text.to_str()?.parse::<u64>().ok());
+    let mut words = std::env::args_os().skip(1).peekable();
+    let of_transactions = words.next_if(|word| word == "transactions").is_some();
+    let run = if of_transactions { transactions } else { replicas };
+    let mut numbers = words.filter_map(|word| word.to_str()?.parse::<u64>().ok());
     let first = numbers.next().unwrap_or(1);
     let count = numbers.next().unwrap_or(1_000);
     let seconds = Duration::from_secs(numbers.next().unwrap_or(60));
     let mut reached = BTreeMap::new();
     for seed in first..first.saturating_add(count) {
-        let report = ottla_simulation::run(seed, seconds);
-        if let Some(violation) = report.violation {
-            println!("seed {seed} at {:?}: {violation}", report.at);
+        let (violation, at, counts) = run(seed, seconds);
+        if let Some(violation) = violation {
+            println!("seed {seed} at {at:?}: {violation}");
             return ExitCode::FAILURE;
         }
-        let counts = [
-            ("records acknowledged", report.acknowledged),
-            ("leaders", report.leaders),
-            ("faults", report.faults),
-            ("logs cut", report.truncations),
-            ("entries of the quorum", report.entries),
-            ("controllers that served", report.controllers),
-            ("changes of voters", report.changes),
-            ("snapshots installed", report.installed),
-            ("messages refused", report.refused),
-        ];
         counts.iter().for_each(|(what, count)| *reached.entry(*what).or_insert(0) += count);
     }
     println!("{count} seeds of {seconds:?}: no violation; {reached:?}");
     ExitCode::SUCCESS
+}
+
+fn replicas(seed: u64, seconds: Duration) -> Outcome {
+    let report = ottla_simulation::run(seed, seconds);
+    let counts = vec![
+        ("records acknowledged", report.acknowledged),
+        ("leaders", report.leaders),
+        ("faults", report.faults),
+        ("logs cut", report.truncations),
+        ("entries of the quorum", report.entries),
+        ("controllers that served", report.controllers),
+        ("changes of voters", report.changes),
+        ("snapshots installed", report.installed),
+        ("messages refused", report.refused),
+    ];
+    (report.violation, report.at, counts)
+}
+
+fn transactions(seed: u64, seconds: Duration) -> Outcome {
+    let report = ottla_simulation::run_transactions(seed, seconds);
+    let counts = vec![
+        ("transactions committed", report.committed),
+        ("transactions aborted", report.aborted),
+        ("failovers", report.failovers),
+        ("messages that came twice", report.doubled),
+        ("producers", report.producers),
+    ];
+    (report.violation, report.at, counts)
 }

@@ -98,6 +98,11 @@ impl<M: StateMachine> Shard<M> {
         &self.hard
     }
 
+    /// The state that ends with leadership, for reads.
+    pub fn soft(&self) -> &M::Soft {
+        &self.soft
+    }
+
     /// The offset after the last record applied.
     pub fn applied(&self) -> i64 {
         self.applied

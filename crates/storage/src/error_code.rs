@@ -30,7 +30,9 @@ pub fn of_producer(error: &producers::Error) -> ErrorCode {
     match error {
         producers::Error::InvalidEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         producers::Error::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
-        producers::Error::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+        producers::Error::InvalidTxnState { .. } | producers::Error::NotInTransaction { .. } => {
+            ErrorCode::InvalidTxnState
+        }
         producers::Error::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
     }
 }

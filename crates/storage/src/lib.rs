@@ -36,7 +36,7 @@ pub use log::{
     Swap,
 };
 pub use log_dir::LogDir;
-pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry};
+pub use producers::{BatchMetadata, Error as ProducerError, Origin, ProducerEntry, Verification, Verify};
 pub use read::{
     EARLIEST, EARLIEST_LOCAL, Error as ReadError, Found, Isolation, LATEST, LATEST_TIERED, LogReader, MAX_TIMESTAMP,
     Read, Slice,

@@ -26,7 +26,9 @@ pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
     let rows = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let all = rows.map(parse).collect::<anyhow::Result<Vec<_>>>()?;
     let copy = copy_sources()?;
-    ensure!(seeds(&copy)?.is_none(), "seeds fail on the sources as they are");
+    for kind in [&[][..], TRANSACTIONS] {
+        ensure!(seeds(&copy, kind)?.is_none(), "seeds fail on the sources as they are");
+    }
     let mut unseen = Vec::new();
     for sabotage in all.iter().filter(|sabotage| sabotage.rule.contains(filter)) {
         match found(&copy, sabotage)? {
@@ -71,19 +73,26 @@ fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
     let times = whole.matches(&sabotage.from).count();
     ensure!(times == 1, "{}: {} is there {times} times: {}", sabotage.rule, path.display(), sabotage.from);
     fs::write(&path, whole.replace(&sabotage.from, &sabotage.to))?;
-    let found = seeds(copy);
+    let of_transactions =
+        ["transactions", "storage", "state-machine"].iter().any(|it| sabotage.file.to_string_lossy().contains(it));
+    let found = seeds(copy, if of_transactions { TRANSACTIONS } else { &[] });
     fs::write(&path, whole)?;
     found
 }
 
+/// The simulation that rules of transactions are tried on.
+const TRANSACTIONS: &[&str] = &["transactions"];
+
 /// The violation, if one was found.
-fn seeds(copy: &Path) -> anyhow::Result<Option<String>> {
+fn seeds(copy: &Path, kind: &[&str]) -> anyhow::Result<Option<String>> {
     // Quickly built again after each change, and quick enough.
     let optimized = ["--config", "profile.dev.opt-level=2"];
-    let program = ["run", "--quiet", "--package", "ottla-simulation", "--", "1", SEEDS, SECONDS];
+    let program = ["run", "--quiet", "--package", "ottla-simulation", "--"];
     let done = Command::new("cargo")
         .args(optimized)
         .args(program)
+        .args(kind)
+        .args(["1", SEEDS, SECONDS])
         .current_dir(copy)
         .env_remove("CARGO_TARGET_DIR")
         .output()?;

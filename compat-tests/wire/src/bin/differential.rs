@@ -1,7 +1,7 @@
 //! Sends the same requests to Apache Kafka and to Ottla and says where the answers differ.
 //!
 //! `differential KAFKA OTTLA [--known FILE] [--self]`: each of the two is HOST:PORT, or a file that
-//! `differential --record HOST:PORT FILE` wrote. With `--controller` these are listeners of controllers. It fails upon a difference that is not in the list of known ones, and
+//! `differential --record HOST:PORT FILE` wrote. With `--controller` these are listeners of controllers; `--only SUBJECT` leaves all but one part of the script out. It fails upon a difference that is not in the list of known ones, and
 //! upon an entry of the list that no longer occurs. With `--self` both are the same kind of broker and may not differ.
 
 use anyhow::{Context, bail};
@@ -17,28 +17,32 @@ use ottla_wire_tests::differential::{
 };
 use std::{fmt::Write, path::Path, process::ExitCode};
 
-type Script = fn(&mut Run) -> anyhow::Result<()>;
+type Script = Box<dyn Fn(&mut Run) -> anyhow::Result<()>>;
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let known_file = take_value(&mut args, "--known")?;
     let to_self = take_flag(&mut args, "--self");
     let record = take_flag(&mut args, "--record");
-    let script = if take_flag(&mut args, "--controller") { script::play_controller } else { script::play };
+    let only = take_value(&mut args, "--only")?;
+    let script: Script = match take_flag(&mut args, "--controller") {
+        true => Box::new(script::play_controller),
+        false => Box::new(move |run| script::play(run, only.as_deref())),
+    };
     let [first, second] = args.as_slice() else {
         bail!(
-            "usage: differential KAFKA OTTLA [--known FILE] [--self], or differential --record HOST:PORT FILE; [--controller]"
+            "usage: differential KAFKA OTTLA [--known FILE] [--self], or differential --record HOST:PORT FILE; [--controller] [--only SUBJECT]"
         );
     };
     let now_ms = now_ms()?;
     if record {
-        std::fs::write(second, printed(&outcomes(script, first, &offered(first)?, now_ms)?))?;
+        std::fs::write(second, printed(&outcomes(&script, first, &offered(first)?, now_ms)?))?;
         return Ok(ExitCode::SUCCESS);
     }
     let versions = if Path::new(second).exists() { Versions::new() } else { offered(second)? };
     let found = compare::differences(
-        &outcomes(script, first, &versions, now_ms)?,
-        &outcomes(script, second, &versions, now_ms)?,
+        &outcomes(&script, first, &versions, now_ms)?,
+        &outcomes(&script, second, &versions, now_ms)?,
     );
     let known = match known_file {
         Some(file) if !to_self => known::parse(&std::fs::read_to_string(&file).context(file)?)?,
@@ -95,7 +99,7 @@ fn offered(address: &str) -> anyhow::Result<Versions> {
 }
 
 /// What comes of the script at a broker, or came of it when the file was written.
-fn outcomes(script: Script, place: &str, versions: &Versions, now_ms: i64) -> anyhow::Result<Vec<Outcome>> {
+fn outcomes(script: &Script, place: &str, versions: &Versions, now_ms: i64) -> anyhow::Result<Vec<Outcome>> {
     if Path::new(place).exists() {
         return parsed(&std::fs::read_to_string(place)?);
     }

@@ -58,6 +58,11 @@ impl Run {
         self.normal.now_ms
     }
 
+    /// The port of the listener that is asked.
+    pub fn port(&self) -> u16 {
+        self.normal.port
+    }
+
     /// The versions asked for of an API: none when it is not advertised.
     pub fn versions(&self, api: ApiKey) -> Vec<i16> {
         self.versions.get(&api).cloned().into_iter().flatten().collect()
@@ -135,7 +140,11 @@ impl Run {
 
     /// Sends a request whose answer is not compared.
     pub fn quietly(&mut self, request: &AnyRequest) -> anyhow::Result<AnyResponse> {
-        let version = *request.api_key().stable_versions().end();
+        self.quietly_at(*request.api_key().stable_versions().end(), request)
+    }
+
+    /// The same at a version.
+    pub fn quietly_at(&mut self, version: i16, request: &AnyRequest) -> anyhow::Result<AnyResponse> {
         let bytes = Client::frame(request, version)?;
         match self.client.send(&bytes, request.api_key(), version)? {
             Answer::Response(response) => Ok(*response),
@@ -157,10 +166,12 @@ impl Run {
             return Ok(());
         }
         let begun = Instant::now();
+        let mut pause = Duration::from_millis(1);
         while !done(self)? {
             ensure!(begun.elapsed() < Duration::from_secs(30), "{what} took over 30 s");
             #[expect(clippy::disallowed_methods, reason = "a test client with nothing else to do, and a deadline")]
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(Duration::from_millis(20));
         }
         Ok(())
     }
@@ -186,9 +197,9 @@ fn fetched(response: &AnyResponse) -> Vec<Field> {
         .collect()
 }
 
-/// The batches without checksums and timestamps of their headers, as two recorded runs have not the same clock.
+/// The batches without checksums, timestamps and producer ids of their headers, which two recorded runs do not share.
 fn without_clock(records: &Bytes) -> Bytes {
-    const CLOCKED: [core::ops::Range<usize>; 2] = [17..21, 27..43];
+    const CLOCKED: [core::ops::Range<usize>; 2] = [17..21, 27..51];
     let mut bytes = records.to_vec();
     let mut at = 0;
     while let Some(length) = bytes.get(at + 8..).and_then(|rest| rest.first_chunk::<4>()).copied() {

@@ -13,27 +13,42 @@ mod partitions;
 mod produce;
 mod records;
 mod topics;
+mod transactions;
 
 use super::run::Run;
+use anyhow::ensure;
 
 /// Sends everything that is for a controller's listener.
 pub fn play_controller(run: &mut Run) -> anyhow::Result<()> {
     controller::play(run)
 }
 
-/// Sends everything that is for a broker's listener.
-pub fn play(run: &mut Run) -> anyhow::Result<()> {
+type Subject = fn(&mut Run) -> anyhow::Result<()>;
+
+const SUBJECTS: [(&str, Subject); 12] = [
+    ("cluster", cluster::play),
+    ("features", features::play),
+    ("acls", acls::play),
+    ("topics", topics::play),
+    ("partitions", partitions::play),
+    ("configs", configs::play),
+    ("produce", produce::play),
+    ("fetch", fetch::play),
+    ("offsets", offsets::play),
+    ("groups", groups::play),
+    ("consumer-groups", consumer_groups::play),
+    ("transactions", transactions::play),
+];
+
+/// Sends everything that is for a broker's listener, or of one subject only.
+pub fn play(run: &mut Run, only: Option<&str>) -> anyhow::Result<()> {
+    ensure!(only.is_none_or(|only| SUBJECTS.iter().any(|(name, _)| *name == only)), "there is no such subject");
     run.settle("d-settled")?;
-    cluster::play(run)?;
-    features::play(run)?;
-    acls::play(run)?;
-    topics::play(run)?;
-    partitions::play(run)?;
-    configs::play(run)?;
-    produce::play(run)?;
-    fetch::play(run)?;
-    offsets::play(run)?;
-    groups::play(run)?;
-    consumer_groups::play(run)?;
-    topics::delete(run)
+    for (_, play) in SUBJECTS.into_iter().filter(|(name, _)| only.is_none_or(|only| *name == only)) {
+        play(run)?;
+    }
+    match only {
+        None => topics::delete(run),
+        Some(_) => Ok(()),
+    }
 }

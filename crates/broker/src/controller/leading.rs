@@ -9,7 +9,7 @@ use ottla_metadata::{
 };
 use ottla_protocol::stored::BeginTransactionRecord;
 use ottla_protocol::{Bytes, batch::CheckedBatch};
-use ottla_quorum::{Committed, Quorum, RocksStore};
+use ottla_quorum::{Change, ChangeRefused, Committed, Quorum, RocksStore};
 use ottla_state_machine::{Now, Shard, Ticket};
 
 /// How far a leader has come.
@@ -103,18 +103,40 @@ impl Leading {
         quorum: &mut Quorum<RocksStore>,
         base_offset: i64,
         batch: CheckedBatch,
-    ) -> anyhow::Result<()> {
-        let mut bytes = Vec::with_capacity(batch.size_in_bytes());
-        bytes.extend_from_slice(&batch.head());
-        bytes.extend_from_slice(&batch.tail());
+    ) -> anyhow::Result<u64> {
         anyhow::ensure!(batch.header().base_offset == base_offset, "a batch begins where the log does not end");
-        quorum.propose(Bytes::from(bytes))?;
+        let proposal = quorum.propose(bytes(&batch))?;
         self.next_offset = batch.header().next_offset();
-        Ok(())
+        Ok(proposal.index)
+    }
+
+    /// Where the next batch begins, and in which epoch.
+    pub(super) fn next(&self) -> (i64, i32) {
+        (self.next_offset, self.epoch)
+    }
+
+    /// Has the members change together with the record that says so. Answers the entry with which they do; if that is refused
+    /// nothing is in the log.
+    pub(super) fn change_members(
+        &mut self,
+        quorum: &mut Quorum<RocksStore>,
+        change: Change,
+        batch: &CheckedBatch,
+    ) -> Result<u64, ChangeRefused> {
+        let proposal = quorum.change(change, &bytes(batch))?;
+        self.next_offset = batch.header().next_offset();
+        Ok(proposal.index)
     }
 
     /// All below an offset is committed: answers what callers are told.
     pub(super) fn committed(&mut self, end: i64) -> Vec<(Ticket, Reply)> {
         self.shard.as_mut().map(|shard| shard.committed(end).replies).unwrap_or_default()
     }
+}
+
+fn bytes(batch: &CheckedBatch) -> Bytes {
+    let mut bytes = Vec::with_capacity(batch.size_in_bytes());
+    bytes.extend_from_slice(&batch.head());
+    bytes.extend_from_slice(&batch.tail());
+    Bytes::from(bytes)
 }

@@ -54,9 +54,9 @@ pub(crate) struct Peers {
 
 impl Peers {
     /// To be called where the runtime is.
-    pub(crate) fn new(settings: Settings, addresses: BTreeMap<i32, Address>, stopping: CancellationToken) -> Arc<Self> {
-        let addresses = Mutex::new(addresses);
-        Arc::new(Self { settings, runtime: Handle::current(), stopping, addresses, ways: Mutex::default() })
+    pub(crate) fn new(settings: Settings, stopping: CancellationToken) -> Arc<Self> {
+        let (addresses, ways) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { settings, runtime: Handle::current(), stopping, addresses, ways })
     }
 
     /// Where a controller is.
@@ -69,6 +69,13 @@ impl Peers {
         self.addresses.lock().clone()
     }
 
+    /// Takes note of where all are; a way to where one was ends.
+    pub(crate) fn set_addresses(&self, addresses: BTreeMap<i32, Address>) {
+        let before = std::mem::replace(&mut *self.addresses.lock(), addresses);
+        let now = self.addresses.lock().clone();
+        self.ways.lock().retain(|id, _| before.get(id) == now.get(id));
+    }
+
     /// Ends the ways to nodes that are no members any more.
     pub(crate) fn set_members(&self, members: &Members) {
         self.ways.lock().retain(|id, _| members.get(*id).is_some());
@@ -76,10 +83,12 @@ impl Peers {
 
     /// Sends a message, or loses it.
     pub(crate) fn send(&self, to: i32, message: Bytes) {
+        let Some(address) = self.address(to) else {
+            return debug!(to, "nobody knows where the controller is");
+        };
         let mut ways = self.ways.lock();
         let way = ways.entry(to).or_insert_with(|| {
             let (sender, messages) = mpsc::channel(QUEUE);
-            let address = self.address(to);
             self.runtime.spawn(way(self.settings.node_id, (to, address), messages, self.stopping.clone()));
             sender
         });
@@ -111,15 +120,7 @@ impl Peers {
 }
 
 /// Sends what comes to one node, until nobody has anything to send.
-async fn way(
-    node_id: i32,
-    (to, address): (i32, Option<Address>),
-    mut messages: Receiver<Bytes>,
-    stopping: CancellationToken,
-) {
-    let Some(address) = address else {
-        return debug!(to, "nobody knows where the controller is");
-    };
+async fn way(node_id: i32, (to, address): (i32, Address), mut messages: Receiver<Bytes>, stopping: CancellationToken) {
     // The queue outlives the stop: the last words hand the leadership over.
     while let Some(message) = messages.recv().await {
         let mut stream = match connect(node_id, &address).await {

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Entries whose offsets are remembered; of older ones the next snapshot's is enough.
 const MOST_ENTRIES: usize = 1 << 20;
 
-#[derive(Default)]
 pub(super) struct Standing {
+    /// Where the log ended before the first of them.
+    begin: i64,
     /// Where the log ended after each entry, in order.
     ends: VecDeque<(u64, i64)>,
     /// When each voter had all that was committed.
@@ -17,6 +18,17 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Of a quorum's log that begins where the metadata log has an offset.
+    pub(super) fn new(begin: i64) -> Self {
+        Self { begin, ends: VecDeque::new(), caught_up_ms: BTreeMap::new() }
+    }
+
+    /// This entry has nothing for the log.
+    pub(super) fn note_nothing(&mut self, index: u64) {
+        let end = self.ends.back().map_or(self.begin, |(_, end)| *end);
+        self.note(index, end);
+    }
+
     /// The log ends at an offset with this entry.
     pub(super) fn note(&mut self, index: u64, end: i64) {
         if self.ends.len() == MOST_ENTRIES {
@@ -41,11 +53,9 @@ impl Standing {
     /// Forgets the entries up to one.
     pub(super) fn forget(&mut self, index: u64) {
         let gone = self.ends.partition_point(|(other, _)| *other <= index);
-        self.ends.drain(..gone);
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.ends.clear();
+        if let Some((_, end)) = self.ends.drain(..gone).next_back() {
+            self.begin = end;
+        }
     }
 
     /// How the quorum stands as this node sees it.
@@ -87,7 +97,7 @@ mod tests {
 
     #[test]
     fn entries_and_offsets_find_each_other() {
-        let mut standing = Standing::default();
+        let mut standing = Standing::new(0);
         for (index, end) in [(2, 0), (3, 5), (4, 5), (5, 9)] {
             standing.note(index, end);
         }
@@ -95,5 +105,8 @@ mod tests {
         assert_eq!([1, 2, 4, 7].map(|index| standing.end_of(index)), [-1, 0, 5, 9]);
         standing.forget(3);
         assert_eq!([0, 5, 9].map(|end| standing.index_of(end)), [None, Some(4), Some(5)]);
+        standing.forget(5);
+        standing.note_nothing(6);
+        assert_eq!(standing.index_of(9), Some(6), "a snapshot of all that there is stands for a change of members too");
     }
 }

@@ -3,65 +3,44 @@
 //! The metadata log has what is committed and nothing else; what is on its way is the quorum's. A node that is elected waits until
 //! all before its epoch is applied, opens the epoch with a record of it, and serves when that is committed.
 
+mod change;
+mod observing;
+mod snapshots;
+mod succession;
+
 use super::{
-    Command, GROUP, Handle, QUEUE,
+    Command, GROUP, Handle, Parts, Thread,
     leading::{Leading, Stage},
-    peers::Peers,
     standing::Standing,
 };
-use crate::{
-    clock::Clock,
-    controllers::{Active, Controllers},
-    metadata_log::MetadataLog,
-    metadata_quorum::{self, MetadataQuorum, Upkeep},
-    publisher::Publisher,
-    suspicion,
-};
-use bytes::Bytes;
-use ottla_metadata::controller::{Activate, Event, Reply};
-use ottla_protocol::{batch::CheckedBatch, stored::VotersRecord};
-use ottla_quorum::{Committed, Quorum, RocksStore, Role, Snapshot, SnapshotId};
+use crate::{controllers::Active, metadata_log::MetadataLog, metadata_quorum::address, suspicion};
+use anyhow::Context as _;
+use change::Pending;
+use ottla_metadata::controller::{Event, Reply};
+use ottla_protocol::batch::CheckedBatch;
+use ottla_quorum::{Committed, Quorum, RocksStore, Role};
 use ottla_state_machine::Ticket;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread::JoinHandle,
     time::Duration,
 };
 use tokio::sync::oneshot;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 /// How often the quorum hears that time passed.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// How often votes are sought, a tick apart, before that is left to the quorum's own time.
 const SEEKS: u32 = 5;
 
-/// What the thread works with.
-pub(crate) struct Parts {
-    pub(crate) node_id: i32,
-    pub(crate) quorum: Quorum<RocksStore>,
-    pub(crate) log: MetadataLog,
-    pub(crate) publisher: Publisher,
-    pub(crate) upkeep: Upkeep,
-    pub(crate) clock: Clock,
-    pub(crate) peers: Arc<Peers>,
-    /// What followers and clients are told of the quorum.
-    pub(crate) view: Arc<MetadataQuorum>,
-    /// Where this node's broker finds the active controller.
-    pub(crate) controllers: Arc<Controllers>,
-    /// What the controller is told when it becomes active.
-    pub(crate) activate: Activate,
-    /// The voters that the cluster was formatted with.
-    pub(crate) founders: Option<VotersRecord>,
-}
-
-/// One voter.
+/// One voter, or a controller that has no vote.
 pub(crate) struct Voter {
     parts: Parts,
+    quorum: Quorum<RocksStore>,
+    handle: Handle,
     callers: HashMap<Ticket, oneshot::Sender<Reply>>,
     next_ticket: u64,
     leading: Option<Leading>,
@@ -69,34 +48,45 @@ pub(crate) struct Voter {
     next_tick: Duration,
     /// How often votes are yet to be sought in place of a leader that is gone.
     seeks: u32,
-    active: Arc<AtomicBool>,
-    /// For those who fetch snapshots beside the thread.
-    commands: SyncSender<Command>,
+    /// A change of the voters that was begun, and has not ended.
+    pending: Option<Pending>,
+    /// The entry of the last change of what the log says of the voters, until it is committed.
+    uncommitted: Option<u64>,
+    /// When the quorum's leader was heard of last.
+    attached_at: Duration,
 }
 
 impl Voter {
-    /// Serves on a thread of its own.
-    pub(crate) fn start(parts: Parts) -> anyhow::Result<(Handle, JoinHandle<MetadataLog>)> {
-        let (commands, receiver) = sync_channel(QUEUE);
-        let active = Arc::new(AtomicBool::new(false));
-        let handle = Handle::of_voter(commands.clone(), active.clone());
-        let next_tick = parts.clock.monotonic();
-        let voter = Self {
+    /// `begin` is where the metadata log ended before the quorum's first entry.
+    pub(super) fn new(parts: Parts, quorum: Quorum<RocksStore>, begin: i64, handle: Handle) -> Self {
+        let now = parts.clock.monotonic();
+        Self {
             parts,
+            quorum,
+            handle,
             callers: HashMap::new(),
             next_ticket: 0,
             leading: None,
-            standing: Standing::default(),
-            next_tick,
+            standing: Standing::new(begin),
+            next_tick: now,
             seeks: 0,
-            active,
-            commands,
-        };
+            pending: None,
+            uncommitted: None,
+            attached_at: now,
+        }
+    }
+
+    /// Serves on a thread of its own.
+    pub(crate) fn start(parts: Parts, quorum: Quorum<RocksStore>) -> anyhow::Result<(Handle, Thread)> {
+        let (handle, receiver) = Handle::new();
+        let begin = quorum.status().snapshot.end_offset;
+        let voter = Self::new(parts, quorum, begin, handle.clone());
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || voter.run(&receiver))?;
         Ok((handle, thread))
     }
 
-    fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
+    pub(super) fn run(mut self, commands: &Receiver<Command>) -> MetadataLog {
+        self.tell_state();
         loop {
             let first = match commands.recv_timeout(self.wait()) {
                 Ok(command) => Some(command),
@@ -131,7 +121,14 @@ impl Voter {
         for command in batch {
             match command {
                 Command::Submit(make, caller) => self.submit(make, caller)?,
-                Command::Resign => self.resign(),
+                // Who stops does not wait for an answer for ever.
+                Command::Resign(caller) => drop(caller.send(self.resign())),
+                Command::Members(ask, caller) => self.ask(ask, caller)?,
+                Command::News(news, taken) => {
+                    self.take_news(news)?;
+                    // Whoever brought it may have been told to stop meanwhile.
+                    let _ = taken.send(());
+                }
                 Command::Notify(event) => {
                     if self.may_decide() {
                         self.decide(event)?;
@@ -140,7 +137,7 @@ impl Voter {
                 Command::Lost(id) => self.lost(id),
                 Command::Gone(id) => self.gone(id)?,
                 Command::Raft(message) => {
-                    if let Err(refused) = self.parts.quorum.receive(message) {
+                    if let Err(refused) = self.quorum.receive(message) {
                         debug!(%refused, "a message of another controller is not taken");
                     }
                 }
@@ -151,12 +148,15 @@ impl Voter {
         let now = self.parts.clock.monotonic();
         // After a pause one tick stands for all that were missed: others are given their time again.
         if now >= self.next_tick {
-            self.parts.quorum.tick();
+            if !self.is_removed() {
+                self.quorum.tick();
+            }
             self.next_tick = now + TICK;
             self.seek_votes()?;
         }
         self.timers()?;
         self.settle()?;
+        self.go_on_changing()?;
         self.upkeep()
     }
 
@@ -177,13 +177,13 @@ impl Voter {
 
     fn may_decide(&self) -> bool {
         let serves = self.leading.as_ref().is_some_and(|leading| leading.shard.is_some());
-        serves && self.parts.quorum.may_propose()
+        serves && self.quorum.may_propose()
     }
 
     fn decide(&mut self, event: Event) -> anyhow::Result<()> {
         let now = self.parts.clock.now();
         let Some(leading) = self.leading.as_mut() else { return Ok(()) };
-        leading.decide(&mut self.parts.quorum, now, event)
+        leading.decide(&mut self.quorum, now, event)
     }
 
     fn timers(&mut self) -> anyhow::Result<()> {
@@ -199,7 +199,7 @@ impl Voter {
     /// Has the quorum make durable and send what there is, and takes in what it says, until there is nothing more.
     fn settle(&mut self) -> anyhow::Result<()> {
         loop {
-            let Parts { quorum, peers, .. } = &mut self.parts;
+            let (quorum, peers) = (&mut self.quorum, &self.parts.peers);
             let progress = quorum.advance(&mut |to, message| peers.send(to, message))?;
             if let Some(role) = progress.role {
                 self.change_role(role);
@@ -240,6 +240,11 @@ impl Voter {
             }
         }
         self.parts.log.note_epoch(role_epoch(role), role_leader(role, self.parts.node_id));
+        self.set_active(role);
+    }
+
+    /// Tells this node's broker who is active by the quorum.
+    fn set_active(&self, role: Role) {
         let address = |id| self.parts.peers.address(id);
         let active = match role {
             Role::Follower { leader, epoch } => address(leader).map(|address| Active { id: leader, epoch, address }),
@@ -251,65 +256,10 @@ impl Voter {
 
     /// Nobody is told anything more, and what was decided and is not committed is forgotten.
     fn step_down(&mut self) {
-        self.active.store(false, Ordering::Release);
+        self.handle.active.store(false, Ordering::Release);
         self.callers.clear();
         self.leading = None;
-    }
-
-    /// The leader's connection ended. If its process did too, nobody need wait for it to be missed.
-    fn lost(&self, id: i32) {
-        if !self.follows(id) {
-            return;
-        }
-        let Some(address) = self.parts.peers.address(id) else { return };
-        let commands = self.commands.clone();
-        self.parts.peers.spawn(async move {
-            if suspicion::is_gone(&address).await {
-                // If it cannot be told, the quorum finds out in its time.
-                let _ = commands.try_send(Command::Gone(id));
-            }
-        });
-    }
-
-    fn gone(&mut self, id: i32) -> anyhow::Result<()> {
-        if !self.follows(id) {
-            return Ok(());
-        }
-        info!("the active controller, node {id}, has ended");
-        let members = self.parts.quorum.members().clone();
-        // One of those that are left seeks votes at once; would all, they might get none.
-        let first = members.voters().map(|voter| voter.id).find(|other| *other != id);
-        self.seeks = if first == Some(self.parts.node_id) { SEEKS } else { 0 };
-        self.parts.quorum.leader_gone(false)?;
-        Ok(())
-    }
-
-    /// Not before the others have noticed too: until then they stand by the one that is gone.
-    fn seek_votes(&mut self) -> anyhow::Result<()> {
-        let is_open = matches!(self.parts.quorum.role(), Role::Unattached { .. });
-        self.seeks = if is_open { self.seeks } else { 0 };
-        if self.seeks > 0 {
-            self.seeks -= 1;
-            self.parts.quorum.leader_gone(true)?;
-        }
-        Ok(())
-    }
-
-    fn follows(&self, id: i32) -> bool {
-        matches!(self.parts.quorum.role(), Role::Follower { leader, .. } if leader == id)
-    }
-
-    /// Lets another voter lead, so that nobody has to notice that this one is gone.
-    fn resign(&mut self) {
-        if self.leading.is_none() {
-            return;
-        }
-        let others: Vec<_> = self.parts.quorum.status().peers;
-        let best = others.iter().filter(|peer| peer.member.voter.id != self.parts.node_id && !peer.member.learner);
-        let Some(best) = best.max_by_key(|peer| peer.matched) else { return };
-        if let Err(refused) = self.parts.quorum.transfer_leadership(best.member.voter.id) {
-            debug!(%refused, "cannot hand the leadership over");
-        }
+        self.forget_change();
     }
 
     /// Applies what is committed, publishes it and answers.
@@ -319,13 +269,20 @@ impl Voter {
             if let Some(leading) = self.leading.as_mut() {
                 leading.passed(&entry);
             }
-            if !entry.data.is_empty() {
-                self.append(&entry)?;
+            match entry.data.is_empty() {
+                true => self.standing.note_nothing(entry.index),
+                false => self.append(&entry)?,
             }
             if entry.members.is_some() {
-                self.parts.peers.set_members(self.parts.quorum.members());
+                self.parts.peers.set_members(self.quorum.members());
             }
+            self.changed(entry.index);
         }
+        self.publish(before)
+    }
+
+    /// What was appended since the log had an end counts for all.
+    fn publish(&mut self, before: i64) -> anyhow::Result<()> {
         let end = self.parts.log.end_offset();
         if end > before {
             self.parts.log.commit();
@@ -336,7 +293,7 @@ impl Voter {
 
     /// Does what comes next in a leader's time, if the quorum takes proposals: while it hands over it does not.
     fn go_on(&mut self) -> anyhow::Result<()> {
-        if !self.parts.quorum.may_propose() {
+        if !self.quorum.may_propose() {
             return Ok(());
         }
         match self.leading.as_mut().and_then(|leading| leading.due.take()) {
@@ -348,20 +305,23 @@ impl Voter {
 
     fn append(&mut self, entry: &Committed) -> anyhow::Result<()> {
         let batch = CheckedBatch::parse(entry.data.clone())?;
-        let end = self.parts.log.end_offset();
         self.standing.note(entry.index, batch.header().next_offset());
-        // After a start what the log has already is handed out again.
+        self.append_batch(batch).with_context(|| format!("entry {} of the quorum", entry.index))
+    }
+
+    /// Appends what is committed, unless the log has it: after a start, or where it was fetched, it comes again.
+    fn append_batch(&mut self, batch: CheckedBatch) -> anyhow::Result<()> {
+        let (base, end) = (batch.header().base_offset, self.parts.log.end_offset());
         if batch.header().next_offset() <= end {
             return Ok(());
         }
-        anyhow::ensure!(
-            batch.header().base_offset == end,
-            "entry {} of the quorum holds offset {}, and the metadata log ends at {end}",
-            entry.index,
-            batch.header().base_offset
-        );
+        anyhow::ensure!(base == end, "a batch begins at offset {base}, and the metadata log ends at {end}");
+        let told = self.parts.state.take(&batch)?;
         let records = self.parts.log.append_committed(batch)?;
         self.parts.publisher.note(records);
+        if told {
+            self.tell_state();
+        }
         Ok(())
     }
 
@@ -381,13 +341,13 @@ impl Voter {
 
     /// All before this epoch is applied: the epoch begins with a record of its leader.
     fn open(&mut self) -> anyhow::Result<()> {
-        let now_ms = self.parts.clock.now().wall_ms;
+        let Parts { log, clock, node_id, state, own, .. } = &self.parts;
         let Some(leading) = self.leading.as_mut() else { return Ok(()) };
-        let members = self.parts.quorum.members().clone();
-        let voters: Vec<_> = members.voters().map(|voter| (voter.id, voter.directory_id)).collect();
-        let founders = self.parts.founders.as_ref();
-        let batch = self.parts.log.leader_change(self.parts.node_id, leading.epoch, &voters, founders, now_ms)?;
-        leading.propose_batch(&mut self.parts.quorum, self.parts.log.end_offset(), batch)
+        let voters: Vec<i32> = self.quorum.members().voters().map(|voter| voter.id).collect();
+        let leader = (*node_id, leading.epoch);
+        let batch = log.leader_change(leader, &voters, state, own, clock.now().wall_ms)?;
+        leading.propose_batch(&mut self.quorum, log.end_offset(), batch)?;
+        Ok(())
     }
 
     /// The epoch has begun: this controller decides from now on.
@@ -396,9 +356,9 @@ impl Voter {
         let ticket = self.new_ticket();
         let (image, end) = (self.parts.publisher.image().clone(), self.parts.log.end_offset());
         let Some(leading) = self.leading.as_mut() else { return Ok(()) };
-        leading.serve(&mut self.parts.quorum, &image, end, now)?;
-        leading.decide(&mut self.parts.quorum, now, Event::Activate(ticket, self.parts.activate.clone()))?;
-        self.active.store(true, Ordering::Release);
+        leading.serve(&mut self.quorum, &image, end, now)?;
+        leading.decide(&mut self.quorum, now, Event::Activate(ticket, self.parts.activation()))?;
+        self.handle.active.store(true, Ordering::Release);
         let (id, epoch) = (self.parts.node_id, leading.epoch);
         let address = self.parts.peers.address(id);
         self.parts.controllers.set_active(address.map(|address| Active { id, epoch, address }));
@@ -408,60 +368,32 @@ impl Voter {
         Ok(())
     }
 
-    /// Fetches a snapshot beside the thread.
-    fn fetch(&self, snapshot: Snapshot) {
-        let id = metadata_quorum::SnapshotId { end_offset: snapshot.id.end_offset, epoch: snapshot.id.epoch };
-        let epoch = role_epoch(self.parts.quorum.role());
-        info!("fetches the metadata up to offset {} from node {}", id.end_offset, snapshot.leader);
-        let (commands, peers) = (self.commands.clone(), self.parts.peers.clone());
-        self.parts.peers.spawn(async move {
-            match peers.fetch_snapshot(snapshot.leader, epoch, id).await {
-                // A queue that is full or gone: the leader asks again.
-                Ok(bytes) => drop(commands.try_send(Command::Installed { id: snapshot.id, bytes })),
-                Err(error) => warn!("cannot fetch the metadata's snapshot: {error:#}"),
-            }
-        });
-    }
-
-    /// Puts a snapshot in the place of all there is.
-    fn install(&mut self, id: SnapshotId, bytes: Bytes) -> anyhow::Result<()> {
-        if id.end_offset <= self.parts.log.end_offset() {
-            // What is here already needs no snapshot; the log goes on behind it.
-            self.parts.quorum.installed(id);
-            return Ok(());
-        }
-        let file = metadata_quorum::SnapshotId { end_offset: id.end_offset, epoch: id.epoch };
-        let image = self.parts.upkeep.take_snapshot(&bytes, file)?;
-        self.parts.log.start_at(id.end_offset)?;
-        self.parts.publisher.replace(image);
-        self.standing.clear();
-        if self.parts.quorum.installed(id) {
-            info!("took the metadata up to offset {} over", id.end_offset);
-        }
-        Ok(())
-    }
-
-    /// Snapshots when they are due, and what is in them goes from the quorum's log.
-    fn upkeep(&mut self) -> anyhow::Result<()> {
-        let Parts { upkeep, log, publisher, clock, .. } = &mut self.parts;
-        upkeep.run(log, publisher.image(), *clock);
-        let Some(latest) = upkeep.latest() else { return Ok(()) };
-        let Some(index) = self.standing.index_of(latest.end_offset) else { return Ok(()) };
-        // What the quorum forgets must be on disk here.
-        log.sync().map_err(anyhow::Error::msg)?;
-        let id = SnapshotId { end_offset: latest.end_offset, epoch: latest.epoch };
-        self.parts.quorum.compact(index, id)?;
-        self.standing.forget(index);
-        Ok(())
-    }
-
     /// Lets everybody know how the quorum stands.
     fn tell(&mut self) {
-        let status = self.parts.quorum.status();
+        let status = self.quorum.status();
         let now_ms = self.parts.clock.now().wall_ms;
-        let serves = self.active.load(Ordering::Acquire);
-        let view = self.standing.view(&status, self.parts.node_id, serves, now_ms);
+        let serves = self.handle.active.load(Ordering::Acquire);
+        let mut view = self.standing.view(&status, self.parts.node_id, serves, now_ms);
+        if let Some(active) = self.observe(&status) {
+            (view.leader, view.epoch) = (Some(active.id), active.epoch);
+        }
         self.parts.view.set(view, self.parts.peers.endpoints());
+    }
+
+    /// Lets everybody know what the log says of the quorum.
+    fn tell_state(&mut self) {
+        self.parts.tell_state();
+        self.tell_addresses();
+    }
+
+    /// Where the controllers are: the log knows best, but not where one is that is to join.
+    fn tell_addresses(&self) {
+        let Parts { state, listener, own, fixed, peers, .. } = &self.parts;
+        let mut addresses = fixed.clone();
+        addresses.extend(state.addresses(listener));
+        let joining = self.pending.as_ref().and_then(Pending::joining).into_iter().chain([own]);
+        addresses.extend(joining.filter_map(|voter| Some((voter.voter_id, address(voter, listener)?))));
+        peers.set_addresses(addresses);
     }
 }
 

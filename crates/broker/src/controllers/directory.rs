@@ -3,6 +3,8 @@
 use crate::client::Address;
 use ottla_config::{ServerConfig, keys};
 use ottla_protocol::Str;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 /// The controller that is active.
@@ -17,6 +19,8 @@ pub(crate) struct Active {
 pub(crate) struct Controllers {
     /// Where to begin: of a fixed quorum with the voters' ids.
     seeds: Vec<(Option<i32>, Address)>,
+    /// The voters as the metadata log has them: what the config names may be gone by now.
+    voters: Mutex<BTreeMap<i32, Address>>,
     active: watch::Sender<Option<Active>>,
 }
 
@@ -26,17 +30,28 @@ impl Controllers {
         let voters = parse_voters(config).into_iter().map(|(id, address)| (Some(id), address));
         let servers = config.get(keys::CONTROLLER_QUORUM_BOOTSTRAP_SERVERS);
         let servers = servers.iter().filter_map(|server| Address::parse(server)).map(|address| (None, address));
-        Self { seeds: voters.chain(servers).collect(), active: watch::Sender::new(None) }
+        Self { seeds: voters.chain(servers).collect(), voters: Mutex::default(), active: watch::Sender::new(None) }
     }
 
-    /// The addresses to begin with.
-    pub(crate) fn seeds(&self) -> impl Iterator<Item = &Address> {
-        self.seeds.iter().map(|(_, address)| address)
+    /// Takes note of where the voters are by the metadata log.
+    pub(crate) fn set_voters(&self, voters: BTreeMap<i32, Address>) {
+        *self.voters.lock() = voters;
     }
 
-    /// The address of a voter, as far as the config says.
-    pub(crate) fn address_of(&self, voter: i32) -> Option<&Address> {
-        self.seeds.iter().find(|(id, _)| *id == Some(voter)).map(|(_, address)| address)
+    /// The addresses at which a controller may be found.
+    pub(crate) fn seeds(&self) -> Vec<Address> {
+        let mut seeds: Vec<Address> = self.seeds.iter().map(|(_, address)| address.clone()).collect();
+        seeds.extend(
+            self.voters.lock().values().filter(|address| !seeds.contains(address)).cloned().collect::<Vec<_>>(),
+        );
+        seeds
+    }
+
+    /// The address of a voter, as far as it is known.
+    pub(crate) fn address_of(&self, voter: i32) -> Option<Address> {
+        let logged = self.voters.lock().get(&voter).cloned();
+        let configured = || self.seeds.iter().find(|(id, _)| *id == Some(voter)).map(|(_, address)| address.clone());
+        logged.or_else(configured)
     }
 
     /// The active controller as it is known now.

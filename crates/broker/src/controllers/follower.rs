@@ -1,30 +1,26 @@
 //! Follows the metadata log of controllers in other nodes, as an observer of their quorum does (KIP-595, KIP-630).
 //!
-//! A controller sends all it has, be it committed or not; what is not waits here. Nothing of it is kept on disk: it is fetched
-//! anew at each start.
+//! A controller sends all it has, be it committed or not; what is not waits here. A broker keeps nothing of it on disk and fetches
+//! it anew at each start; a controller that does not vote goes on where its log ends.
 
 use super::{
     directory::{Active, Controllers, client_id},
     snapshot::{SnapshotSource, fetch_snapshot},
 };
 use crate::{
-    checkpoint_file::{self, Snapshot},
     client::{Address, Client, Error},
     dialer::{Dialer, Setup},
     metadata_quorum::SnapshotId,
 };
-use anyhow::{Context as _, bail, ensure};
-use ottla_metadata::MetadataRecord;
+use anyhow::{bail, ensure};
 use ottla_protocol::{
     ApiKey, Bytes, ErrorCode, Records, Str, Uuid,
-    batch::{CheckedBatch, CheckedBatches, control::ControlType},
-    compression::Limits,
+    batch::{CheckedBatch, CheckedBatches},
     messages::{
         FetchRequest, FetchResponse,
         fetch_request::{FetchPartition, FetchTopic, ReplicaState},
         fetch_response::{self, PartitionData},
     },
-    stored::KRaftVersionRecord,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -38,11 +34,12 @@ const MAX_WAIT_MS: i32 = 500;
 const RETRY: Duration = Duration::from_millis(50);
 
 /// What is new.
+#[derive(Debug)]
 pub(crate) enum News {
-    /// Records that are committed, the offset after them and the epoch of the last.
-    Records { records: Vec<MetadataRecord>, end: i64, epoch: i32 },
-    /// All before is in a snapshot.
-    Snapshot { snapshot: Snapshot, end: i64, epoch: i32 },
+    /// Batches that are committed, in order.
+    Batches(Vec<CheckedBatch>),
+    /// All before is in a snapshot's file.
+    Snapshot { id: SnapshotId, bytes: Bytes },
 }
 
 /// How fetches are made.
@@ -76,22 +73,21 @@ pub(crate) struct Follower {
     tail: VecDeque<CheckedBatch>,
     /// How far all is committed, as the active controller said last.
     high_watermark: Option<i64>,
-    kraft_version: i16,
 }
 
 impl Follower {
-    pub(crate) fn new(settings: FollowerSettings, quorum: Arc<Controllers>) -> Self {
+    /// Begins after an offset, the record before which is of an epoch.
+    pub(crate) fn new(settings: FollowerSettings, quorum: Arc<Controllers>, committed: (i64, i32)) -> Self {
         Self {
             dialer: Dialer::new(settings.setup),
             settings,
             quorum,
             asked: None,
-            epoch: 0,
+            epoch: committed.1,
             next_seed: 0,
-            committed: (0, 0),
+            committed,
             tail: VecDeque::new(),
             high_watermark: None,
-            kraft_version: 0,
         }
     }
 
@@ -100,15 +96,10 @@ impl Follower {
         self.high_watermark.is_some_and(|end| self.committed.0 >= end)
     }
 
-    /// The level of `kraft.version` by what was handed out.
-    pub(crate) fn kraft_version(&self) -> i16 {
-        self.kraft_version
-    }
-
     /// Waits for something new. An error is final: what is here was never the cluster's.
     pub(crate) async fn next(&mut self) -> anyhow::Result<News> {
         loop {
-            if let Some(news) = self.take_committed()? {
+            if let Some(news) = self.take_committed() {
                 return Ok(news);
             }
             match self.fetch().await {
@@ -129,32 +120,14 @@ impl Follower {
         }
     }
 
-    fn take_committed(&mut self) -> anyhow::Result<Option<News>> {
+    fn take_committed(&mut self) -> Option<News> {
         let high_watermark = self.high_watermark.unwrap_or(0);
-        let mut records = Vec::new();
-        let before = self.committed;
+        let mut batches = Vec::new();
         while let Some(batch) = self.tail.pop_front_if(|batch| batch.header().next_offset() <= high_watermark) {
-            let header = *batch.header();
-            for record in batch.records(&Limits::default()) {
-                let record = record?;
-                let value = record.value.context("a metadata record has no value")?;
-                match header.attributes.is_control() {
-                    true => self.take_control(&record.key.context("a control record has no key")?, value)?,
-                    false => records.push(MetadataRecord::decode(value)?),
-                }
-            }
-            self.committed = (header.next_offset(), header.partition_leader_epoch);
+            self.committed = (batch.header().next_offset(), batch.header().partition_leader_epoch);
+            batches.push(batch);
         }
-        let (end, epoch) = self.committed;
-        Ok((self.committed != before).then_some(News::Records { records, end, epoch }))
-    }
-
-    fn take_control(&mut self, key: &Bytes, value: Bytes) -> anyhow::Result<()> {
-        if ControlType::decode_key(key)? == ControlType::KRaftVersion {
-            use ottla_protocol::Message as _;
-            self.kraft_version = KRaftVersionRecord::from_bytes(value, 0)?.k_raft_version;
-        }
-        Ok(())
+        (!batches.is_empty()).then_some(News::Batches(batches))
     }
 
     /// The offset and epoch to go on from.
@@ -166,8 +139,8 @@ impl Follower {
     async fn client(&mut self) -> Result<&mut Client, Error> {
         if self.asked.is_none() {
             let active = self.quorum.active().map(|active| active.address);
-            let seeds = self.quorum.seeds().count().max(1);
-            let address = active.or_else(|| self.quorum.seeds().nth(self.next_seed % seeds).cloned());
+            let seeds = self.quorum.seeds();
+            let address = active.or_else(|| seeds.get(self.next_seed % seeds.len().max(1)).cloned());
             self.next_seed += 1;
             let address = address.ok_or(Error::Closed)?;
             let id = client_id(self.settings.node_id, "metadata");
@@ -284,7 +257,7 @@ impl Follower {
         self.epoch = self.epoch.max(epoch);
         let told = endpoints.iter().find(|node| node.node_id == id);
         let told = told.and_then(|node| Some(Address { host: node.host.clone(), port: node.port.try_into().ok()? }));
-        let address = told.or_else(|| self.quorum.address_of(id).cloned()).filter(|_| id >= 0 && current);
+        let address = told.or_else(|| self.quorum.address_of(id)).filter(|_| id >= 0 && current);
         let Some(address) = address else {
             self.asked = None;
             self.quorum.set_active(None);
@@ -307,11 +280,10 @@ impl Follower {
             timeout: self.settings.timeout,
             max_bytes: self.settings.snapshot_max_bytes,
         };
-        let bytes = fetch_snapshot(self.client().await?, &source, SnapshotId { end_offset, epoch }).await?;
-        let snapshot = checkpoint_file::read_bytes(bytes).context("the controller's snapshot cannot be read")?;
-        self.kraft_version = snapshot.kraft_version;
+        let id = SnapshotId { end_offset, epoch };
+        let bytes = fetch_snapshot(self.client().await?, &source, id).await?;
         self.tail.clear();
         self.committed = (end_offset, epoch);
-        Ok(News::Snapshot { snapshot, end: end_offset, epoch })
+        Ok(News::Snapshot { id, bytes })
     }
 }

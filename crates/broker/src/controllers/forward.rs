@@ -29,6 +29,8 @@ const FORWARDED: &[ApiKey] = &[
     ApiKey::UpdateFeatures,
     ApiKey::UnregisterBroker,
     ApiKey::DescribeQuorum,
+    ApiKey::AddRaftVoter,
+    ApiKey::RemoveRaftVoter,
 ];
 
 /// Whether a broker forwards requests of this API.

@@ -1,18 +1,33 @@
 //! What a start does with its log dirs: formats them where it may, completes them, and refuses what does not fit.
 
-use super::{BOOTSTRAP_FILE, default_bootstrap, ensemble};
+use super::{
+    BOOTSTRAP_FILE, default_bootstrap, ensemble,
+    request::{advertised_controller, has_fixed_voters},
+    voters::{LATEST_KRAFT_VERSION, Voter, Voters},
+    write::write_voters,
+};
 use crate::{
     checkpoint_file::{self, Snapshot},
     clock, entropy,
 };
 use anyhow::bail;
+use ottla_config::{ProcessRole, ServerConfig, keys};
+use ottla_protocol::Uuid;
 use ottla_storage::log_dir::{LogDir, MetaProperties};
+use std::path::Path;
 
 /// Makes all dirs of one node of one cluster, and answers the cluster's id.
 ///
 /// Where none is formatted they are, with default features, as of the given cluster or else a new one. Where some are,
 /// the others join them, as they do when Kafka starts: a disk was added or replaced.
-pub(crate) fn ensure_formatted(dirs: &mut [LogDir], node_id: i32, cluster_id: Option<&str>) -> anyhow::Result<String> {
+///
+/// A new controller that listens for others is the first of its cluster, as `--standalone` would make it.
+pub(crate) fn ensure_formatted(
+    dirs: &mut [LogDir],
+    config: &ServerConfig,
+    cluster_id: Option<&str>,
+) -> anyhow::Result<String> {
+    let node_id = config.node_id();
     let cluster_id = cluster_id.map(str::trim).filter(|id| !id.is_empty());
     let formatted = formatted(dirs);
     ensemble::verify(&formatted, cluster_id, node_id)?;
@@ -27,6 +42,9 @@ pub(crate) fn ensure_formatted(dirs: &mut [LogDir], node_id: i32, cluster_id: Op
         }
         let id = ensemble::unused_id(&taken, entropy::uuid);
         taken.insert(id);
+        if is_new && dir.path() == Path::new(config.metadata_log_dir()) {
+            write_first_voter(dir, config, id)?;
+        }
         // Last, as it is what says that a dir is formatted.
         dir.set_meta_properties(MetaProperties {
             cluster_id: Some(cluster_id.clone()),
@@ -35,6 +53,15 @@ pub(crate) fn ensure_formatted(dirs: &mut [LogDir], node_id: i32, cluster_id: Op
         })?;
     }
     Ok(cluster_id)
+}
+
+fn write_first_voter(dir: &LogDir, config: &ServerConfig, directory_id: Uuid) -> anyhow::Result<()> {
+    let is_controller = config.roles().contains(&ProcessRole::Controller);
+    let address = advertised_controller(config).filter(|_| is_controller && !has_fixed_voters(config));
+    let Some((host, port)) = address else { return Ok(()) };
+    let listener = config.get(keys::CONTROLLER_LISTENER_NAMES).first().cloned().unwrap_or_default();
+    let record = Voters::only(config.node_id(), Voter { directory_id, host, port }).to_record(&listener);
+    write_voters(&**dir.fs(), config.metadata_log_dir(), record, LATEST_KRAFT_VERSION, clock::wall_ms())
 }
 
 fn formatted(dirs: &[LogDir]) -> ensemble::Formatted {

@@ -93,7 +93,7 @@ fn feature(text: &str) -> Result<(String, i16), Error> {
     Ok((name.trim().to_owned(), parsed))
 }
 
-fn has_fixed_voters(config: &ServerConfig) -> bool {
+pub(super) fn has_fixed_voters(config: &ServerConfig) -> bool {
     !config.get(keys::CONTROLLER_QUORUM_VOTERS).is_empty()
 }
 
@@ -121,7 +121,7 @@ fn initial_voters(args: &FormatArgs, config: &ServerConfig) -> Result<Option<Vot
 }
 
 /// Where others reach this controller: as told by `advertised.listeners`, else where it listens.
-fn advertised_controller(config: &ServerConfig) -> Option<(String, u16)> {
+pub(super) fn advertised_controller(config: &ServerConfig) -> Option<(String, u16)> {
     let advertised = config.get(keys::ADVERTISED_LISTENERS).unwrap_or_default();
     let told = |name: &String| {
         let entry = advertised.iter().find_map(|entry| {

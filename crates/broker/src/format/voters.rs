@@ -10,7 +10,7 @@ use ottla_protocol::{
 use std::{collections::BTreeMap, net::Ipv6Addr};
 
 /// The highest level of `kraft.version` that a voter of this release takes part in.
-const LATEST_KRAFT_VERSION: i16 = 1;
+pub(super) const LATEST_KRAFT_VERSION: i16 = 1;
 
 /// Why a text names no voters; the messages are Kafka's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

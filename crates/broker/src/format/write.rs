@@ -6,7 +6,7 @@ use crate::{
     entropy, metadata_log,
 };
 use ottla_metadata::{MetadataRecord, MetadataVersion};
-use ottla_protocol::Uuid;
+use ottla_protocol::{Uuid, stored::VotersRecord};
 use ottla_storage::{fs::Fs, log_dir::MetaProperties};
 use std::{collections::BTreeSet, path::Path};
 
@@ -88,7 +88,9 @@ fn format_dir(fs: &dyn Fs, request: &Request, dir: &str, id: Uuid, now_ms: i64) 
     let bootstrap = Snapshot { records: request.records.clone(), ..Snapshot::default() };
     checkpoint_file::write(fs, &file(dir, BOOTSTRAP_FILE), &bootstrap, now_ms).map_err(failed)?;
     if dir == request.metadata_dir {
-        write_voters(fs, request, now_ms).map_err(failed)?;
+        let record = request.voters.as_ref().map(|voters| voters.to_record(&request.listener_name));
+        let level = request.levels.kraft_version;
+        record.map_or(Ok(()), |record| write_voters(fs, dir, record, level, now_ms)).map_err(failed)?;
     }
     let properties = MetaProperties {
         cluster_id: Some(request.cluster_id.clone()),
@@ -100,16 +102,17 @@ fn format_dir(fs: &dyn Fs, request: &Request, dir: &str, id: Uuid, now_ms: i64) 
 }
 
 /// Writes the metadata log's first snapshot, which has no metadata, but the voters (KIP-853).
-fn write_voters(fs: &dyn Fs, request: &Request, now_ms: i64) -> anyhow::Result<()> {
-    let Some(voters) = &request.voters else { return Ok(()) };
-    let dir = file(&request.metadata_dir, metadata_log::FOLDER);
+pub(super) fn write_voters(
+    fs: &dyn Fs,
+    metadata_dir: &str,
+    voters: VotersRecord,
+    kraft_version: i16,
+    now_ms: i64,
+) -> anyhow::Result<()> {
+    let dir = file(metadata_dir, metadata_log::FOLDER);
     create(fs, &dir)?;
-    let snapshot = Snapshot {
-        records: Vec::new(),
-        voters: Some(voters.to_record(&request.listener_name)),
-        kraft_version: request.levels.kraft_version,
-        last_contained_log_time_ms: now_ms,
-    };
+    let snapshot =
+        Snapshot { records: Vec::new(), voters: Some(voters), kraft_version, last_contained_log_time_ms: now_ms };
     checkpoint_file::write(fs, &dir.join(checkpoint_file::file_name(0, 0)), &snapshot, now_ms)
 }
 

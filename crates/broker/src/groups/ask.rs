@@ -31,15 +31,7 @@ pub(crate) async fn submit(
 
 /// Has a coordinator decide, and waits for its answer.
 pub(crate) async fn submit_to(shard: &Shard, event: impl FnOnce(Ticket) -> Event) -> Result<Reply, ErrorCode> {
-    shard.submit(event).await.map_err(code)
-}
-
-fn code(unavailable: Unavailable) -> ErrorCode {
-    match unavailable {
-        Unavailable::Loading => ErrorCode::CoordinatorLoadInProgress,
-        Unavailable::Failed => ErrorCode::NotCoordinator,
-        Unavailable::NotReplicated => ErrorCode::CoordinatorNotAvailable,
-    }
+    shard.submit(event).await.map_err(Unavailable::code)
 }
 
 /// A group's place in the request, and its id.

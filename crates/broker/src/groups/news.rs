@@ -1,6 +1,7 @@
 //! What every coordinator must know besides its log, and what has become of it: of several changes the last counts.
 
-use ottla_coordinator::{Event, Settings};
+use crate::shards;
+use ottla_coordinator::{Event, GroupCoordinator, Settings};
 use ottla_metadata::image::Image;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -49,20 +50,17 @@ pub(super) struct News {
     image: watch::Receiver<Arc<Image>>,
 }
 
-impl News {
-    /// All there is to know as of now.
-    pub(super) fn all(&self) -> Vec<Event> {
+impl shards::News<GroupCoordinator> for News {
+    fn all(&self) -> Vec<Event> {
         vec![Event::Configure(self.settings.borrow().clone()), Event::Metadata(self.image.borrow().clone())]
     }
 
-    /// Counts what is known by now as told.
-    pub(super) fn mark_seen(&mut self) {
+    fn mark_seen(&mut self) {
         self.settings.mark_unchanged();
         self.image.mark_unchanged();
     }
 
-    /// Waits for what is new.
-    pub(super) async fn next(&mut self) -> Event {
+    async fn next(&mut self) -> Event {
         tokio::select! {
             Ok(()) = self.settings.changed() => Event::Configure(self.settings.borrow_and_update().clone()),
             Ok(()) = self.image.changed() => Event::Metadata(self.image.borrow_and_update().clone()),
@@ -75,6 +73,7 @@ impl News {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shards::News as _;
 
     fn image(offset: i64) -> Arc<Image> {
         let mut image = Image::default();

@@ -1,9 +1,12 @@
 //! The coordinator's records as they are in the log, and its lines in ours.
 
-use crate::{metrics::Rebalances, shards::Stored};
+use crate::{
+    metrics::Rebalances,
+    shards::{Stored, printable},
+};
 use ottla_coordinator::{CoordinatorRecord, Decoded, Effect, Event, GroupCoordinator, Level};
 use ottla_protocol::batch::{Builder, Header, NewRecord, Record, control::ControlType};
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 use tracing::{debug, info, warn};
 
 impl Stored for GroupCoordinator {
@@ -65,14 +68,6 @@ fn transaction_end(control: ControlType, producer_id: i64) -> Option<Coordinator
         _ => return None,
     };
     Some(CoordinatorRecord::TransactionEnd { producer_id, committed })
-}
-
-/// Clients choose names and reasons; none may begin a line of its own in the log.
-fn printable(text: &str) -> Cow<'_, str> {
-    match text.contains(char::is_control) {
-        true => Cow::Owned(text.replace(char::is_control, "\u{fffd}")),
-        false => Cow::Borrowed(text),
-    }
 }
 
 #[cfg(test)]
@@ -142,11 +137,5 @@ mod tests {
         builder.push(NewRecord::default());
         let batch = builder.build().expect("it fits");
         assert_eq!(read_all(&batch), Err("the record at offset 10 has no key".to_owned()));
-    }
-
-    #[test]
-    fn log_lines_stay_lines() {
-        assert_eq!(printable("a\nb\u{1b}[31m"), "a\u{fffd}b\u{fffd}[31m");
-        assert_eq!(printable("plain é"), "plain é");
     }
 }

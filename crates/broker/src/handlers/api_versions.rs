@@ -43,8 +43,8 @@ fn is_valid(request: &ApiVersionsRequest) -> bool {
 fn answer(cx: &Context) -> ApiVersionsResponse {
     let image = cx.broker.image();
     let mut finalized = image.features().all();
-    if cx.broker.kraft_version > 0 {
-        finalized.insert(KRAFT_VERSION.into(), cx.broker.kraft_version);
+    if cx.broker.kraft_version() > 0 {
+        finalized.insert(KRAFT_VERSION.into(), cx.broker.kraft_version());
     }
     let supported = registration::supported_features().into_iter();
     ApiVersionsResponse {

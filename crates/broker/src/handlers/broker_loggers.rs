@@ -20,7 +20,7 @@ const ROOT: &str = "root";
 /// The program's own modules, which are there to be set though no filter names them.
 const PROGRAM: &str = "ottla";
 /// The modules that log; kafka-configs sets the levels of no others than those it is told of.
-const MODULES: [&str; 38] = [
+const MODULES: [&str; 40] = [
     "ottla",
     "ottla.assignments",
     "ottla.cleaner",
@@ -37,6 +37,7 @@ const MODULES: [&str; 38] = [
     "ottla.housekeeping",
     "ottla.http",
     "ottla.isr_changes",
+    "ottla.joining",
     "ottla.log_dirs",
     "ottla.logging",
     "ottla.metadata_log",
@@ -54,6 +55,7 @@ const MODULES: [&str; 38] = [
     "ottla.settings",
     "ottla.shards",
     "ottla.suspicion",
+    "ottla.transactions",
     "ottla_storage.compaction",
     "ottla_storage.journal",
     "ottla_storage.log",

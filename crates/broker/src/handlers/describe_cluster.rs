@@ -38,11 +38,15 @@ async fn handle(cx: Context, request: DescribeClusterRequest) -> DescribeCluster
         false => NO_OPERATIONS,
     };
     // To clients of a broker one is named for the controller: it takes what the controller is asked for, and they cannot
-    // reach others.
+    // reach others. Clients of a controller are told who leads (KIP-919).
+    let controller_id = match scope {
+        Scope::Broker => Some(cx.broker.node_id),
+        Scope::Controller => cx.broker.quorum().view().leader,
+    };
     let reachable = |id: &i32| brokers.iter().any(|broker| broker.broker_id == *id && !broker.is_fenced);
     DescribeClusterResponse {
         cluster_id: cx.broker.cluster_id.clone(),
-        controller_id: Some(cx.broker.node_id).filter(reachable).unwrap_or(-1),
+        controller_id: controller_id.filter(reachable).unwrap_or(-1),
         brokers,
         endpoint_type: endpoint_type(scope),
         cluster_authorized_operations: operations,

@@ -2,9 +2,12 @@
 
 use super::{Context, Pending, Refusal, plain_within};
 use crate::{
+    client::Address,
     clock::wall_ms,
+    controllers::parse_voters,
     metadata_quorum::{Observer, ReplicaKey, VoterState},
 };
+use ottla_config::keys;
 use ottla_metadata::topic_name::CLUSTER_METADATA_TOPIC_NAME;
 use ottla_protocol::{
     ErrorCode, Str, Uuid,
@@ -16,7 +19,7 @@ use ottla_protocol::{
     },
     stored::voters_record::Voter,
 };
-use std::pin::Pin;
+use std::{pin::Pin, sync::atomic::Ordering};
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain_within(cx, request, named, handle)
@@ -29,6 +32,7 @@ fn named(request: &DescribeQuorumRequest) -> usize {
 async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
     match request.topics.as_slice() {
         [Asked { topic_name, partitions, .. }] if *topic_name == CLUSTER_METADATA_TOPIC_NAME => match partitions.as_slice() {
+            [only] if only.partition_index == 0 && !cx.broker.quorum().view().serves => not_leader(&cx),
             [only] if only.partition_index == 0 => quorum(&cx),
             _ => unknown(&cx, request.topics),
         },
@@ -36,13 +40,32 @@ async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumRe
     }
 }
 
-/// As this node sees it, which leads, or would have forwarded the request.
+/// Who does not lead knows little of the others.
+fn not_leader(cx: &Context) -> DescribeQuorumResponse {
+    if let Some(forwarded) = &cx.forwarded {
+        forwarded.not_controller.store(true, Ordering::Release);
+    }
+    let message = Str::from_static(
+        "For requests intended only for the leader, this error indicates that the broker is not the current leader. For requests \
+         intended for any replica, this error indicates that the broker is not a replica of the topic partition.",
+    );
+    let partition = PartitionData {
+        error_code: ErrorCode::NotLeaderOrFollower.code(),
+        error_message: (cx.version >= 2).then_some(message),
+        ..Default::default()
+    };
+    let topic_name = Str::from_static(CLUSTER_METADATA_TOPIC_NAME);
+    let topic = TopicData { topic_name, partitions: vec![partition], ..Default::default() };
+    DescribeQuorumResponse { topics: vec![topic], ..Default::default() }
+}
+
+/// As this node sees it, which leads.
 fn quorum(cx: &Context) -> DescribeQuorumResponse {
     let (broker, followed, now_ms) = (&cx.broker, cx.broker.quorum(), wall_ms());
-    let (view, high_watermark) = (followed.view(), followed.high_watermark());
-    let known = |id: i32| broker.voters.iter().flat_map(|record| &record.voters).find(|voter| voter.voter_id == id);
+    let (view, state, high_watermark) = (followed.view(), followed.state(), followed.high_watermark());
+    let known = |id: i32| state.voter(id);
     let mut current_voters: Vec<_> = view.voters.iter().map(|voter| voter_state(cx, voter)).collect();
-    if current_voters.is_empty() {
+    if current_voters.is_empty() && view.leader == Some(broker.node_id) {
         // The only voter, which leads.
         let directory_id = known(broker.node_id).map_or(Uuid::ZERO, |voter| voter.voter_directory_id);
         let (id, end_offset) = (broker.node_id, high_watermark);
@@ -50,7 +73,11 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
         current_voters.push(voter_state(cx, &own));
     }
     let observers = followed.observers(now_ms).into_iter();
-    let observers = observers.filter(|(key, _)| !view.voters.iter().any(|voter| voter.id == key.id));
+    // Where disks are known an observer may have a voter's id: its disk was replaced.
+    let is_voter = |key: &ReplicaKey, voter: &VoterState| {
+        voter.id == key.id && (voter.directory_id.is_zero() || voter.directory_id == key.directory_id)
+    };
+    let observers = observers.filter(|(key, _)| !view.voters.iter().any(|voter| is_voter(key, voter)));
     let partition = PartitionData {
         leader_id: view.leader.unwrap_or(-1),
         leader_epoch: view.epoch,
@@ -61,7 +88,7 @@ fn quorum(cx: &Context) -> DescribeQuorumResponse {
     };
     let node = |voter: &ReplicaState| Node {
         node_id: voter.replica_id,
-        listeners: known(voter.replica_id).map(listeners).unwrap_or_default(),
+        listeners: known(voter.replica_id).map_or_else(|| configured(cx, voter.replica_id), listeners),
         ..Default::default()
     };
     let nodes = partition.current_voters.iter().map(node).collect();
@@ -82,7 +109,7 @@ fn voter_state(cx: &Context, voter: &VoterState) -> ReplicaState {
     if cx.version >= 1 {
         (state.last_fetch_timestamp, state.last_caught_up_timestamp) = (voter.last_fetch_ms, voter.last_caught_up_ms);
     }
-    if cx.version >= 2 && cx.broker.kraft_version > 0 {
+    if cx.version >= 2 && cx.broker.kraft_version() > 0 {
         state.replica_directory_id = voter.directory_id;
     }
     state
@@ -109,6 +136,20 @@ fn listeners(voter: &Voter) -> Vec<Listener> {
         ..Default::default()
     };
     voter.endpoints.iter().map(listener).collect()
+}
+
+/// Where `controller.quorum.voters` has a voter listen.
+fn configured(cx: &Context, id: i32) -> Vec<Listener> {
+    let config = cx.broker.config();
+    let name = config.get(keys::CONTROLLER_LISTENER_NAMES).first().map(|name| Str::from(name.as_str()));
+    let voters = parse_voters(&config).into_iter().filter(|(voter, _)| *voter == id);
+    let listener = |(_, at): (i32, Address)| Listener {
+        name: name.clone().unwrap_or_default(),
+        host: at.host,
+        port: at.port,
+        ..Default::default()
+    };
+    voters.map(listener).collect()
 }
 
 fn unknown(cx: &Context, topics: Vec<Asked>) -> DescribeQuorumResponse {

@@ -1,11 +1,11 @@
-//! FindCoordinator (10): which broker coordinates a group. Transactions and share groups are not served yet: who asks for
+//! FindCoordinator (10): which broker coordinates a group, or a transactional id. Share groups are not served yet: who asks for
 //! their coordinators is told that there is none.
 
 use super::{Context, Pending, Refusal, plain_within, topics};
-use crate::groups::Groups;
+use crate::{groups::Groups, transactions::Transactions};
 use ottla_metadata::{
     image::{Endpoint, Image},
-    topic_name::GROUP_METADATA_TOPIC_NAME,
+    topic_name::{GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME},
 };
 use ottla_protocol::{
     ErrorCode, Str, Uuid,
@@ -69,40 +69,44 @@ impl From<ErrorCode> for NotFound {
     }
 }
 
-const NO_TRANSACTIONS: NotFound =
-    NotFound { code: ErrorCode::CoordinatorNotAvailable, message: Some("Transactions are not served yet.") };
 const NO_SHARE_GROUPS: NotFound =
     NotFound { code: ErrorCode::CoordinatorNotAvailable, message: Some("Share groups are not served yet.") };
 const UNKNOWN_TYPE: NotFound = NotFound { code: ErrorCode::InvalidRequest, message: Some(INVALID_REQUEST_TEXT) };
 
 async fn find(cx: &Context, key_type: i8, key: &Str) -> Result<Node, NotFound> {
     match key_type {
-        GROUP => group_coordinator(cx, key).await.map_err(NotFound::from),
-        TRANSACTION => Err(NO_TRANSACTIONS),
+        GROUP => coordinator_in(cx, GROUP_METADATA_TOPIC_NAME, |image| Groups::partition_for(image, key)).await,
+        TRANSACTION => {
+            coordinator_in(cx, TRANSACTION_STATE_TOPIC_NAME, |image| Transactions::partition_for(image, key)).await
+        }
         SHARE if cx.version < SHARE_SINCE || !is_share_key(key) => Err(ErrorCode::InvalidRequest.into()),
         SHARE => Err(NO_SHARE_GROUPS),
         _ => Err(UNKNOWN_TYPE),
     }
 }
 
-/// The first to ask has the topic made; until that is done nobody coordinates.
-async fn group_coordinator(cx: &Context, group_id: &Str) -> Result<Node, ErrorCode> {
+/// The leader of the partition of a topic that a key belongs to. The first to ask has the topic made; until that is done
+/// nobody coordinates.
+async fn coordinator_in(
+    cx: &Context,
+    topic: &'static str,
+    partition_for: impl Fn(&Image) -> Result<i32, ErrorCode>,
+) -> Result<Node, NotFound> {
     let none = ErrorCode::CoordinatorNotAvailable;
-    let made = topics::ensure_internal(&cx.broker, GROUP_METADATA_TOPIC_NAME).await;
-    match made {
+    match topics::ensure_internal(&cx.broker, topic).await {
         ErrorCode::None => {
             let image = cx.broker.image();
-            let leader = leader(&image, &cx.peer.listener, group_id).ok_or(none)?;
-            if cx.broker.suspects.has(&image, leader.id) { Err(none) } else { Ok(leader) }
+            let partition = partition_for(&image).map_err(|_| none)?;
+            let leader = leader(&image, &cx.peer.listener, topic, partition).ok_or(none)?;
+            if cx.broker.suspects.has(&image, leader.id) { Err(none.into()) } else { Ok(leader) }
         }
-        _ => Err(none),
+        _ => Err(none.into()),
     }
 }
 
-/// The leader of the group's partition, as a client of this listener reaches it.
-fn leader(image: &Image, listener: &str, group_id: &str) -> Option<Node> {
-    let partition = Groups::partition_for(image, group_id).ok()?;
-    let leader = image.topics().partition(GROUP_METADATA_TOPIC_NAME, partition)?.leader;
+/// The leader of a partition, as a client of this listener reaches it.
+fn leader(image: &Image, listener: &str, topic: &str, partition: i32) -> Option<Node> {
+    let leader = image.topics().partition(topic, partition)?.leader;
     let (broker, endpoint) = topics::active_brokers(image, listener).find(|(broker, _)| broker.id == leader)?;
     let Endpoint { host, port, .. } = endpoint;
     Some(Node { id: broker.id, host: host.clone(), port: i32::from(*port) })

@@ -1,33 +1,83 @@
-//! InitProducerId (22): an id for an idempotent producer (KIP-98, KIP-360). Transactional producers are refused for now.
+//! InitProducerId (22): an id for an idempotent producer, or for one that takes a transactional id (KIP-98, KIP-360, KIP-890).
 
 use super::{Context, Pending, Refusal, plain};
+use crate::transactions::submit_bringing_id;
+use ottla_coordinator::transactions::{Event, InitProducerId, Producer, Reply};
 use ottla_protocol::{
-    ErrorCode,
+    ErrorCode, Str,
     frame::RequestFrame,
     messages::{InitProducerIdRequest, InitProducerIdResponse},
 };
 use std::pin::Pin;
+
+/// Before this version clients do not know PRODUCER_FENCED (KIP-588).
+const FENCED_SINCE: i16 = 4;
+/// What a producer says that was not given anything yet.
+const NONE: (i64, i16) = (-1, -1);
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain(cx, request, handle)
 }
 
 async fn handle(cx: Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
-    let failed = |error: ErrorCode| InitProducerIdResponse {
-        error_code: error.code(),
-        producer_id: -1,
-        producer_epoch: -1,
-        ..Default::default()
+    match init(&cx, request).await {
+        Ok(Producer { id, epoch }) => {
+            InitProducerIdResponse { producer_id: id, producer_epoch: epoch, ..Default::default() }
+        }
+        Err(error) => {
+            let error = match error {
+                ErrorCode::ProducerFenced if cx.version < FENCED_SINCE => ErrorCode::InvalidProducerEpoch,
+                error => error,
+            };
+            InitProducerIdResponse {
+                error_code: error.code(),
+                producer_id: -1,
+                producer_epoch: -1,
+                ..Default::default()
+            }
+        }
+    }
+}
+
+async fn init(cx: &Context, request: InitProducerIdRequest) -> Result<Producer, ErrorCode> {
+    let expected = match (request.producer_id, request.producer_epoch) {
+        NONE => None,
+        (id, epoch) if id == NONE.0 || epoch == NONE.1 => return Err(ErrorCode::InvalidRequest),
+        (id, epoch) => Some(Producer { id, epoch }),
     };
     match request.transactional_id {
-        Some(id) if id.is_empty() => failed(ErrorCode::InvalidRequest),
-        // There is no transaction coordinator yet, which is what this code says; clients give up after their timeout.
-        Some(_) => failed(ErrorCode::CoordinatorNotAvailable),
-        None if (request.producer_id == -1) != (request.producer_epoch == -1) => failed(ErrorCode::InvalidRequest),
         // With a producer id and epoch an idempotent producer wants a new epoch; Kafka gives it a new id with epoch 0.
-        None => match cx.broker.producer_ids.next(&cx.broker).await {
-            Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() },
-            Err(error) => failed(error),
-        },
+        None => Ok(Producer { id: cx.broker.producer_ids.next(&cx.broker).await?, epoch: 0 }),
+        Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
+        // Kafka 4.3 does not keep prepared transactions either (KIP-939); what is not allowed it says first.
+        Some(_) if request.keep_prepared_txn => Err(keep_prepared(cx, request.enable2_pc)),
+        Some(id) => take(cx, id.detached(), request.transaction_timeout_ms, request.enable2_pc, expected).await,
     }
+}
+
+fn keep_prepared(cx: &Context, two_phase_commit: bool) -> ErrorCode {
+    let is_allowed = cx.broker.config().get(ottla_config::keys::TRANSACTION_TWO_PHASE_COMMIT_ENABLE);
+    match two_phase_commit && !is_allowed {
+        true => ErrorCode::TransactionalIdAuthorizationFailed,
+        false => ErrorCode::UnsupportedVersion,
+    }
+}
+
+async fn take(
+    cx: &Context,
+    transactional_id: Str,
+    timeout_ms: i32,
+    two_phase_commit: bool,
+    expected: Option<Producer>,
+) -> Result<Producer, ErrorCode> {
+    let event = |ticket, new_producer_id| {
+        let transactional_id = transactional_id.clone();
+        let request = InitProducerId { transactional_id, timeout_ms, two_phase_commit, expected, new_producer_id };
+        Event::InitProducerId(ticket, request)
+    };
+    submit_bringing_id(&cx.broker, &transactional_id, event, |reply| match reply {
+        Reply::InitProducerId(given) => Some(given),
+        _ => None,
+    })
+    .await
 }

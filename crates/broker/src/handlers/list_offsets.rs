@@ -21,8 +21,11 @@ const MAX_TIMESTAMP: (i64, i16) = (-3, 7);
 const EARLIEST_LOCAL: (i64, i16) = (-4, 8);
 const LATEST_TIERED: (i64, i16) = (-5, 9);
 const EARLIEST_PENDING_UPLOAD: (i64, i16) = (-6, 11);
-/// The replica id of a consumer.
+/// The replica id of a consumer, and of one that asks any replica what it has.
 const CONSUMER: i32 = -1;
+const DEBUGGING: i32 = -2;
+/// Since this version an offset may not be available (KIP-207).
+const NOT_AVAILABLE_SINCE: i16 = 5;
 
 pub(super) fn start(cx: Context, request: RequestFrame) -> Result<Pin<Box<Pending>>, Refusal> {
     plain(cx, request, handle)
@@ -86,15 +89,28 @@ fn find(
     if too_new.into_iter().any(since) || wanted.timestamp < EARLIEST_PENDING_UPLOAD.0 {
         return Err(ErrorCode::UnsupportedVersion);
     }
-    let partition = cx.broker.replicas.led(topic, wanted.partition_index)?;
+    let replicas = &cx.broker.replicas;
+    let partition = match request.replica_id {
+        DEBUGGING => replicas.partition(topic, wanted.partition_index)?,
+        _ => replicas.led(topic, wanted.partition_index)?,
+    };
     partition.check_epoch(wanted.current_leader_epoch)?;
     let isolation = fetch::isolation(request.isolation_level).ok_or(ErrorCode::UnknownServerError)?;
-    lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, isolation)
+    let found = lookup(&partition, wanted.timestamp, request.replica_id == CONSUMER, isolation);
+    found.map_err(|error| match error {
+        ErrorCode::OffsetNotAvailable if cx.version < NOT_AVAILABLE_SINCE => ErrorCode::LeaderNotAvailable,
+        error => error,
+    })
 }
 
 fn lookup(partition: &Partition, timestamp: i64, consumer: bool, isolation: Isolation) -> Result<Found, ErrorCode> {
+    // Asked before the offsets, which may rise meanwhile.
+    let may_know_less = consumer && partition.may_know_less();
     let offsets = partition.reader().offsets();
     let visible_end = if consumer { offsets.end(isolation) } else { offsets.log_end_offset };
+    if timestamp == LATEST && may_know_less {
+        return Err(ErrorCode::OffsetNotAvailable);
+    }
     if timestamp == LATEST {
         let leader_epoch = partition.leader_epoch();
         return Ok(Found { offset: visible_end, timestamp: -1, leader_epoch });
@@ -112,6 +128,9 @@ fn lookup(partition: &Partition, timestamp: i64, consumer: bool, isolation: Isol
             timestamp: found.timestamp,
             leader_epoch: found.leader_epoch.unwrap_or(-1),
         },
+        _ if may_know_less && (timestamp >= 0 || timestamp == MAX_TIMESTAMP.0) => {
+            return Err(ErrorCode::OffsetNotAvailable);
+        }
         _ => NOTHING,
     })
 }

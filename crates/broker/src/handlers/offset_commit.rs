@@ -110,6 +110,7 @@ async fn commit(cx: &Context, request: OffsetCommitRequest, topics: Vec<CommitTo
         generation_id: request.generation_id_or_member_epoch,
         supports_member_epochs: version >= MEMBER_EPOCH_SINCE,
         retention_time_ms: Some(request.retention_time_ms).filter(|ms| *ms != NO_RETENTION_TIME),
+        producer_id: None,
         topics,
     };
     let answer = submit(&cx.broker, &group_id, |ticket| Event::OffsetCommit(ticket, commit)).await;

@@ -1,5 +1,8 @@
 //! Produce (0): appends record batches, in order, and answers when they are as safe as `acks` asks.
 
+mod transactional;
+
+use self::transactional::Lookups;
 use super::{
     Answered, Context, Pending, Refusal,
     current_leader::{Hints, Node},
@@ -13,7 +16,7 @@ use crate::{
 };
 use ottla_protocol::{
     ErrorCode, Records, Str, Uuid,
-    batch::{self, CheckedBatch, Header},
+    batch::{self, CheckedBatch},
     compression::Compression,
     frame::RequestFrame,
     messages::{
@@ -53,7 +56,10 @@ async fn handle(cx: Context, request: ProduceRequest) -> Answered {
     let deadline = deadline(request.timeout_ms);
     let mut commits = Vec::new();
     let mut response = match wait_for_disks(&cx, &request, deadline).await {
-        Ok(_places) => produce(&cx, request, &mut commits),
+        Ok(_places) => match transactional::look_up(&cx, &request).await {
+            Ok(lookups) => produce(&cx, request, &lookups, &mut commits),
+            Err(error) => refuse_all(request, error),
+        },
         Err(_elapsed) => refuse_all(request, ErrorCode::RequestTimedOut),
     };
     if acks != 0 {
@@ -179,36 +185,31 @@ fn name_leaders(cx: &Context, response: &mut ProduceResponse) {
 }
 
 /// Appends, and puts what each partition of the response waits for into `commits`.
-fn produce(cx: &Context, request: ProduceRequest, commits: &mut Vec<Option<Durable>>) -> ProduceResponse {
+fn produce(
+    cx: &Context,
+    request: ProduceRequest,
+    lookups: &Lookups,
+    commits: &mut Vec<Option<Durable>>,
+) -> ProduceResponse {
     let acks = request.acks;
-    let refused = is_transaction_without_id(&request).then_some(ErrorCode::TransactionalIdAuthorizationFailed);
-    let responses = request.topic_data.into_iter().map(|topic| topic_response(cx, acks, refused, topic, commits)).collect();
+    let topics = request.topic_data.into_iter();
+    let responses = topics.map(|topic| topic_response(cx, acks, lookups, topic, commits)).collect();
     ProduceResponse { responses, ..Default::default() }
-}
-
-/// Nobody is allowed to write transactions as no one; Kafka judges by the first batch of each partition.
-fn is_transaction_without_id(request: &ProduceRequest) -> bool {
-    let is_transactional = |data: &PartitionProduceData| {
-        let header = data.records.as_ref().and_then(Records::bytes).map(|bytes| Header::parse(bytes));
-        header.is_some_and(|header| header.is_ok_and(|header| header.attributes.is_transactional()))
-    };
-    let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    request.transactional_id.is_none() && partitions().any(is_transactional)
 }
 
 fn topic_response(
     cx: &Context,
     acks: i16,
-    refused: Option<ErrorCode>,
+    lookups: &Lookups,
     topic: TopicProduceData,
     commits: &mut Vec<Option<Durable>>,
 ) -> TopicProduceResponse {
-    let name = refused.map_or_else(|| resolve(cx, &topic), Err);
+    let name = resolve(cx, &topic);
     let partition_responses = topic
         .partition_data
         .into_iter()
         .map(|data| {
-            let (response, commit) = partition_response(cx, acks, name.as_ref(), data);
+            let (response, commit) = partition_response(cx, acks, lookups, name.as_ref(), data);
             commits.push(commit);
             response
         })
@@ -230,11 +231,12 @@ fn resolve(cx: &Context, topic: &TopicProduceData) -> Result<Str, ErrorCode> {
 fn partition_response(
     cx: &Context,
     acks: i16,
+    lookups: &Lookups,
     topic: Result<&Str, &ErrorCode>,
     data: PartitionProduceData,
 ) -> (PartitionProduceResponse, Option<Durable>) {
     let index = data.index;
-    let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, topic, data));
+    let appended = topic.map_err(|error| Failure::from(*error)).and_then(|topic| append(cx, acks, lookups, topic, data));
     match appended {
         Ok((response, commit)) => (PartitionProduceResponse { index, ..response }, commit),
         Err(failure) => {
@@ -299,14 +301,21 @@ impl From<AppendError> for Failure {
     }
 }
 
-fn append(cx: &Context, acks: i16, topic: &Str, data: PartitionProduceData) -> Result<(PartitionProduceResponse, Option<Durable>), Failure> {
+fn append(
+    cx: &Context,
+    acks: i16,
+    lookups: &Lookups,
+    topic: &Str,
+    data: PartitionProduceData,
+) -> Result<(PartitionProduceResponse, Option<Durable>), Failure> {
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
     let partition = find(cx, topic, data.index)?;
+    let verified = lookups.of(topic, data.index)?;
     let batch = check(cx.version, &partition, data.records)?;
     let size = batch.size_in_bytes();
-    let appended = partition.append(batch, wall_ms(), acks).map_err(|error| Failure::from(error).of_log(&partition))?;
+    let appended = partition.append(batch, wall_ms(), acks, verified).map_err(|error| Failure::from(error).of_log(&partition))?;
     cx.broker.metrics.produced(size);
     let response = PartitionProduceResponse {
         base_offset: appended.first_offset,

@@ -1,10 +1,11 @@
 //! What several handlers say of topics, and topics that the broker itself asks for.
 
 use crate::{broker::Broker, entropy};
+use ottla_config::keys;
 use ottla_metadata::{
     controller::{CreatableTopic, CreateTopics, Event, Reply},
     image::{self, DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, Endpoint, Image},
-    topic_name::{self, GROUP_METADATA_TOPIC_NAME},
+    topic_name::{self, GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME},
 };
 use ottla_protocol::{ErrorCode, Str};
 use std::collections::BTreeMap;
@@ -70,8 +71,10 @@ pub(super) fn leader_error(
 
 /// Makes a topic that a client asked about; tells the client to ask again.
 pub(super) async fn auto_create(broker: &Broker, name: &Str) -> ErrorCode {
-    if name == GROUP_METADATA_TOPIC_NAME {
-        return ensure_internal(broker, GROUP_METADATA_TOPIC_NAME).await;
+    if let Some(internal) =
+        [GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME].into_iter().find(|it| *name == **it)
+    {
+        return ensure_internal(broker, internal).await;
     }
     if topic_name::validate(name).is_err() {
         return ErrorCode::InvalidTopicException;
@@ -90,9 +93,18 @@ pub(crate) async fn ensure_internal(broker: &Broker, name: &'static str) -> Erro
         return ErrorCode::None;
     }
     let config = broker.config();
-    let partitions = config.get(ottla_config::keys::OFFSETS_TOPIC_NUM_PARTITIONS);
-    let factor = config.get(ottla_config::keys::OFFSETS_TOPIC_REPLICATION_FACTOR);
-    let configs = config.offsets_topic_configs();
+    let (partitions, factor, configs) = match name {
+        TRANSACTION_STATE_TOPIC_NAME => (
+            config.get(keys::TRANSACTION_STATE_LOG_NUM_PARTITIONS),
+            config.get(keys::TRANSACTION_STATE_LOG_REPLICATION_FACTOR),
+            config.transaction_topic_configs(),
+        ),
+        _ => (
+            config.get(keys::OFFSETS_TOPIC_NUM_PARTITIONS),
+            config.get(keys::OFFSETS_TOPIC_REPLICATION_FACTOR),
+            config.offsets_topic_configs(),
+        ),
+    };
     match create(broker, Str::from_static(name), partitions, factor, configs).await {
         ErrorCode::None | ErrorCode::TopicAlreadyExists => ErrorCode::None,
         error => {

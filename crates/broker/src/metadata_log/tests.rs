@@ -3,10 +3,11 @@
 use super::*;
 use crate::{
     checkpoint_file::{self, Snapshot},
-    metadata_quorum::{SnapshotId, Snapshots},
+    metadata_quorum::{QuorumState, SnapshotId, Snapshots},
 };
 use ottla_config::Sources;
 use ottla_metadata::record::NoOpRecord;
+use ottla_protocol::stored::voters_record;
 use ottla_storage::fs::sim::SimFs;
 
 const DIR: &str = "/data";
@@ -29,13 +30,17 @@ impl World {
         let fs = SimFs::new();
         fs.create_dir_all(&Path::new(DIR).join(FOLDER)).expect("a folder");
         let mut world = Self::open(Arc::new(fs), overrides, 0);
-        world.log.lead(1, None, NOW_MS).expect("leads");
+        world.log.lead(1, &QuorumState::default(), &Voter::default(), NOW_MS).expect("leads");
         world.log.sync().expect("syncs");
         world
     }
 
     fn open(fs: Arc<dyn Fs>, overrides: &[&str], from: i64) -> Self {
-        let log = MetadataLog::open(fs.clone(), &config(overrides), from, NOW_MS, |_, _, _| Ok(())).expect("opens");
+        let log =
+            MetadataLog::open(fs.clone(), &config(overrides), from, NOW_MS, &mut QuorumState::default(), |_, _, _| {
+                Ok(())
+            })
+            .expect("opens");
         let snapshots = Snapshots::open(fs.clone(), &Path::new(DIR).join(FOLDER)).expect("opens");
         Self { fs, log, snapshots }
     }
@@ -116,7 +121,7 @@ fn a_log_that_ends_before_the_snapshot_begins_behind_it() {
     log.close().expect("closes");
     let mut again = World::open(fs, &[], 100);
     assert_eq!((again.log.log.log_start_offset(), again.log.end_offset(), again.log.bytes()), (100, 100, 0));
-    again.log.lead(1, None, NOW_MS).expect("leads");
+    again.log.lead(1, &QuorumState::default(), &Voter::default(), NOW_MS).expect("leads");
     assert_eq!(again.log.end_offset(), 101);
 }
 
@@ -130,7 +135,7 @@ fn what_follows_the_snapshot_is_handed_on_and_counted() {
     let all = log.bytes();
     log.close().expect("closes");
     let mut seen = Vec::new();
-    let log = MetadataLog::open(fs, &config(&[]), from, NOW_MS, |offset, _, _| {
+    let log = MetadataLog::open(fs, &config(&[]), from, NOW_MS, &mut QuorumState::default(), |offset, _, _| {
         seen.push(offset);
         Ok(())
     });
@@ -157,4 +162,27 @@ fn followers_are_woken_by_what_is_committed() {
 fn futures_ready(future: impl Future<Output = ()>) -> bool {
     let mut task = core::task::Context::from_waker(core::task::Waker::noop());
     std::pin::pin!(future).poll(&mut task).is_ready()
+}
+
+#[test]
+fn a_leader_writes_down_who_votes_at_first_and_when_it_listens_elsewhere() {
+    let voter = |port| {
+        let endpoint = voters_record::Endpoint { name: "C".into(), host: "h".into(), port, ..Default::default() };
+        Voter { voter_id: 1, voter_directory_id: Uuid::ONE, endpoints: vec![endpoint], ..Default::default() }
+    };
+    let record = VotersRecord { voters: vec![voter(1)], ..Default::default() };
+    let formatted = QuorumState { kraft_version: 1, voters: Some(record) };
+    let mut world = World::new(&[]);
+    world.log.start_at(0).expect("empty");
+    let mut lead = |state: &QuorumState, port| {
+        let batch = world.log.lead(1, state, &voter(port), NOW_MS).expect("leads");
+        let mut told = QuorumState::default();
+        told.take(&batch).expect("readable").then_some(told)
+    };
+    let first = lead(&formatted, 1).expect("told");
+    assert_eq!(first, formatted);
+    assert_eq!(lead(&first, 1), None, "the log has it");
+    let moved = lead(&first, 2).expect("told");
+    assert_eq!((moved.kraft_version, moved.voter(1)), (1, Some(&voter(2))));
+    assert_eq!(lead(&QuorumState::default(), 3), None, "where voters are fixed");
 }

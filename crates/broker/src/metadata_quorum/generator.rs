@@ -1,6 +1,6 @@
 //! Says when a snapshot of the metadata is due, and has it written beside the controller's thread (KIP-630).
 
-use super::{SnapshotId, Snapshots};
+use super::{QuorumState, SnapshotId, Snapshots};
 use crate::{
     checkpoint_file::{self, Snapshot},
     clock::wall_ms,
@@ -8,22 +8,12 @@ use crate::{
 use anyhow::Context as _;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{image::Image, snapshot};
-use ottla_protocol::stored::VotersRecord;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tracing::{error, info};
-
-/// What the log has beside the metadata, and a snapshot must have too (KIP-853).
-#[derive(Clone, Debug, Default)]
-pub(crate) struct QuorumState {
-    pub(crate) kraft_version: i16,
-    pub(crate) voters: Option<VotersRecord>,
-}
 
 /// When snapshots are due.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +58,19 @@ pub(crate) struct Generator {
     /// Somebody needs one, due or not.
     wanted: bool,
     /// One is being written; another one waits for the next commit after it.
-    busy: Arc<AtomicBool>,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Generator {
     /// `now` counts as the time of the last snapshot, as in Kafka.
     pub(crate) fn new(snapshots: Arc<Snapshots>, quorum: QuorumState, config: &ServerConfig, now: Duration) -> Self {
         let limits = Limits::new(config);
-        Self { snapshots, quorum, limits, bytes_then: 0, then: now, wanted: false, busy: Arc::default() }
+        Self { snapshots, quorum, limits, bytes_then: 0, then: now, wanted: false, writer: None }
+    }
+
+    /// The quorum is another one from now on.
+    pub(crate) fn set_quorum(&mut self, quorum: QuorumState) {
+        self.quorum = quorum;
     }
 
     /// When to look again, though nothing is committed.
@@ -88,9 +83,23 @@ impl Generator {
         self.wanted = true;
     }
 
+    /// Writes one of all there is, unless it is there. Blocks.
+    pub(crate) fn write_now(&mut self, image: &Image, bytes: u64, last_append_ms: i64) -> anyhow::Result<SnapshotId> {
+        if let Some(writer) = self.writer.take() {
+            // What it could not do was logged.
+            let _ = writer.join();
+        }
+        (self.bytes_then, self.wanted) = (bytes, false);
+        let id = SnapshotId { end_offset: image.offset(), epoch: image.epoch() };
+        if self.snapshots.size(id).is_none() {
+            write(&self.snapshots, self.quorum.clone(), image, id, last_append_ms)?;
+        }
+        Ok(id)
+    }
+
     /// Has a snapshot written if one is due. `bytes` are all that the log has taken in, at last at `last_append_ms`.
     pub(crate) fn look(&mut self, image: &Image, bytes: u64, last_append_ms: i64, now: Duration) {
-        if image.in_transaction() || self.busy.load(Ordering::Acquire) {
+        if image.in_transaction() || self.writer.as_ref().is_some_and(|writer| !writer.is_finished()) {
             return;
         }
         let reason = self.limits.reason(bytes.saturating_sub(self.bytes_then), now.saturating_sub(self.then));
@@ -107,9 +116,7 @@ impl Generator {
         if self.snapshots.size(id).is_some() {
             return;
         }
-        self.busy.store(true, Ordering::Release);
-        let (snapshots, quorum, image, busy) =
-            (self.snapshots.clone(), self.quorum.clone(), image.clone(), self.busy.clone());
+        let (snapshots, quorum, image) = (self.snapshots.clone(), self.quorum.clone(), image.clone());
         let work = move || {
             match write(&snapshots, quorum, &image, id, last_append_ms) {
                 Ok((size, took)) => info!(
@@ -120,11 +127,10 @@ impl Generator {
                 // The log has everything; the next snapshot is tried when it is due.
                 Err(error) => error!("cannot write a snapshot of the metadata: {error:#}"),
             }
-            busy.store(false, Ordering::Release);
         };
-        if let Err(error) = std::thread::Builder::new().name("metadata-snapshot".into()).spawn(work) {
-            error!(%error, "cannot write a snapshot of the metadata");
-            self.busy.store(false, Ordering::Release);
+        match std::thread::Builder::new().name("metadata-snapshot".into()).spawn(work) {
+            Ok(writer) => self.writer = Some(writer),
+            Err(error) => error!(%error, "cannot write a snapshot of the metadata"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the controller's thread does for the metadata log between two commits: snapshots when due, and deletion of old ones.
 
-use super::{Generator, SnapshotId, Snapshots, generator::QuorumState};
+use super::{Generator, QuorumState, SnapshotId, Snapshots};
 use crate::{checkpoint_file, clock::Clock, metadata_log::MetadataLog};
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -35,22 +35,28 @@ impl Upkeep {
         self.generator.want();
     }
 
+    /// Writes a snapshot of all that is committed, unless there is one.
+    pub(crate) fn write_now(&mut self, log: &MetadataLog, image: &Image) -> anyhow::Result<SnapshotId> {
+        self.generator.write_now(image, log.bytes(), log.last_append_ms())
+    }
+
+    /// The quorum is another one from now on: what snapshots say of it.
+    pub(crate) fn set_quorum(&mut self, quorum: QuorumState) {
+        self.generator.set_quorum(quorum);
+    }
+
     /// The latest snapshot.
     pub(crate) fn latest(&self) -> Option<SnapshotId> {
         self.snapshots.latest().filter(|id| *id != SnapshotId::BOOTSTRAP)
     }
 
-    /// Keeps a snapshot that another controller made, and answers what it says.
-    pub(crate) fn take_snapshot(&self, bytes: &Bytes, id: SnapshotId) -> anyhow::Result<Image> {
+    /// Keeps a snapshot that another controller made, and answers what it says of the metadata and of the quorum.
+    pub(crate) fn take_snapshot(&self, bytes: &Bytes, id: SnapshotId) -> anyhow::Result<(Image, QuorumState)> {
         let snapshot = checkpoint_file::read_bytes(bytes.clone()).context("the snapshot cannot be read")?;
-        let mut image = Image::default();
-        for record in &snapshot.records {
-            image.apply(record)?;
-        }
-        image.advance(id.end_offset, id.epoch);
+        let state = snapshot.into_state(id)?;
         checkpoint_file::keep(self.snapshots.fs(), &self.snapshots.path(id), bytes)?;
         self.snapshots.add(id)?;
-        Ok(image)
+        Ok(state)
     }
 
     /// Does what is due; `image` is of all that is committed.

@@ -139,7 +139,7 @@ impl Connection {
     }
 
     async fn serve(&mut self) -> Result<(), Ended> {
-        if let Some(controller) = self.broker.clone().controller().voter()
+        if let Some(controller) = self.broker.clone().controller().local()
             && self.peer.scope == Scope::Controller
             && voters::is_voter(&self.stream).await?
         {

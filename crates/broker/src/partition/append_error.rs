@@ -13,8 +13,6 @@ pub(crate) enum AppendError {
     NotEnoughReplicas(String),
     #[error("another broker leads the partition")]
     NotLeader,
-    #[error("transactions are not served yet")]
-    Transactional,
     #[error(transparent)]
     Gone(#[from] Gone),
     #[error("the log dir is offline")]
@@ -30,7 +28,6 @@ impl AppendError {
         match self {
             Self::Rejected(rejected) => error_code::of_kind(rejected.kind()),
             Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
-            Self::Transactional => ErrorCode::InvalidTxnState,
             Self::NotLeader | Self::Gone(_) => ErrorCode::NotLeaderOrFollower,
             // Kafka's code for a full disk. Of all clients each tries again after it, with fresh metadata and without
             // counting that for a failure of the producer; so they go on by themselves when there is room.

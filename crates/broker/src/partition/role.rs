@@ -61,6 +61,11 @@ impl Partition {
         matches!(&*self.role.lock(), Role::Leads(_))
     }
 
+    /// Whether its high watermark may be below one that consumers have heard of (KIP-207).
+    pub(crate) fn may_know_less(&self) -> bool {
+        matches!(&*self.role.lock(), Role::Leads(leader) if leader.may_know_less())
+    }
+
     /// Who is followed, and in which epoch.
     pub(crate) fn followed(&self) -> Option<(i32, i32)> {
         match &*self.role.lock() {

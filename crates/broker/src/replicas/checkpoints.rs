@@ -17,34 +17,26 @@ struct Offsets {
 impl Offsets {
     /// Those of all logs as they are. A log that is not open is as the checkpoints said before.
     fn of(dir: &Dir, replicas: &[Arc<Replica>], futures: &Futures) -> Self {
-        let mut offsets = Self::default();
+        let mut offsets = Self { high_watermarks: high_watermarks(dir, replicas, futures), ..Self::default() };
         for replica in replicas.iter().filter(|replica| replica.dir().id == dir.id) {
             offsets.add(dir, replica);
         }
         futures.checkpoint(dir, Checkpoint::RecoveryPoint, &mut offsets.recovery_points);
         futures.checkpoint(dir, Checkpoint::LogStartOffset, &mut offsets.log_start_offsets);
-        futures.checkpoint(dir, Checkpoint::HighWatermark, &mut offsets.high_watermarks);
         offsets
     }
 
     fn add(&mut self, dir: &Dir, replica: &Replica) {
         let before = |which| dir.log_dir.checkpointed(which, &replica.topic, replica.index);
-        let (recovery_point, start, high_watermark) = match replica.opened() {
+        let (recovery_point, start) = match replica.opened() {
             Some(partition) => {
-                let offsets = partition.reader().offsets();
                 let recovery_point = partition.with_log_in(dir, |log| log.recovery_point()).ok();
-                (recovery_point, Some(offsets.log_start_offset), Some(offsets.high_watermark))
+                (recovery_point, Some(partition.reader().offsets().log_start_offset))
             }
-            None => (
-                before(Checkpoint::RecoveryPoint),
-                before(Checkpoint::LogStartOffset),
-                before(Checkpoint::HighWatermark),
-            ),
+            None => (before(Checkpoint::RecoveryPoint), before(Checkpoint::LogStartOffset)),
         };
-        let key = || (replica.topic.to_string(), replica.index);
-        self.recovery_points.extend(recovery_point.map(|offset| (key(), offset)));
-        self.log_start_offsets.extend(start.filter(|start| *start > 0).map(|offset| (key(), offset)));
-        self.high_watermarks.extend(high_watermark.map(|offset| (key(), offset)));
+        self.recovery_points.extend(recovery_point.map(|offset| (key(replica), offset)));
+        self.log_start_offsets.extend(start.filter(|start| *start > 0).map(|offset| (key(replica), offset)));
     }
 
     fn write(&self, dir: &Dir) -> Result<(), Error> {
@@ -54,7 +46,27 @@ impl Offsets {
     }
 }
 
+fn key(replica: &Replica) -> (String, i32) {
+    (replica.topic.to_string(), replica.index)
+}
+
+fn high_watermarks(dir: &Dir, replicas: &[Arc<Replica>], futures: &Futures) -> PartitionOffsets {
+    let known = |replica: &Arc<Replica>| {
+        let before = || dir.log_dir.checkpointed(Checkpoint::HighWatermark, &replica.topic, replica.index);
+        let offset = replica.opened().map(|partition| partition.high_watermark()).or_else(before)?;
+        Some((key(replica), offset))
+    };
+    let mut offsets = replicas.iter().filter(|replica| replica.dir().id == dir.id).filter_map(known).collect();
+    futures.checkpoint(dir, Checkpoint::HighWatermark, &mut offsets);
+    offsets
+}
+
 impl Replicas {
+    /// Writes high watermarks down where they have risen. Blocks.
+    pub(crate) fn write_high_watermarks(&self) -> Result<(), Error> {
+        self.write_in_each(|dir, all| dir.log_dir.put_high_watermarks(&high_watermarks(dir, all, self.futures())))
+    }
+
     /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
     pub(crate) fn write_checkpoints(&self) -> Result<(), Error> {
         self.write_checkpoints_but(|_, _| {})
@@ -73,13 +85,19 @@ impl Replicas {
     }
 
     fn write_checkpoints_but(&self, change: impl Fn(&Dir, &mut Offsets)) -> Result<(), Error> {
+        self.write_in_each(|dir, all| {
+            let mut offsets = Offsets::of(dir, all, self.futures());
+            change(dir, &mut offsets);
+            offsets.write(dir)
+        })
+    }
+
+    fn write_in_each(&self, write: impl Fn(&Dir, &[Arc<Replica>]) -> Result<(), Error>) -> Result<(), Error> {
         let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         let mut outcome = Ok(());
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let mut offsets = Offsets::of(dir, &all, self.futures());
-            change(dir, &mut offsets);
-            let written = offsets.write(dir);
+            let written = write(dir, &all);
             match &written {
                 // The old ones stand; a start after a crash has more to do.
                 Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),

@@ -169,7 +169,8 @@ fn advertised_controller(names: &[String], advertised: Option<&[Endpoint]>, all:
     names.iter().filter_map(|name| find(advertised.unwrap_or_default(), name).or_else(|| bound(name))).collect()
 }
 
-/// `name:value,name:value`; the last colon divides, so that a name may be an IPv6 address.
+/// `name:value,name:value`; the last colon divides, so that a name may be an IPv6 address. Commas at the end are dropped, as by
+/// Java's `split`.
 pub(super) fn parse_map(config: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let pair = |entry: String| match entry.rsplit_once(':') {
         Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
@@ -178,7 +179,9 @@ pub(super) fn parse_map(config: &str, text: &str) -> Result<Vec<(String, String)
             entry.len()
         ))),
     };
-    parse_list(text).into_iter().map(pair).collect()
+    let mut entries = parse_list(text);
+    entries.truncate(entries.iter().rposition(|entry| !entry.is_empty()).map_or(0, |last| last + 1));
+    entries.into_iter().map(pair).collect()
 }
 
 /// The protocol of each listener. Without an explicit map a controller listener of any name is PLAINTEXT, if all are.

@@ -51,12 +51,7 @@ fn the_file_kafka_ships_is_accepted_unchanged() {
     let about: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.split(' ').next().unwrap_or("")).collect();
     assert_eq!(
         about,
-        [
-            "share.coordinator.state.topic.min.isr",
-            "share.coordinator.state.topic.replication.factor",
-            "transaction.state.log.min.isr",
-            "transaction.state.log.replication.factor"
-        ],
+        ["share.coordinator.state.topic.min.isr", "share.coordinator.state.topic.replication.factor"],
         "only what is set to another value than the default and has no effect"
     );
 }
@@ -258,6 +253,16 @@ fn limits_per_address_are_read() {
     let config = load(&with("max.connections.per.ip.overrides=127.0.0.1:5, ::1:6")).unwrap().config;
     let limits = BTreeMap::from([("127.0.0.1".to_owned(), 5), ("::1".to_owned(), 6)]);
     assert_eq!(config.max_connections_per_ip_overrides(), limits);
+}
+
+#[test]
+fn a_map_may_end_in_commas_and_not_begin_with_one() {
+    let map = "listener.security.protocol.map=";
+    assert!(load(&with(&format!("{map}PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT, ,"))).is_ok());
+    assert_eq!(
+        refusal(&with(&format!("{map},PLAINTEXT:PLAINTEXT"))),
+        "server.properties:6: Error parsing configuration property 'listener.security.protocol.map': begin 0, end -1, length 0"
+    );
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct OffsetCommit {
     pub supports_member_epochs: bool,
     /// How long to keep the offsets, if the client says so: versions 2 to 4, where -1 is none.
     pub retention_time_ms: Option<i64>,
+    /// The producer in whose transaction it is: the offsets count when that is committed (KIP-447).
+    pub producer_id: Option<i64>,
     /// The offsets.
     pub topics: Vec<CommitTopic>,
 }
@@ -87,7 +89,7 @@ pub(crate) fn commit(
         return Err(Error::InvalidGroupId);
     }
     if let Some((group_id, StoredGroup::Consumer(group))) = hard.groups.get_key_value(&request.group_id) {
-        validate_commit(group, &soft.topics, &request)?;
+        validate_commit(group, &soft.topics, &request).map_err(|error| in_transaction(&request, error))?;
         let mut cx = soft.context(now, out);
         let (replies, records) = decide(group_id, &request, &cx);
         cx.record_all(records)?;
@@ -98,7 +100,7 @@ pub(crate) fn commit(
         Some(group) => validate(group, &request)?,
         // A consumer in no group makes itself known by its first commit.
         None if request.generation_id < 0 => {}
-        None => return Err(Error::GroupIdNotFound),
+        None => return Err(in_transaction(&request, Error::GroupIdNotFound)),
     }
     let group_id = match &group {
         Some(group) => group.group_id.clone(),
@@ -106,10 +108,18 @@ pub(crate) fn commit(
     };
     let (replies, records) = decide(&group_id, &request, &cx);
     cx.record_all(records)?;
-    if let Some(group) = group {
+    if let Some(group) = group.filter(|_| request.producer_id.is_none()) {
         keep_session(group, &mut cx, &request.member_id);
     }
     Ok(replies)
+}
+
+/// Requests of transactions have no words for what is new in KIP-848.
+fn in_transaction(request: &OffsetCommit, error: Error) -> Error {
+    match error {
+        Error::GroupIdNotFound | Error::StaleMemberEpoch if request.producer_id.is_some() => Error::IllegalGeneration,
+        error => error,
+    }
 }
 
 fn validate(group: &ClassicGroup, request: &OffsetCommit) -> Result<(), Error> {
@@ -119,15 +129,17 @@ fn validate(group: &ClassicGroup, request: &OffsetCommit) -> Result<(), Error> {
     }
     let instance_id = request.group_instance_id.as_ref();
     let claims_membership = request.generation_id >= 0 || !request.member_id.is_empty() || instance_id.is_some();
+    let is_transactional = request.producer_id.is_some();
     if !claims_membership {
-        return Err(Error::UnknownMemberId);
+        // A transactional producer need not say whose offsets it commits.
+        return if is_transactional { Ok(()) } else { Err(Error::UnknownMemberId) };
     }
     group.validate_member(&request.member_id, instance_id)?;
     if request.generation_id != group.generation_id() {
         return Err(Error::IllegalGeneration);
     }
     // The member knows of the generation, but its partitions may be another's by now.
-    match group.is(GroupState::CompletingRebalance) {
+    match group.is(GroupState::CompletingRebalance) && !is_transactional {
         true => Err(Error::RebalanceInProgress),
         false => Ok(()),
     }
@@ -165,7 +177,7 @@ fn decide(group_id: &Str, request: &OffsetCommit, cx: &Context<'_>) -> (Vec<Comm
                         topic_id: topic.topic_id,
                         record_offset: 0,
                     }),
-                    producer_id: None,
+                    producer_id: request.producer_id,
                 });
             }
             PartitionResult { partition_index: partition.partition_index, result }

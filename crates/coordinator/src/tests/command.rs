@@ -315,6 +315,7 @@ fn commit(words: &mut Words<'_>) -> OffsetCommit {
         group_instance_id: words.text("instance"),
         supports_member_epochs: words.number("v", 9) >= 9,
         retention_time_ms: words.named("retention").map(|ms| ms.parse().unwrap()),
+        producer_id: words.named("txn").map(|id| id.parse().unwrap()),
         topics: words.partitions().into_iter().map(topic).collect(),
     }
 }

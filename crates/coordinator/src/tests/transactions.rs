@@ -1,6 +1,6 @@
-//! Offsets in transactions, as a log of Kafka's may hold them.
+//! Offsets in transactions: who may commit them, and what becomes of them.
 
-use super::show;
+use super::{check as run, show};
 use crate::{CoordinatorRecord, Event, FetchTopic, GroupCoordinator, OffsetAndMetadata, OffsetFetch};
 use ottla_protocol::{Str, Uuid};
 use ottla_state_machine::{Now, Shard, Ticket};
@@ -72,4 +72,29 @@ fn an_offset_counts_when_its_transaction_is_committed() {
     // A tombstone takes it out of the transaction as well.
     check(&[offset(Some(1), 5), tombstone(), end(1, true)], none, none);
     check(&[end(1, true)], none, none);
+}
+
+#[test]
+fn offsets_of_a_transaction_are_looked_at_less_closely() {
+    run(r#"
+        > commit 1 g c-1 gen=1 txn=7 t-0=1
+        1: ILLEGAL_GENERATION
+        > commit 2 g - txn=7 t-0=1
+        2: t-0=ok
+        > fetch 3 g t-0 stable
+        3: t-0=-1@-1 UNSTABLE_OFFSET_COMMIT
+        > fetch 4 g t-0
+        4: t-0=-1@-1
+        > join 5 g - v=3
+        > wait 3000
+        5: joined c-5 gen=1 range leader=c-5 c-5:t
+        > commit 6 g c-5 gen=1 txn=7 t-0=2
+        6: t-0=ok
+        > commit 7 g - txn=7 t-0=2
+        7: t-0=ok
+        > commit 8 g c-5 gen=0 txn=7 t-0=2
+        8: ILLEGAL_GENERATION
+        > commit 9 g c-9 gen=1 txn=7 t-0=2
+        9: UNKNOWN_MEMBER_ID
+        "#);
 }

@@ -72,7 +72,11 @@ impl World {
         let base = i64::try_from(self.log.len()).unwrap();
         for record in records {
             let (key, value) = record.encode().expect("what is decided can be written");
-            self.log.push((key, value, None));
+            let producer_id = match record {
+                CoordinatorRecord::Offset { producer_id, .. } => *producer_id,
+                _ => None,
+            };
+            self.log.push((key, value, producer_id));
         }
         self.shard.appended(base, records);
         if self.commits_at_once {

@@ -32,6 +32,9 @@ pub struct Status {
     pub peers: Vec<Peer>,
     /// A change of members is on its way, so another one is refused.
     pub changing: bool,
+    /// Whether the leader that is followed gave a sign of life within two election timeouts. Whoever may not seek votes follows
+    /// it even if it did not.
+    pub leader_is_heard: bool,
 }
 
 impl<S: Store> Quorum<S> {
@@ -64,6 +67,10 @@ impl<S: Store> Quorum<S> {
             snapshot: self.node.store().base().id,
             peers: self.members().iter().map(peer).collect(),
             changing: self.is_leader() && raft.has_pending_conf(),
+            leader_is_heard: self
+                .heard
+                .get(&raft.leader_id)
+                .is_some_and(|tick| self.ticks.saturating_sub(*tick) <= 2 * u64::from(self.settings.election_ticks)),
         }
     }
 }

@@ -246,6 +246,14 @@ fn a_new_epoch_begins_with_nothing_fetched() {
 }
 
 #[test]
+fn it_may_know_less_than_an_earlier_leader_until_all_that_it_began_with_is_committed() {
+    let mut world = World::new(&[1, 2]);
+    world.append(12);
+    assert_eq!((world.fetch(2, 9), world.leader.may_know_less()), (Some(9), true));
+    assert_eq!((world.fetch(2, 10), world.leader.may_know_less()), (Some(10), false));
+}
+
+#[test]
 fn the_low_watermark_is_of_those_who_live() {
     let mut world = World::new(&[1, 2]);
     assert_eq!(world.leader.low_watermark(7, world.image.cluster()), -1);

@@ -374,6 +374,9 @@ impl Log {
                 }
                 self.producers.complete(&txn);
             }
+            for batch in batches.iter().filter(|batch| batch.header().attributes.is_transactional()) {
+                self.verifications.appended(batch.header());
+            }
             self.producers.set_end_offset(next_offset);
             self.shared.set_first_unstable_offset(self.first_unstable_offset());
             self.active.segment.publish(next_offset, size);

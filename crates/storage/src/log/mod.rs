@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_protocol::Uuid;
-use ottla_protocol::batch::CheckedBatches;
+use ottla_protocol::batch::{CheckedBatches, Header};
 
 pub use append::{AppendInfo, Error as AppendError};
 pub use compact::Swap;
@@ -34,7 +34,7 @@ use crate::config::LogConfig;
 use crate::epochs::{EpochEndOffset, LeaderEpochs};
 use crate::journal::{Change, Sink};
 use crate::partition_metadata;
-use crate::producers::{ProducerEntry, Producers};
+use crate::producers::{self, ProducerEntry, Producers, Verification, Verifications, Verify};
 use crate::read::{Error as ReadError, Isolation, LogReader};
 use crate::segment::file::Dir;
 use crate::segment::{Indexer, Segment};
@@ -52,6 +52,8 @@ pub struct Log {
     shared: Arc<Shared>,
     active: Active,
     producers: Producers,
+    /// Of producers that this broker, while it leads, has looked up.
+    verifications: Verifications,
     snapshots: Snapshots,
     /// Below it everything is durable.
     recovery_point: i64,
@@ -263,6 +265,38 @@ impl Log {
     /// Forgets producers that wrote nothing for `producer.id.expiration.ms`.
     pub fn remove_expired_producers(&mut self, now_ms: i64) {
         self.producers.remove_expired(now_ms, self.config.producer_id_expiration_ms);
+        self.verifications.remove_expired(now_ms, self.config.producer_id_expiration_ms);
+    }
+
+    /// Begins to look a producer's transaction up at its coordinator, unless it has batches here already (KIP-890).
+    pub fn begin_verification(
+        &mut self,
+        verify: Verify,
+        now_ms: i64,
+    ) -> Result<Option<Verification>, producers::Error> {
+        self.verifications.begin(&self.producers, verify, now_ms)
+    }
+
+    /// Whether a producer of this epoch may write into its transaction, which it may for a look-up that is still good.
+    pub fn check_transaction(
+        &self,
+        producer: (i64, i16),
+        verification: Option<Verification>,
+    ) -> Result<(), producers::Error> {
+        self.verifications.check(&self.producers, producer, verification)
+    }
+
+    /// The same for a batch that was produced; one that came before is to be answered as it was.
+    pub fn check_transactional(
+        &self,
+        header: &Header,
+        verification: Option<Verification>,
+    ) -> Result<(), producers::Error> {
+        if self.producers.duplicate_of(header).is_some() {
+            return Ok(());
+        }
+        self.check_transaction((header.producer_id, header.producer_epoch), verification)?;
+        self.verifications.check_sequence(&self.producers, header)
     }
 
     /// Where the first undecided transaction starts, within the log.

@@ -21,6 +21,7 @@ use crate::epochs::LeaderEpochs;
 use crate::fs::{Fs, is_full};
 use crate::partition_metadata;
 use crate::producers::Producers;
+use crate::producers::Verifications;
 use crate::segment::file::Dir;
 use crate::segment::scan::Headers;
 use crate::segment::{self, AbortedTxn, Segment};
@@ -177,6 +178,7 @@ impl Loaded {
             shared: Arc::new(shared),
             active,
             producers: self.producers,
+            verifications: Verifications::default(),
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
             names_changed: 1,

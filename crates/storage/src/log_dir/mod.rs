@@ -268,6 +268,12 @@ impl LogDir {
         &self.cleaned
     }
 
+    /// Writes high watermarks down if the checkpoint says otherwise. A power cut may leave it without sense: a start does without
+    /// it then, as what was committed is known from the replicas.
+    pub fn put_high_watermarks(&self, offsets: &PartitionOffsets) -> Result<(), Error> {
+        Ok(offsets::put(&*self.fs, &self.path, Checkpoint::HighWatermark, offsets)?)
+    }
+
     /// Replaces a checkpoint, durably.
     pub fn write_checkpoint(&self, which: Checkpoint, offsets: &PartitionOffsets) -> Result<(), Error> {
         Ok(offsets::write(&*self.fs, &self.path, which, offsets)?)

@@ -54,8 +54,19 @@ pub(super) fn read_or_none(fs: &dyn Fs, dir: &Path, which: Checkpoint) -> Result
 }
 
 pub(super) fn write(fs: &dyn Fs, dir: &Path, which: Checkpoint, offsets: &PartitionOffsets) -> Result<(), Error> {
-    let lines = offsets.iter().map(|((topic, partition), offset)| format!("{topic} {partition} {offset}"));
-    checkpoint::write(fs, &dir.join(which.file_name()), lines)
+    checkpoint::write(fs, &dir.join(which.file_name()), lines(offsets))
+}
+
+/// Not durably, and not if it says so already.
+pub(super) fn put(fs: &dyn Fs, dir: &Path, which: Checkpoint, offsets: &PartitionOffsets) -> Result<(), Error> {
+    match read(fs, dir, which) {
+        Ok(found) if found == *offsets => Ok(()),
+        _ => checkpoint::put(fs, &dir.join(which.file_name()), lines(offsets)),
+    }
+}
+
+fn lines(offsets: &PartitionOffsets) -> impl Iterator<Item = String> {
+    offsets.iter().map(|((topic, partition), offset)| format!("{topic} {partition} {offset}"))
 }
 
 fn parse_line(line: &str) -> Option<((String, i32), i64)> {

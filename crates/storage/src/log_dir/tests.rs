@@ -104,6 +104,9 @@ fn checkpoints_are_kafkas_and_each_in_its_file() {
     assert_eq!(dir.checkpointed.lock().recovery_points, offsets);
     assert_eq!(dir.checkpointed.lock().log_start_offsets, offsets);
     assert_eq!(dir.checkpointed.lock().high_watermarks, offsets);
+    let more = PartitionOffsets::from([(("a".to_owned(), 0), 9)]);
+    dir.put_high_watermarks(&more).unwrap();
+    assert_eq!(text(&fs, "replication-offset-checkpoint"), "0\n1\na 0 9\n");
 }
 
 #[test]

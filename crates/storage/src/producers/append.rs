@@ -51,6 +51,12 @@ pub enum Error {
         /// Whose.
         producer_id: i64,
     },
+    /// A batch of a transaction that is not open here, and of which the coordinator was not asked.
+    #[error("the transaction of producer {producer_id} is not known to be open")]
+    NotInTransaction {
+        /// Whose.
+        producer_id: i64,
+    },
     /// A marker of a coordinator that was replaced.
     #[error("marker for producer {producer_id} from coordinator epoch {epoch}, the last one seen is {current}")]
     CoordinatorFenced {

@@ -6,6 +6,7 @@ mod marker;
 pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ pub use append::{Error, Origin};
 pub use entry::{BatchMetadata, ProducerEntry};
 pub(crate) use marker::marker_of;
 use ottla_protocol::batch::Header;
+pub(crate) use verification::Verifications;
+pub use verification::{Verification, Verify};
 
 /// The state of all producers up to an offset. It is a function of the log up to there and of expiry.
 #[derive(Debug, Default, PartialEq, Eq)]

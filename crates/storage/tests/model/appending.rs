@@ -314,7 +314,9 @@ fn refusal_of(appended: &Result<AppendInfo, AppendError>) -> Option<&'static str
         Err(AppendError::Producer(error)) => Some(match error {
             ProducerError::InvalidEpoch { .. } => "refused epoch",
             ProducerError::OutOfOrderSequence { .. } => "refused sequence",
-            ProducerError::InvalidTxnState { .. } => "refused outside of transaction",
+            ProducerError::InvalidTxnState { .. } | ProducerError::NotInTransaction { .. } => {
+                "refused outside of transaction"
+            }
             ProducerError::CoordinatorFenced { .. } => "refused coordinator",
         }),
         _ => None,

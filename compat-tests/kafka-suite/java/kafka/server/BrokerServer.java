@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
 
 import kafka.coordinator.transaction.TransactionCoordinator;
 import kafka.log.LogManager;
@@ -22,6 +23,7 @@ import org.apache.kafka.coordinator.group.GroupCoordinator;
 import org.apache.kafka.image.publisher.MetadataPublisher;
 import org.apache.kafka.metadata.BrokerState;
 import org.apache.kafka.metadata.KRaftMetadataCache;
+import org.apache.kafka.metadata.MetadataCache;
 import org.apache.kafka.security.CredentialProvider;
 import org.apache.kafka.server.BrokerLifecycleManager;
 import org.apache.kafka.server.authorizer.Authorizer;
@@ -38,6 +40,7 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
 
 import ottla.suite.LogAnswers;
 import ottla.suite.MetadataAnswers;
+import ottla.suite.Node;
 import ottla.suite.StandIn;
 import ottla.suite.Wire;
 
@@ -47,6 +50,7 @@ import scala.Option;
 public class BrokerServer implements KafkaBroker {
     private final SharedServer shared;
     private final LogAnswers logs;
+    private volatile boolean wasStopped;
 
     public BrokerServer(SharedServer shared) {
         this.shared = shared;
@@ -65,12 +69,17 @@ public class BrokerServer implements KafkaBroker {
 
     @Override
     public void shutdown(Duration limit) {
-        shared.node.stop(limit);
+        wasStopped = true;
+        try {
+            shared.node.stopBroker(limit);
+        } catch (Exception error) {
+            throw new IllegalStateException(error.getMessage(), error);
+        }
     }
 
     @Override
     public void shutdown() {
-        shutdown(Duration.ofMinutes(1));
+        shutdown(Node.STOP_LIMIT);
     }
 
     @Override
@@ -79,12 +88,15 @@ public class BrokerServer implements KafkaBroker {
 
     @Override
     public boolean isShutdown() {
-        return !shared.node.isRunning();
+        return !shared.node.isBrokerRunning();
     }
 
     @Override
     public BrokerState brokerState() {
-        return shared.node.isRunning() ? BrokerState.RUNNING : BrokerState.NOT_RUNNING;
+        if (shared.node.isBrokerRunning()) {
+            return BrokerState.RUNNING;
+        }
+        return wasStopped ? BrokerState.SHUTTING_DOWN : BrokerState.NOT_RUNNING;
     }
 
     @Override
@@ -133,6 +145,18 @@ public class BrokerServer implements KafkaBroker {
     @Override
     public KafkaApis dataPlaneRequestProcessor() {
         return StandIn.of(KafkaApis.class, new Object() {
+            public MetadataCache metadataCache() {
+                return BrokerServer.this.metadataCache();
+            }
+
+            public String clusterId() {
+                return shared.cluster.id;
+            }
+
+            public int brokerId() {
+                return shared.node.id;
+            }
+
             public boolean isConsumerGroupProtocolEnabled() throws java.io.IOException {
                 Wire wire = new Wire(shared);
                 return config().groupCoordinatorRebalanceProtocols().contains(Group.GroupType.CONSUMER)
@@ -220,7 +244,12 @@ public class BrokerServer implements KafkaBroker {
 
     @Override
     public BrokerLifecycleManager lifecycleManager() {
-        throw StandIn.unanswered("BrokerServer.lifecycleManager");
+        return StandIn.of(BrokerLifecycleManager.class, new Object() {
+            /** A start waits for it. */
+            public CompletableFuture<Void> initialUnfenceFuture() {
+                return CompletableFuture.completedFuture(null);
+            }
+        });
     }
 
     public BrokerMetadataPublisher brokerMetadataPublisher() {

@@ -16,13 +16,12 @@ import org.apache.kafka.controller.metrics.ControllerMetadataMetrics;
 import org.apache.kafka.image.loader.MetadataLoader;
 import org.apache.kafka.image.publisher.SnapshotEmitter;
 import org.apache.kafka.metadata.properties.MetaPropertiesEnsemble;
-import org.apache.kafka.raft.LogOffsetMetadata;
-import org.apache.kafka.raft.RaftLog;
 import org.apache.kafka.server.ServerSocketFactory;
 import org.apache.kafka.server.common.ApiMessageAndVersion;
 
 import ottla.suite.Cluster;
 import ottla.suite.Node;
+import ottla.suite.QuorumAnswers;
 import ottla.suite.StandIn;
 
 import scala.jdk.javaapi.CollectionConverters;
@@ -60,33 +59,21 @@ public class SharedServer {
         return folders;
     }
 
-    /** The broker's first listener without TLS and SASL, over which look-ups go. */
+    /** The node's first listener without TLS and SASL, over which look-ups go: a broker's own, not the controller's. */
     public Optional<String> plainListener() {
-        return CollectionConverters.asJava(config.dataPlaneListeners()).stream()
+        var listeners = node.isBroker() && !node.hasLostItsBroker() ? config.dataPlaneListeners() : config.controllerListeners();
+        return CollectionConverters.asJava(listeners).stream()
             .filter(endpoint -> endpoint.securityProtocol() == SecurityProtocol.PLAINTEXT)
             .map(Endpoint::listener).findFirst();
     }
 
-    /** One node's metadata is as new as its answers; tests only compare this with the loader's offset. */
     @SuppressWarnings("unchecked")
     public KafkaRaftManager<ApiMessageAndVersion> raftManager() {
-        return StandIn.of(KafkaRaftManager.class, new Object() {
-            public RaftLog raftLog() {
-                return StandIn.of(RaftLog.class, new Object() {
-                    public LogOffsetMetadata endOffset() {
-                        return new LogOffsetMetadata(1);
-                    }
-                });
-            }
-        });
+        return StandIn.of(KafkaRaftManager.class, new QuorumAnswers(this));
     }
 
     public MetadataLoader loader() {
-        return StandIn.of(MetadataLoader.class, new Object() {
-            public long lastAppliedOffset() {
-                return 0;
-            }
-        });
+        return StandIn.of(MetadataLoader.class, new QuorumAnswers(this));
     }
 
     public SnapshotEmitter snapshotEmitter() {

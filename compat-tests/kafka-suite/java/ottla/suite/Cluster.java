@@ -1,10 +1,13 @@
 package ottla.suite;
 
+import java.io.IOException;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.stream.Stream;
 
 import kafka.server.SharedServer;
 
@@ -26,6 +29,7 @@ public final class Cluster {
     final Set<String> formatted = ConcurrentHashMap.newKeySet();
 
     private BootstrapMetadata bootstrap;
+    private Boolean isFolded;
 
     private Cluster(String id) {
         this.id = id;
@@ -35,12 +39,56 @@ public final class Cluster {
         return BY_ID.computeIfAbsent(id, Cluster::new);
     }
 
-    /** The process that has the controller with this id: its own, or the broker's into which it was folded. */
-    public Node processOfController(int id) {
-        if (Target.FOLDS && !brokers.isEmpty()) {
-            return brokers.values().iterator().next().node;
+    /**
+     * Whether the cluster is one broker and one controller that start as a single process. A framework that makes its nodes
+     * one by one has started the first before the others are known: such nodes are never folded.
+     */
+    public synchronized boolean isFolded() {
+        if (isFolded == null) {
+            isFolded = Target.FOLDS && brokers.size() == 1 && controllers.size() == 1
+                && !brokers.keySet().equals(controllers.keySet()) && theController().node.hasStaticVoters();
         }
-        return controllers.get(id).node;
+        return isFolded;
+    }
+
+    SharedServer theController() {
+        return controllers.values().iterator().next();
+    }
+
+    /** A node's own, or that of the broker into which a controller was folded. */
+    Node processOf(SharedServer server) {
+        return isFolded() ? brokers.values().iterator().next().node : server.node;
+    }
+
+    Stream<SharedServer> runningBrokers() {
+        return brokers.values().stream().filter(broker -> broker.node.isBrokerRunning());
+    }
+
+    /** Whether it is Kafka's kit that stops a node, with all others: it does so on threads of its own. */
+    static boolean isTestEnding() {
+        return Thread.currentThread().getName().startsWith("kafka-cluster-test-kit-");
+    }
+
+    /** All brokers are told to end at the same time, and those without a controller of their own have to take leave of one. */
+    void letBrokersEndFirst() throws InterruptedException {
+        do {
+            Thread.sleep(50);
+        } while (brokers.values().stream().anyMatch(broker -> broker.node.isEndingBroker()));
+    }
+
+    /** As any node tells that is there, which asks the leader. */
+    Wire.Quorum quorum() throws IOException {
+        List<SharedServer> running = Stream.concat(
+            runningBrokers(), controllers.values().stream().filter(server -> processOf(server).isRunning())).toList();
+        IOException last = new IOException("no node is running");
+        for (SharedServer server : running) {
+            try {
+                return new Wire(server).quorum();
+            } catch (IOException next) {
+                last = next;
+            }
+        }
+        throw last;
     }
 
     /**
@@ -69,11 +117,5 @@ public final class Cluster {
 
     BootstrapMetadata bootstrap() {
         return bootstrap;
-    }
-
-    void refuseSeveralNodes() {
-        if (Target.FOLDS && (brokers.size() > 1 || controllers.size() > 1)) {
-            throw new NeedsMoreNodes(brokers.size(), controllers.size());
-        }
     }
 }

@@ -12,11 +12,15 @@ import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** Skips the cases of a list: lines of {@code class case reason}, tabs between, with * for any part of a case's name. */
+/**
+ * Skips the cases of a list: lines of {@code class case reason}, tabs between, with * for any part of a case's name.
+ * With a method that is asked for it skips the others instead.
+ */
 public final class LeftOut implements ExecutionCondition {
     private record Line(String type, Pattern name, String reason) {
     }
 
+    private static final String ONLY = System.getProperty("suite.only", "");
     private static final List<Line> LINES = read(System.getProperty("suite.left.out", ""));
 
     private static List<Line> read(String file) {
@@ -37,6 +41,10 @@ public final class LeftOut implements ExecutionCondition {
 
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+        if (context.getTestMethod().isPresent() && !ONLY.isEmpty()) {
+            return context.getRequiredTestMethod().getName().equals(ONLY)
+                ? ConditionEvaluationResult.enabled("asked for") : ConditionEvaluationResult.disabled("not asked for");
+        }
         if (context.getTestMethod().isPresent()) {
             String type = context.getRequiredTestClass().getName();
             String name = CaseName.of(context.getRequiredTestMethod().getName(), context.getDisplayName());

@@ -2,8 +2,12 @@ package ottla.suite;
 
 import java.io.File;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 import kafka.cluster.Partition;
@@ -14,10 +18,17 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.record.internal.FileRecords;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
+import org.apache.kafka.common.requests.MetadataResponse;
 import org.apache.kafka.common.requests.MetadataResponse.PartitionMetadata;
+import org.apache.kafka.metadata.KRaftMetadataCache;
+import org.apache.kafka.server.HostedPartition;
+import org.apache.kafka.metadata.MetadataCache;
+import org.apache.kafka.storage.internals.checkpoint.OffsetCheckpointFile;
 import org.apache.kafka.storage.internals.log.AsyncOffsetReader;
+import org.apache.kafka.storage.internals.log.FetchDataInfo;
 import org.apache.kafka.storage.internals.log.LogAppendInfo;
 import org.apache.kafka.storage.internals.log.LogConfig;
+import org.apache.kafka.storage.internals.log.LogOffsetMetadata;
 import org.apache.kafka.storage.internals.log.LogSegment;
 import org.apache.kafka.storage.internals.log.LogStartOffsetIncrementReason;
 import org.apache.kafka.storage.internals.log.OffsetResultHolder;
@@ -85,9 +96,50 @@ public final class LogAnswers {
         return Option.apply(StandIn.of(Partition.class, new PartitionAnswers(partition, found.get())));
     }
 
+    public HostedPartition<Partition> getPartition(TopicPartition partition) throws IOException {
+        Option<Partition> online = onlinePartition(partition);
+        return online.isEmpty() ? new HostedPartition.None<>() : new HostedPartition.Online<>(online.get());
+    }
+
     public scala.collection.Seq<File> liveLogDirs() {
         return CollectionConverters.asScala(server.config().logDirs().stream()
             .map(dir -> new File(dir).getAbsoluteFile()).toList());
+    }
+
+    public MetadataCache metadataCache() {
+        return StandIn.of(KRaftMetadataCache.class, new MetadataAnswers(server));
+    }
+
+    /** The broker does so by itself, every few seconds: until the files have what they should. */
+    public void checkpointHighWatermarks() throws Exception {
+        long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        while (!highWatermarks().equals(checkpointed())) {
+            if (System.nanoTime() > deadline) {
+                throw new IllegalStateException("high watermarks are " + highWatermarks() + ", and in the files "
+                    + checkpointed());
+            }
+            Thread.sleep(100);
+        }
+    }
+
+    private Map<TopicPartition, Long> highWatermarks() throws IOException {
+        Map<TopicPartition, Long> found = new HashMap<>();
+        for (MetadataResponse.TopicMetadata topic : wire.topics().values()) {
+            for (PartitionMetadata partition : topic.partitionMetadata()) {
+                if (partition.replicaIds.contains(server.node.id)) {
+                    found.put(partition.topicPartition, wire.highWatermark(partition.topicPartition));
+                }
+            }
+        }
+        return found;
+    }
+
+    private Map<TopicPartition, Long> checkpointed() throws IOException {
+        Map<TopicPartition, Long> found = new HashMap<>();
+        for (String dir : server.config().logDirs()) {
+            found.putAll(new OffsetCheckpointFile(new File(dir, "replication-offset-checkpoint"), null).read());
+        }
+        return found;
     }
 
     private Optional<File> folder(TopicPartition partition) {
@@ -125,6 +177,11 @@ public final class LogAnswers {
             return metadata.leaderEpoch.orElse(-1);
         }
 
+        @SuppressWarnings("unchecked")
+        public scala.collection.immutable.Set<Object> inSyncReplicaIds() {
+            return CollectionConverters.asScala(Set.<Object>copyOf(metadata.inSyncReplicaIds)).toSet();
+        }
+
         private boolean leads() {
             return metadata.leaderId.equals(Optional.of(server.node.id));
         }
@@ -157,7 +214,7 @@ public final class LogAnswers {
         }
 
         public long highWatermark() throws IOException {
-            return logEndOffset();
+            return wire.highWatermark(partition);
         }
 
         public long logStartOffset() throws IOException {
@@ -224,6 +281,17 @@ public final class LogAnswers {
 
         public FileRecords log() throws IOException {
             return FileRecords.open(file, false);
+        }
+
+        /** All of it from an offset on, or null if it ends before. */
+        public FetchDataInfo read(long offset, int maxBytes) throws IOException {
+            FileRecords all = log();
+            for (var batch : all.batches()) {
+                if (batch.lastOffset() >= offset) {
+                    return new FetchDataInfo(new LogOffsetMetadata(offset), all.slice(batch.position(), maxBytes));
+                }
+            }
+            return null;
         }
     }
 }

@@ -2,6 +2,7 @@ package ottla.suite;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -14,15 +15,24 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.network.ListenerName;
+import org.apache.kafka.image.MetadataImage;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.metadata.LeaderRecoveryState;
 
 /** What a broker's metadata cache is asked. */
 public final class MetadataAnswers {
+    private final SharedServer server;
     private final Wire wire;
 
     public MetadataAnswers(SharedServer server) {
+        this.server = server;
         this.wire = new Wire(server);
+    }
+
+    /** A broker need not keep the metadata's log: then a controller's. */
+    public MetadataImage currentImage() throws Exception {
+        MetadataFolder own = new MetadataFolder(server);
+        return own.exists() ? own.image() : new MetadataFolder(server.cluster.theController()).image();
     }
 
     public Optional<Integer> numPartitions(String topic) throws IOException {
@@ -57,6 +67,15 @@ public final class MetadataAnswers {
         Map<Integer, Node> alive = wire.aliveBrokers();
         return wire.partition(new TopicPartition(topic, partition))
             .map(found -> found.leaderId.map(alive::get).orElse(Node.noNode()));
+    }
+
+    public Map<Integer, Node> getPartitionReplicaEndpoints(TopicPartition partition, ListenerName listener)
+            throws IOException {
+        Map<Integer, Node> endpoints = new HashMap<>();
+        Map<Integer, Node> alive = wire.aliveBrokers();
+        wire.partition(partition).ifPresent(found -> found.replicaIds.forEach(
+            id -> endpoints.put(id, alive.getOrDefault(id, Node.noNode()))));
+        return endpoints;
     }
 
     public boolean hasAliveBroker(int id) throws IOException {

@@ -10,9 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -20,12 +20,14 @@ import java.util.concurrent.TimeUnit;
 
 import kafka.server.SharedServer;
 
+import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.utils.Utils;
 import org.apache.kafka.metadata.bootstrap.BootstrapDirectory;
 
 /** One node of a test's cluster as an external process. */
 public final class Node {
     private static final Duration START_LIMIT = Duration.ofSeconds(60);
+    public static final Duration STOP_LIMIT = Duration.ofMinutes(1);
     /** Starts all processes: the kernel ends a process whose parent, a thread, has ended. */
     private static final ExecutorService STARTER = Executors.newSingleThreadExecutor(task -> {
         Thread thread = new Thread(task, "suite-starter");
@@ -36,8 +38,12 @@ public final class Node {
     public final int id;
     private final SharedServer server;
     private final Path folder;
-    private final Map<String, Integer> ports = new LinkedHashMap<>();
+    /** By the name of a listener, in any case. */
+    private final Map<String, Integer> ports = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
     private Process process;
+    /** Of a node with both roles, whose broker alone was stopped. */
+    private volatile boolean hasLostItsBroker;
+    private volatile boolean isEnding;
 
     /** Has the one thread that stays before the first test looks for threads left behind. */
     static void prepare() throws Exception {
@@ -74,34 +80,53 @@ public final class Node {
         return new Settings(server.config().originals());
     }
 
+    boolean hasStaticVoters() {
+        return settings().values.containsKey("controller.quorum.voters");
+    }
+
     /** Starts the process and waits until it serves: a broker until it is unfenced. */
     public void start() throws Exception {
+        if (hasLostItsBroker) {
+            stop(STOP_LIMIT);
+        }
         bind();
         Settings settings = settings();
         Cluster cluster = server.cluster;
-        cluster.refuseSeveralNodes();
-        Map<String, Integer> all = new LinkedHashMap<>(ports);
-        if (Target.FOLDS && !isController()) {
-            SharedServer controller = cluster.controllers.values().iterator().next();
-            controller.node.bind();
-            settings.fold(controller.node.settings());
-            all.putAll(controller.node.ports);
-        }
-        settings.usePorts(all);
-        if (Target.FOLDS) {
+        if (cluster.isFolded()) {
+            Node controller = cluster.theController().node;
+            controller.bind();
+            settings.fold(controller.settings());
+            Map<String, Integer> all = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+            all.putAll(ports);
+            all.putAll(controller.ports);
+            settings.usePorts(all);
             String listener = settings.values.get("controller.listener.names").split(",")[0];
-            settings.values.remove("controller.quorum.bootstrap.servers");
             settings.values.put("controller.quorum.voters", id + "@localhost:" + all.get(listener));
-        } else if (settings.hasUnknownVoters()) {
-            settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
+        } else {
+            settings.usePorts(ports);
+            settings.useMetadataFolder();
+            if (settings.hasUnknownVoters()) {
+                settings.useVoters(server.controllerQuorumVotersFuture.get(START_LIMIT.toSeconds(), TimeUnit.SECONDS));
+            }
         }
-        if (Target.FOLDS) {
-            formatFolded(settings);
+        if (cluster.isFolded() || isController()) {
+            format(settings);
         }
-        Path config = folder.resolve("server.properties");
-        settings.write(config);
-        run(Target.startCommand(config.toString()));
+        run(settings);
         waitUntilServing();
+    }
+
+    /** Stops the broker, and not the controller that may be in the same process: in Kafka's tests it goes on. */
+    public void stopBroker(Duration limit) throws Exception {
+        stop(limit);
+        if (isController() && !Cluster.isTestEnding()) {
+            hasLostItsBroker = true;
+            Settings settings = settings();
+            settings.usePorts(ports);
+            settings.dropBroker();
+            run(settings);
+            waitUntilServing();
+        }
     }
 
     private boolean isController() {
@@ -112,12 +137,17 @@ public final class Node {
         return server.config().processRoles().contains(org.apache.kafka.server.ProcessRole.BrokerRole);
     }
 
-    /** The tests formatted the folders for a controller elsewhere: the first start has the metadata here instead. */
-    private void formatFolded(Settings settings) throws IOException {
+    /**
+     * A controller's first start has a version of the metadata that is released, which is not what the tests formatted.
+     * A broker with the controller folded into it has been formatted for one elsewhere.
+     */
+    private void format(Settings settings) throws IOException {
         String first = server.config().logDirs().get(0);
         String metadata = settings.values.getOrDefault("metadata.log.dir", first);
         if (server.cluster.formatted.add(metadata)) {
-            Utils.delete(new File(metadata, "__cluster_metadata-0"));
+            if (server.cluster.isFolded()) {
+                Utils.delete(new File(metadata, "__cluster_metadata-0"));
+            }
             new BootstrapDirectory(metadata).writeBinaryFile(server.cluster.bootstrap());
         }
     }
@@ -129,7 +159,10 @@ public final class Node {
             .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()));
     }
 
-    private void run(List<String> command) throws ExecutionException, InterruptedException {
+    private void run(Settings settings) throws ExecutionException, InterruptedException, IOException {
+        Path config = folder.resolve("server.properties");
+        settings.write(config);
+        List<String> command = Target.startCommand(config.toString());
         List<String> bound = new ArrayList<>(List.of("setpriv", "--pdeathsig", "KILL"));
         bound.addAll(command);
         Process started = STARTER.submit(() -> builder(bound).start()).get();
@@ -161,8 +194,14 @@ public final class Node {
 
     private boolean isServing() {
         try {
-            if (isBroker() && server.plainListener().isPresent()) {
-                return new Wire(server).aliveBrokers().containsKey(id);
+            if (server.plainListener().isPresent()) {
+                Wire wire = new Wire(server);
+                if (isBroker() && !hasLostItsBroker) {
+                    return wire.aliveBrokers().containsKey(id);
+                }
+                // One of several may have to wait for the others.
+                return server.cluster.controllers.size() > 1 ? wire.serves(ApiKeys.DESCRIBE_QUORUM)
+                    : wire.quorum().leader() == id;
             }
             for (int port : ports.values()) {
                 new Socket(InetAddress.getByName("localhost"), port).close();
@@ -177,8 +216,31 @@ public final class Node {
         return process != null && process.isAlive();
     }
 
+    public boolean isBrokerRunning() {
+        return isRunning() && isBroker() && !hasLostItsBroker;
+    }
+
+    public boolean hasLostItsBroker() {
+        return hasLostItsBroker;
+    }
+
     /** TERM, and KILL to a process that has not ended by then; at once with no time at all. */
     public void stop(Duration limit) {
+        try {
+            if (isBroker() && isController() && Cluster.isTestEnding()) {
+                server.cluster.letBrokersEndFirst();
+            }
+            isEnding = true;
+            end(limit);
+            hasLostItsBroker = false;
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+        } finally {
+            isEnding = false;
+        }
+    }
+
+    private void end(Duration limit) throws InterruptedException {
         Process ending;
         synchronized (this) {
             ending = process;
@@ -188,18 +250,20 @@ public final class Node {
             return;
         }
         try {
-            if (limit.isZero() || !end(ending, limit)) {
+            if (!limit.isZero()) {
+                ending.destroy();
+            }
+            if (limit.isZero() || !ending.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
                 ending.destroyForcibly().waitFor();
             }
         } catch (InterruptedException error) {
             ending.destroyForcibly();
-            Thread.currentThread().interrupt();
+            throw error;
         }
     }
 
-    private static boolean end(Process process, Duration limit) throws InterruptedException {
-        process.destroy();
-        return process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
+    boolean isEndingBroker() {
+        return isEnding && !isController();
     }
 
     private String logTail() throws IOException {

@@ -66,11 +66,10 @@ public final class Run implements TestExecutionListener {
         if (!test.isTest() && !failed) {
             return;
         }
-        Throwable root = result.getThrowable().map(Run::root).orElse(null);
         String status = switch (result.getStatus()) {
             case SUCCESSFUL -> "passed";
             case ABORTED -> "skipped";
-            case FAILED -> root instanceof NeedsMoreNodes ? "waits" : "failed";
+            case FAILED -> "failed";
         };
         long millis = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) / 1_000_000;
         tell(out, "CASE", status, name(test), Long.toString(millis),

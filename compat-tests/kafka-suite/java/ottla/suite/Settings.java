@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** A node's {@code server.properties}: what the test asked for, with the real ports. */
 final class Settings {
@@ -46,6 +47,7 @@ final class Settings {
         return found;
     }
 
+    /** Puts ports in place of those that the test left to the system. */
     void usePorts(Map<String, Integer> ports) {
         for (String key : List.of("listeners", "advertised.listeners")) {
             values.computeIfPresent(key, (name, listeners) -> {
@@ -53,12 +55,30 @@ final class Settings {
                 Matcher each = LISTENER.matcher(listeners);
                 while (each.find()) {
                     String listener = each.group(1).replaceFirst("^,", "");
-                    int port = ports.getOrDefault(listener, Integer.parseInt(each.group(3)));
+                    int wanted = Integer.parseInt(each.group(3));
+                    int port = wanted == 0 ? ports.getOrDefault(listener, wanted) : wanted;
                     result.add(listener + "://" + each.group(2) + ":" + port);
                 }
                 return result.toString();
             });
         }
+    }
+
+    /** Only the folder of the metadata is formatted for a controller that has no partitions. */
+    void useMetadataFolder() {
+        if (values.getOrDefault("process.roles", "").equals("controller")) {
+            values.putIfAbsent("log.dirs", values.get("metadata.log.dir"));
+        }
+    }
+
+    /** Leaves the controller of a node that has both roles. */
+    void dropBroker() {
+        String controller = values.get("controller.listener.names").split(",")[0];
+        values.put("process.roles", "controller");
+        values.put("log.dirs", values.get("metadata.log.dir"));
+        values.put("listeners", Stream.of(values.get("listeners").split(","))
+            .filter(each -> each.startsWith(controller + ":")).collect(Collectors.joining(",")));
+        values.keySet().removeAll(List.of("advertised.listeners", "inter.broker.listener.name"));
     }
 
     boolean hasUnknownVoters() {

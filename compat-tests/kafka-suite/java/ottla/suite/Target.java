@@ -6,7 +6,7 @@ import java.util.List;
 /** The broker under test: commands from system properties, in which {@code {config}} is the node's file. */
 public final class Target {
     /** Whether a broker and a controller of their own become one process with both roles. */
-    public static final boolean FOLDS = !Boolean.getBoolean("suite.unfolded");
+    static final boolean FOLDS = Boolean.getBoolean("suite.folds");
 
     private Target() {
     }

@@ -15,10 +15,11 @@ import kafka.server.SharedServer;
 
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.message.DeleteRecordsRequestData;
 import org.apache.kafka.common.message.DescribeConfigsRequestData;
+import org.apache.kafka.common.message.DescribeQuorumResponseData;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsPartition;
 import org.apache.kafka.common.message.ListOffsetsRequestData.ListOffsetsTopic;
 import org.apache.kafka.common.message.ListOffsetsResponseData.ListOffsetsPartitionResponse;
@@ -34,6 +35,10 @@ import org.apache.kafka.common.requests.DeleteRecordsRequest;
 import org.apache.kafka.common.requests.DeleteRecordsResponse;
 import org.apache.kafka.common.requests.DescribeConfigsRequest;
 import org.apache.kafka.common.requests.DescribeConfigsResponse;
+import org.apache.kafka.common.requests.DescribeQuorumRequest;
+import org.apache.kafka.common.requests.DescribeQuorumResponse;
+import org.apache.kafka.common.requests.FetchRequest;
+import org.apache.kafka.common.requests.FetchResponse;
 import org.apache.kafka.common.requests.ListOffsetsRequest;
 import org.apache.kafka.common.requests.ListOffsetsResponse;
 import org.apache.kafka.common.requests.MetadataRequest;
@@ -85,6 +90,30 @@ public final class Wire {
         return metadata(List.of()).brokersById();
     }
 
+    /** Who leads the controllers, and how far the leader knows each node's log of the metadata to be. */
+    public record Quorum(int leader, int epoch, Map<Integer, Long> endOffsets) {
+    }
+
+    /** Fails at a controller that does not lead; a broker asks the one that does. */
+    public Quorum quorum() throws IOException {
+        var request = new DescribeQuorumRequest.Builder(
+            DescribeQuorumRequest.singletonRequest(new TopicPartition("__cluster_metadata", 0)));
+        DescribeQuorumResponseData answer = ask(DescribeQuorumResponse.class, request, 2).data();
+        requireNone(answer.errorCode());
+        DescribeQuorumResponseData.PartitionData quorum = answer.topics().get(0).partitions().get(0);
+        requireNone(quorum.errorCode());
+        Map<Integer, Long> endOffsets = new HashMap<>();
+        quorum.observers().forEach(replica -> endOffsets.put(replica.replicaId(), replica.logEndOffset()));
+        quorum.currentVoters().forEach(replica -> endOffsets.put(replica.replicaId(), replica.logEndOffset()));
+        return new Quorum(quorum.leaderId(), quorum.leaderEpoch(), endOffsets);
+    }
+
+    private static void requireNone(short errorCode) throws IOException {
+        if (errorCode != Errors.NONE.code()) {
+            throw new IOException("DescribeQuorum: " + Errors.forCode(errorCode));
+        }
+    }
+
     /** The topics that exist, all of them for no name. */
     public Map<String, MetadataResponse.TopicMetadata> topics(String... names) throws IOException {
         Map<String, MetadataResponse.TopicMetadata> found = new HashMap<>();
@@ -102,14 +131,25 @@ public final class Wire {
             .filter(each -> each.partition() == wanted.partition()).findFirst();
     }
 
-    /** The offset at a timestamp or one of ListOffsets' special ones. */
+    /** Any replica's, leader or not. */
+    public long highWatermark(TopicPartition partition) throws IOException {
+        Uuid topicId = topics(partition.topic()).get(partition.topic()).topicId();
+        long start = offset(partition, ListOffsetsRequest.EARLIEST_TIMESTAMP);
+        FetchRequest.Builder request = FetchRequest.Builder.forConsumer((short) 13, 0, 0, Map.of(partition,
+            new FetchRequest.PartitionData(topicId, start, FetchRequest.INVALID_LOG_START_OFFSET, 1, Optional.empty())));
+        var answer = ask(FetchResponse.class, request, 13).data().responses().get(0).partitions().get(0);
+        Errors.forCode(answer.errorCode()).maybeThrow();
+        return answer.highWatermark();
+    }
+
+    /** The offset at a timestamp or one of ListOffsets' special ones: any replica's, leader or not. */
     public long offset(TopicPartition partition, long timestamp) throws IOException {
         return offsetAndTimestamp(partition, timestamp).offset();
     }
 
     public ListOffsetsPartitionResponse offsetAndTimestamp(TopicPartition partition, long timestamp) throws IOException {
         ListOffsetsRequest.Builder request = ListOffsetsRequest.Builder
-            .forConsumer(false, IsolationLevel.READ_UNCOMMITTED)
+            .forReplica((short) 7, ListOffsetsRequest.DEBUGGING_REPLICA_ID)
             .setTargetTimes(List.of(new ListOffsetsTopic().setName(partition.topic()).setPartitions(List.of(
                 new ListOffsetsPartition().setPartitionIndex(partition.partition()).setTimestamp(timestamp)))));
         var answer = ask(ListOffsetsResponse.class, request, 7).topics().get(0).partitions().get(0);

@@ -17,11 +17,19 @@ pub(super) struct Batch {
     /// Of all records; 0 for the run's clock.
     pub(super) timestamp: i64,
     pub(super) producer: Option<(i64, i16, i32)>,
+    pub(super) transactional: bool,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { compression: Compression::None, keyless: false, value: 20, timestamp: 0, producer: None }
+        Self {
+            compression: Compression::None,
+            keyless: false,
+            value: 20,
+            timestamp: 0,
+            producer: None,
+            transactional: false,
+        }
     }
 }
 
@@ -30,6 +38,7 @@ pub(super) fn batch(run: &Run, batch: Batch) -> anyhow::Result<Bytes> {
     if let Some((id, epoch, sequence)) = batch.producer {
         builder = builder.producer(id, epoch, sequence);
     }
+    builder = builder.transactional(batch.transactional);
     let timestamp = if batch.timestamp == 0 { run.now_ms() } else { batch.timestamp };
     for n in 0..3u8 {
         let key = [n];

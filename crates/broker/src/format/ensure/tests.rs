@@ -1,6 +1,8 @@
 //! What becomes of log dirs at a start.
 
 use super::*;
+use crate::metadata_log;
+use ottla_config::Sources;
 use ottla_protocol::Uuid;
 use ottla_storage::fs::{Fs, SimFs};
 use std::{path::Path, sync::Arc};
@@ -12,8 +14,19 @@ fn open(fs: &SimFs, names: &[&str]) -> Vec<LogDir> {
     names.iter().map(|name| LogDir::open(&Path::new("/d").join(name), fs.clone()).unwrap()).collect()
 }
 
+const CONTROLLER: &str = "listeners=PLAINTEXT://:9092,CONTROLLER://here:9093\ncontroller.listener.names=CONTROLLER\n\
+    controller.quorum.bootstrap.servers=here:9093\n";
+
+fn ensure_with(fs: &SimFs, names: &[&str], node_id: i32, id: Option<&str>, lines: &str) -> Result<String, String> {
+    let dirs: Vec<String> = names.iter().map(|name| format!("/d/{name}")).collect();
+    let roles = "process.roles=broker,controller";
+    let text = format!("{roles}\nnode.id={node_id}\nlog.dirs={}\n{lines}", dirs.join(","));
+    let config = Sources::from_file("test", text.as_bytes()).unwrap().load().unwrap().config;
+    ensure_formatted(&mut open(fs, names), &config, id).map_err(|error| error.to_string())
+}
+
 fn ensure(fs: &SimFs, names: &[&str], node_id: i32, cluster_id: Option<&str>) -> Result<String, String> {
-    ensure_formatted(&mut open(fs, names), node_id, cluster_id).map_err(|error| error.to_string())
+    ensure_with(fs, names, node_id, cluster_id, CONTROLLER)
 }
 
 fn ids(fs: &SimFs, names: &[&str]) -> Vec<Option<Uuid>> {
@@ -36,6 +49,25 @@ fn new_dirs_become_those_of_one_node_of_a_new_cluster() {
     assert!(has_bootstrap(&fs, "b"));
     assert_eq!(ensure(&fs, &["a", "b"], 1, None), Ok(id));
     assert_eq!(ids(&fs, &["a", "b"]), dirs);
+}
+
+#[test]
+fn a_new_controller_is_the_first_voter_unless_the_config_names_others() {
+    let first = |fs: &SimFs| {
+        let path = Path::new("/d/a").join(metadata_log::FOLDER).join(checkpoint_file::file_name(0, 0));
+        checkpoint_file::read(fs, &path).unwrap()
+    };
+    let fs = SimFs::new();
+    ensure(&fs, &["a", "b"], 7, None).unwrap();
+    let snapshot = first(&fs).unwrap();
+    let voters: Vec<_> = snapshot.voters.unwrap().voters;
+    let [voter] = voters.as_slice() else { panic!("{voters:?}") };
+    assert_eq!((voter.voter_id, Some(voter.voter_directory_id)), (7, ids(&fs, &["a"])[0]));
+    assert_eq!((&*voter.endpoints[0].host, voter.endpoints[0].port, snapshot.kraft_version), ("here", 9093, 1));
+    let fs = SimFs::new();
+    let fixed = CONTROLLER.replace("bootstrap.servers=", "voters=7@");
+    ensure_with(&fs, &["a"], 7, None, &fixed).unwrap();
+    assert_eq!(first(&fs), None);
 }
 
 #[test]

@@ -38,9 +38,12 @@ fn cluster(fenced: bool) -> Image {
     image(std::iter::once(broker(fenced)).chain(offsets_topic()).collect())
 }
 
-// By Java's hash of a string, `b` falls on partition 0 of 2, `a` on 1.
-const LED: &str = "b";
-const LEADERLESS: &str = "a";
+const LED: i32 = 0;
+const LEADERLESS: i32 = 1;
+
+fn leader(image: &Image, listener: &str, partition: i32) -> Option<Node> {
+    super::leader(image, listener, GROUP_METADATA_TOPIC_NAME, partition)
+}
 
 #[test]
 fn the_leader_of_the_group_s_partition_is_named_with_its_listener() {
@@ -78,7 +81,7 @@ fn batched_answers_say_the_code_alone_where_kafka_does() {
 fn every_version_can_be_written() {
     for version in 0..=6 {
         let response = match version < BATCHED_SINCE {
-            true => one(Err(NO_TRANSACTIONS)),
+            true => one(Err(NO_SHARE_GROUPS)),
             false => FindCoordinatorResponse {
                 coordinators: vec![coordinator("k".into(), Err(NO_SHARE_GROUPS))],
                 ..Default::default()

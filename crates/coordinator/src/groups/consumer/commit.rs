@@ -14,8 +14,13 @@ pub(crate) fn validate_commit(group: &ConsumerGroup, topics: &Topics, request: &
     if received < 0 && group.members.is_empty() {
         return Ok(());
     }
+    let is_transactional = request.producer_id.is_some();
+    let claims_membership = received >= 0 || !request.member_id.is_empty() || request.group_instance_id.is_some();
+    if is_transactional && !claims_membership {
+        return Ok(());
+    }
     let member = group.members.get(&request.member_id).ok_or(Error::UnknownMemberId)?;
-    if !member.is_classic() && !request.supports_member_epochs {
+    if !member.is_classic() && !request.supports_member_epochs && !is_transactional {
         return Err(Error::UnsupportedVersion);
     }
     if received == member.current.epoch {

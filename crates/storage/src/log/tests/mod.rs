@@ -13,6 +13,7 @@ mod reading;
 mod sharing;
 mod transactions;
 mod trimming;
+mod verification;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,7 +1,8 @@
-"""A member of a group (librdkafka) that writes its history: what it gets and gives, reads and commits; run as a program."""
+"""A member of a group (librdkafka) that writes its history; run as a program."""
 
 import json
 import signal
+import struct
 import sys
 import time
 from pathlib import Path
@@ -15,16 +16,19 @@ from reader import number_of
 
 COMMIT_EVERY_S = 0.2
 GIVE_UP_S = 30
+# What librdkafka hands to producers of transactions: a mark of 7 bytes, the generation, and names.
+_METADATA = struct.Struct("=7si")
 
 
 class Member:
     def __init__(self, wish):
-        self._group = wish["config"]["group.id"]
+        self._group = wish["group"]
         self._recorder = Recorder(wish["history"], wish["process"])
-        own = {"auto.offset.reset": "earliest", "enable.auto.commit": False, "log_level": 0, "fetch.wait.max.ms": 100}
         self._due, self._committed_at, self._commits = False, time.monotonic(), False
         self._unanswered = 0
-        self._consumer = Consumer({**own, **wish["config"], "on_commit": self._committed})
+        self._owned, self._said = frozenset(), None
+        self._recorder.now("info", "joins")
+        self._consumer = Consumer({**wish["config"], "on_commit": self._committed})
         self._consumer.subscribe(
             [wish["topic"]], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )  # fmt: skip
@@ -43,10 +47,18 @@ class Member:
                 message = self._consumer.poll(0)
             if read:
                 self._recorder.now("ok", "poll", read=read, group=self._group)
+            self._note_owned()
             if self._due and time.monotonic() - self._committed_at > COMMIT_EVERY_S:
                 self._commit()
         self._consumer.close()
         self._recorder.flush()
+
+    def _note_owned(self):
+        """What it owns and in which generation, whenever either is another."""
+        _, generation = _METADATA.unpack_from(self._consumer.consumer_group_metadata())
+        if generation > 0 and (generation, self._owned) != self._said:
+            self._said = generation, self._owned
+            self._recorder.now("ok", "owns", group=self._group, generation=generation, keys=sorted(self._owned))
 
     def _commit(self):
         """One at a time, and not waited for: librdkafka's synchronous commit was seen to wait for minutes, without a rejoin."""
@@ -87,15 +99,27 @@ class Member:
         self._recorder.now(kind, "commit", group=self._group, **more)
 
     def _assigned(self, consumer, partitions):
-        keys = [f"{part.topic}-{part.partition}" for part in partitions]
+        keys = _keys(partitions)
         self._recorder.now("ok", "assign", keys=keys)
+        self._owned |= frozenset(keys)
+        self._note_owned()
 
     def _revoked(self, consumer, partitions):
         if self._due:
             self._commit()
+        self._gone(partitions)
 
     def _lost(self, consumer, partitions):
         self._due = False
+        self._gone(partitions)
+
+    def _gone(self, partitions):
+        self._owned -= frozenset(_keys(partitions))
+        self._note_owned()
+
+
+def _keys(partitions):
+    return [f"{part.topic}-{part.partition}" for part in partitions]
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from checker import segments
+from checker import families, segments
 from checker.history import History, report, value_of
-from harness import installed, java
 from harness.tools import command
 from harness.waiting import eventually
 
@@ -23,20 +22,12 @@ _PROBES = 1 << 20
 
 # Ends soon what a frozen broker will never answer, as the runs are short.
 _LIBRDKAFKA = {"reconnect.backoff.max.ms": 500, "socket.timeout.ms": 10_000, "topic.metadata.refresh.interval.ms": 5_000}
+# While a coordinator begins, here or on another node.
+_MOVING = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
 _JAVA_PRODUCER = {
     "enable.idempotence": "true", "retries": 2147483647, "delivery.timeout.ms": 60_000, "request.timeout.ms": 10_000,
     "linger.ms": 2,
 }  # fmt: skip
-_SESSION = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
-PROTOCOLS = {
-    "classic": {**_SESSION, "partition.assignment.strategy": "range"},
-    "cooperative": {**_SESSION, "partition.assignment.strategy": "cooperative-sticky"},
-    "consumer": {"group.protocol": "consumer"},
-}
-_JAVA_ASSIGNORS = {
-    "range": "org.apache.kafka.clients.consumer.RangeAssignor",
-    "cooperative-sticky": "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
-}
 
 
 class Witness:
@@ -62,9 +53,41 @@ class Witness:
         # A JVM ends with the signal's code after its clean-up.
         assert code in (0, 128 + signal.SIGTERM), f"{self.name} ended with {code}: {self.log.read_text()[-2000:]}"
 
+    def freeze(self):
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self):
         self._process.kill()
         self._process.wait()
+
+
+class Member(Witness):
+    """A member of a group, and what it said of its place in it."""
+
+    def __init__(self, name, launcher, arguments, folder, history):
+        history.touch()
+        self._history, self._read_to = history, 0
+        # When it set out to join; what it owns, in which generation, and since when.
+        self.began, self.owned, self.generation, self.since = None, frozenset(), None, None
+        super().__init__(name, launcher, arguments, folder)
+
+    def look(self):
+        """Reads on in its history, whose last line may be half written."""
+        with open(self._history, "rb") as lines:
+            lines.seek(self._read_to)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._read_to += len(line)
+                op = json.loads(line)
+                if op["f"] == "joins":
+                    self.began = op["time"]
+                elif op["f"] == "owns":
+                    self.owned, self.generation, self.since = frozenset(op["keys"]), op["generation"], op["time"]
+        return self
 
 
 class Witnesses:
@@ -120,24 +143,24 @@ class Witnesses:
     def read(self):
         self._readers.append(self._python("reader", self._process()))
 
-    def join(self, group, protocol):
-        config = {**PROTOCOLS[protocol], "group.id": group}
-        self.groups.setdefault(group, []).append(self._python("member", self._process(), config=config))
-
-    def join_with_java(self, group, protocol):
+    def join(self, group, family, protocol, session_s=6):
+        """Starts a member of a client family, which checker/families.py lists with their protocols."""
         process = self._process()
-        config = {
-            **PROTOCOLS[protocol], "group.id": group, "bootstrap.servers": self.cluster.bootstrap,
-            "request.timeout.ms": 10_000, "default.api.timeout.ms": 20_000, "fetch.max.wait.ms": 100,
-        }  # fmt: skip
-        strategy = config.get("partition.assignment.strategy")
-        if strategy:
-            config["partition.assignment.strategy"] = _JAVA_ASSIGNORS[strategy]
-        arguments = java.tool(
-            "ottla.compat.HistoryMember", self._history(process), process, self.topic,
-            *(f"{key}={value}" for key, value in config.items()), classes=installed.java_clients(),
+        wish = families.Wish(
+            history=str(self._history(process)), process=process, bootstrap=self.cluster.bootstrap, topic=self.topic,
+            group=group, protocol=protocol, session_ms=session_s * 1000,
         )  # fmt: skip
-        self.groups.setdefault(group, []).append(Witness(f"java-member-{process}", self._launcher, arguments, self.folder))
+        member = Member(
+            f"{family}-member-{process}", self._launcher, families.command(family, wish), self.folder, self._history(process)
+        )
+        self.groups.setdefault(group, []).append(member)
+        return member
+
+    def forget(self, member):
+        """One that has ended, of which only its history stays."""
+        for members in self.groups.values():
+            if member in members:
+                members.remove(member)
 
     def probe(self, seconds):
         """Every partition takes a record with acks=all within this time; says how long the slowest took."""
@@ -168,10 +191,22 @@ class Witnesses:
         return {part.partition: future.result(30).offset for part, future in admin.list_offsets(asked).items()}
 
     def _committed(self, group):
-        admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
+        """As a consumer asks for it: librdkafka's admin client dies of a coordinator that has just moved."""
+        asking = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": group, **_LIBRDKAFKA, "log_level": 0})
         asked = [TopicPartition(self.topic, number) for number in range(self.partitions)]
-        (future,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)]).values()
-        return {part.partition: part.offset for part in future.result(30).topic_partitions}
+
+        def told():
+            try:
+                return asking.committed(asked, timeout=_PATIENCE_S)
+            except KafkaException as problem:
+                assert problem.args[0].code() in _MOVING, problem
+                return None
+
+        try:
+            found = eventually(told, f"nobody says what {group} has committed")
+            return {part.partition: max(0, part.offset) for part in found}
+        finally:
+            asking.close()
 
     def finish(self):
         """Producers end first; groups read what there is; then one reads everything."""
@@ -190,14 +225,14 @@ class Witnesses:
                 witness.ask_to_end()
             for witness in members:
                 witness.wait()
-            self._note_committed(group)
+            self.note_committed(group)
         for witness in self._readers:
             witness.ask_to_end()
             witness.wait()
         self._python("reader", self._process(), final=True).wait()
 
-    def _note_committed(self, group):
-        """What is committed in the end is in the history as well."""
+    def note_committed(self, group):
+        """What is committed now is in the history as well."""
         process = self._process()
         began = time.monotonic()
         offsets = {f"{self.topic}-{number}": offset for number, offset in self._committed(group).items()}
@@ -224,11 +259,15 @@ class Witnesses:
                     })  # fmt: skip
         return history.add_files(sorted(self.folder.glob("history-*.jsonl")))
 
-    def check(self):
-        """After the cluster has stopped: the histories, and the replicas' files."""
+    def check_histories(self):
         history = self.history()
         anomalies = history.anomalies()
         assert not anomalies, f"{report(anomalies)}\nhistories are in {self.folder}"
+        return history.counts()
+
+    def check(self):
+        """After the cluster has stopped: the histories, and the replicas' files."""
+        counts = self.check_histories()
         for partition in range(self.partitions):
             problems = segments.check_partition(self.cluster.replica_folders(self.topic, partition))
             assert not problems, f"{self.topic}-{partition}: {problems[:10]}"
@@ -237,4 +276,4 @@ class Witnesses:
                 self.cluster.replica_folders("__consumer_offsets", partition), compacted=True
             )
             assert not problems, f"__consumer_offsets-{partition}: {problems[:10]}"
-        return history.counts()
+        return counts

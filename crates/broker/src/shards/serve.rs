@@ -1,7 +1,6 @@
 //! One coordinator's life: its log is read, it serves, it lets go.
 
-use super::{Shard, news::News};
-use ottla_coordinator::Event;
+use super::{ShardDriver, Stored};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
@@ -13,16 +12,26 @@ const MIN_RETRY: Duration = Duration::from_secs(1);
 /// If that does not help, each time takes twice as long up to this.
 const MAX_RETRY: Duration = Duration::from_secs(60);
 
-/// A coordinator from the moment its partition is ours.
-pub(super) struct Served {
-    pub(super) shard: Arc<Shard>,
-    stopping: CancellationToken,
-    /// What happened while the log was read, or could not be written.
-    missed: Mutex<Vec<Event>>,
+/// What a coordinator must know besides its log.
+pub(crate) trait News<M: Stored>: Clone + Send + 'static {
+    /// All there is to know as of now.
+    fn all(&self) -> Vec<M::Event>;
+    /// Counts what is known by now as told.
+    fn mark_seen(&mut self);
+    /// Waits for what is new.
+    fn next(&mut self) -> impl Future<Output = M::Event> + Send;
 }
 
-impl Served {
-    pub(super) fn new(shard: Arc<Shard>, stopping: CancellationToken) -> Self {
+/// A coordinator from the moment its partition is ours.
+pub(super) struct Served<M: Stored> {
+    pub(super) shard: Arc<ShardDriver<M>>,
+    stopping: CancellationToken,
+    /// What happened while the log was read, or could not be written.
+    missed: Mutex<Vec<M::Event>>,
+}
+
+impl<M: Stored> Served<M> {
+    pub(super) fn new(shard: Arc<ShardDriver<M>>, stopping: CancellationToken) -> Self {
         Self { shard, stopping, missed: Mutex::default() }
     }
 
@@ -33,7 +42,7 @@ impl Served {
     }
 
     /// Tells the coordinator, now or when its log is read.
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: M::Event) {
         // Held over the question and the note, so that the loader comes before both or after both.
         let mut missed = self.missed.lock();
         if self.shard.notify(event.clone()).is_err() && !self.stopping.is_cancelled() {
@@ -48,7 +57,7 @@ impl Served {
 }
 
 /// Reads the log and serves until told to stop, and does so again should the log fail.
-pub(super) async fn run(served: Arc<Served>, mut news: News, loads: Arc<Semaphore>) {
+pub(super) async fn run<M: Stored>(served: Arc<Served<M>>, mut news: impl News<M>, loads: Arc<Semaphore>) {
     let mut retry = MIN_RETRY;
     loop {
         let began = Instant::now();
@@ -71,7 +80,7 @@ pub(super) async fn run(served: Arc<Served>, mut news: News, loads: Arc<Semaphor
     served.shard.close();
 }
 
-async fn load(served: &Served, news: &mut News, loads: &Semaphore) {
+async fn load<M: Stored>(served: &Served<M>, news: &mut impl News<M>, loads: &Semaphore) {
     let Ok(_permit) = loads.acquire().await else { return };
     if served.stopping.is_cancelled() {
         return served.shard.close();
@@ -85,7 +94,7 @@ async fn load(served: &Served, news: &mut News, loads: &Semaphore) {
 }
 
 /// Serves timers and news until told to stop, or until the log fails.
-async fn serve(served: &Served, news: &mut News) {
+async fn serve<M: Stored>(served: &Served<M>, news: &mut impl News<M>) {
     let timers = served.shard.clone().run_timers(served.stopping.clone());
     tokio::pin!(timers);
     loop {

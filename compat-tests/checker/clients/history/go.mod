@@ -1,0 +1,3 @@
+module ottla/compat/history
+
+go 1.26.0
