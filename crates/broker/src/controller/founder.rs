@@ -49,7 +49,7 @@ mod tests {
 
     fn alone() -> Founding {
         let voters = vec![Voter { id: 1, directory_id: Uuid::ONE }];
-        Founding { voters, epoch: 7, snapshot: SnapshotId { end_offset: 30, epoch: 7 } }
+        Founding { voters, epoch: 7, snapshot: SnapshotId { end_offset: 30, epoch: 7 }, inherited: Vec::new() }
     }
 
     #[test]

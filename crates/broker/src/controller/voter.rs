@@ -228,7 +228,7 @@ impl Voter {
             Role::Leader { epoch } => {
                 info!("this controller was elected, in epoch {epoch}");
                 self.step_down();
-                self.leading = Some(Leading::new(epoch));
+                self.leading = Some(Leading::new(epoch, &self.parts.own));
             }
             Role::Follower { leader, epoch } => {
                 self.step_down();
@@ -323,6 +323,9 @@ impl Voter {
         self.parts.publisher.note(records);
         if told {
             self.tell_state();
+            if self.may_decide() {
+                self.decide(Event::Resettle(self.parts.activation().settings))?;
+            }
         }
         Ok(())
     }

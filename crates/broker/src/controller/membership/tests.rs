@@ -25,8 +25,18 @@ fn add(id: i32, directory: u8) -> Ask {
     Ask::Add { voter: voter(id, directory), ack_when_committed: true, timeout: Duration::from_secs(1) }
 }
 
+static NOBODY: BTreeMap<i32, Voter> = BTreeMap::new();
+
 fn quiet(state: &QuorumState) -> Situation<'_> {
-    Situation { state, fixed: &[1, 3], pending: false, serves: true, uncommitted: false, high_watermark: 9 }
+    Situation {
+        state,
+        fixed: &[1, 3],
+        told: &NOBODY,
+        pending: false,
+        serves: true,
+        uncommitted: false,
+        high_watermark: 9,
+    }
 }
 
 /// The voters after it, or the code.
@@ -109,4 +119,22 @@ fn a_voter_must_be_able_to_the_level_there_is() {
     for range in [None, Some((0, 0)), Some((2, 3))] {
         assert_eq!(dynamic.check_able(&key, range).expect_err("refused").code, ErrorCode::InvalidRequest);
     }
+}
+
+#[test]
+fn fixed_voters_are_let_go_when_all_told_what_they_are() {
+    let upgrade = Ask::Upgrade { level: 1, validate_only: false, timeout: Duration::from_secs(1) };
+    let fixed = QuorumState::default();
+    let mut told = BTreeMap::from([(1, voter(1, 1))]);
+    let check = |told: &BTreeMap<i32, Voter>| check(&Situation { told, ..quiet(&fixed) }, &upgrade);
+    assert_eq!(check(&told), Err(ErrorCode::InvalidUpdateVersion), "one did not");
+    told.insert(3, Voter { k_raft_version_feature: KRaftVersionFeature::default(), ..voter(3, 3) });
+    assert_eq!(check(&told), Err(ErrorCode::InvalidUpdateVersion), "one is not able to");
+    told.insert(3, voter(3, 3));
+    assert_eq!(check(&told), Ok(vec![(1, disk(1)), (3, disk(3))]));
+    assert_eq!(
+        super::Situation { told: &told, ..quiet(&of(&[1])) }.check(&upgrade),
+        Ok(VotersRecord::default()),
+        "done"
+    );
 }
