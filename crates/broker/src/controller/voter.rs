@@ -97,10 +97,13 @@ impl Voter {
             let batch = first.into_iter().chain(commands.try_iter().take(GROUP));
             let outcome = self.work(batch, &mut stop);
             if let Err(reason) = outcome {
-                // What is on disk is unknown now: nothing more may be promised.
-                error!("the quorum's log failed, the node must be restarted: {reason:#}");
+                // What is on disk is unknown now: nothing more may be promised. Nor may this node's broker go on, which would not hear
+                // who leads what.
+                let reason = format!("the quorum's log failed: {reason:#}");
+                error!("{reason}");
                 self.step_down();
-                self.parts.publisher.failed(&format!("{reason:#}"));
+                self.parts.publisher.failed(&reason);
+                self.parts.publisher.broker().give_up(reason);
                 return self.parts.log;
             }
             if stop {
