@@ -210,7 +210,7 @@ impl MetadataLog {
             let read = self.log.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd)?;
             let (batches, _cut) = CheckedBatches::parse_whole(read.bytes()?)?;
             all.extend(batches.iter().filter(|batch| batch.header().base_offset >= next).cloned());
-            let last = batches.iter().last().with_context(|| format!("there is no batch at offset {next}"))?;
+            let last = batches.iter().next_back().with_context(|| format!("there is no batch at offset {next}"))?;
             next = last.header().next_offset();
         }
         Ok(all)

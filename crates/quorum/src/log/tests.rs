@@ -1,6 +1,6 @@
 //! Logs that a store should not hold: each is told from the others, and none is opened.
 
-use super::{Base, Identity, Log, LogError, encode_base, encode_hard, encode_identity};
+use super::{Base, Beginning, Identity, Log, LogError, encode_base, encode_hard, encode_identity};
 use crate::{
     Change, Members, MemoryStore, SnapshotId, Voter, entry,
     store::{Batch, MetaKey, Store},
