@@ -35,7 +35,7 @@ async fn handle(cx: Context, request: UpdateFeaturesRequest) -> UpdateFeaturesRe
         updates: request.feature_updates.iter().map(update).collect(),
         validate_only: request.validate_only,
     };
-    let answer = update(&cx, event).await;
+    let answer = make(&cx, event).await;
     let (error_code, reason) = outcome(&answer);
     let refused = error_code == ErrorCode::InvalidUpdateVersion.code();
     let prefix = if refused { "The update failed for all features since the following feature had an error: " } else { "" };
@@ -55,7 +55,7 @@ async fn handle(cx: Context, request: UpdateFeaturesRequest) -> UpdateFeaturesRe
     }
 }
 
-async fn update(cx: &Context, event: UpdateFeatures) -> Result<(), ApiError> {
+async fn make(cx: &Context, event: UpdateFeatures) -> Result<(), ApiError> {
     // Of two updates for one feature the last counts.
     let of_quorum = event.updates.iter().rfind(|update| update.name == KRAFT_VERSION);
     if let Some(level) = of_quorum.filter(|update| update.upgrade_type == UPGRADE).map(|update| update.level) {

@@ -222,8 +222,10 @@ impl Voter {
         if !self.may_decide() || self.quorum.status().changing {
             return;
         }
-        let mut unknown = self.quorum.members().voters().filter(|voter| voter.directory_id.is_zero());
-        let named = unknown.find_map(|voter| self.parts.state.voter(voter.id)).map(ReplicaKey::of);
+        let named = {
+            let mut unknown = self.quorum.members().voters().filter(|voter| voter.directory_id.is_zero());
+            unknown.find_map(|voter| self.parts.state.voter(voter.id)).map(ReplicaKey::of)
+        };
         if let Some(ReplicaKey { id, directory_id }) = named
             && let Err(refused) =
                 self.quorum.change(Change::Identify(ottla_quorum::Voter { id, directory_id }), &Bytes::new())

@@ -25,7 +25,7 @@ pub(super) fn founding(
         "the metadata log has records, and the quorum that is to go on with it has none: its folder was lost"
     );
     let snapshot = latest.map_or(SnapshotId::default(), |id| SnapshotId { end_offset: id.end_offset, epoch: id.epoch });
-    let inherited = log.batches_from(snapshot.end_offset)?.iter().map(|batch| {
+    let inherited = log.batches_from(snapshot.end_offset)?.into_iter().map(|batch| {
         let header = batch.header();
         let offsets =
             u32::try_from(header.next_offset() - header.base_offset).context("a batch has too many offsets")?;
