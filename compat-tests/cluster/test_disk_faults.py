@@ -15,8 +15,15 @@ pytestmark = pytest.mark.limit(200)
 PARTITIONS = 20
 # The node with the disk, and where on it things are.
 SICK = 2
-_LOGS = {"log_dirs": "{folder}/disk/data", "metadata_log_dir": "{folder}/metadata"}
-_QUORUM = {"metadata_log_dir": "{folder}/disk/metadata"}
+
+
+def _apart(metadata, partitions):
+    """Two log dirs: of the one that has the metadata brokers make no use."""
+    return {"log_dirs": f"{partitions},{metadata}", "metadata_log_dir": metadata, "cordoned_log_dirs": metadata}
+
+
+_LOGS = _apart(metadata="{folder}/metadata", partitions="{folder}/disk/data")
+_QUORUM = _apart(metadata="{folder}/disk/metadata", partitions="{folder}/partitions")
 
 
 @pytest.fixture

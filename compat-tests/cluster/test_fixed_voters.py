@@ -32,7 +32,7 @@ def quorum(cluster, *words, **options):
 def voters(cluster):
     """{id: directory} of the voters."""
     line = re.search(r"^CurrentVoters:\s+(.*)$", quorum(cluster, "describe", "--status").out, re.M)[1]
-    return {int(n): found for n, found in re.findall(r'"id": (\d+), "directoryId": (?:null|"([^"]*)")', line)}
+    return {int(n): found for n, found in re.findall(r'"id": (\d+)(?:, "directoryId": "([^"]*)")?', line)}
 
 
 def directory(node):

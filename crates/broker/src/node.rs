@@ -209,7 +209,14 @@ fn register(broker: &Arc<Broker>, config: &ServerConfig, bound: &[Bound]) -> any
         return Ok(None);
     }
     let registration = Registration::new(broker, config, bound);
-    broker.runtime.block_on(registration.register())?;
+    broker.runtime.block_on(async {
+        tokio::select! {
+            biased;
+            // Its own controller has failed: nobody needs to wait to be let in.
+            reason = broker.given_up() => bail!(reason),
+            registered = registration.register() => registered,
+        }
+    })?;
     Ok(Some(registration))
 }
 

@@ -27,9 +27,14 @@ pub fn leader_epoch(fs: &dyn Fs, dir: &Path) -> Result<Option<i32>, Error> {
     Ok(state.get("leaderEpoch").and_then(Value::as_i64).and_then(|epoch| i32::try_from(epoch).ok()))
 }
 
-/// Notes, durably, that `leader_id` leads in `leader_epoch`. What else the file says is kept.
-pub fn put(fs: &dyn Fs, dir: &Path, leader_id: i32, leader_epoch: i32) -> Result<(), Error> {
+/// Notes, durably, that `leader_id` leads in `leader_epoch`, -1 if nobody is known to. What else the file says is kept, and so is
+/// who led in this epoch before: Kafka's controllers, should they go on from here, may not contradict each other.
+pub fn put(fs: &dyn Fs, dir: &Path, mut leader_id: i32, leader_epoch: i32) -> Result<(), Error> {
     let mut state = read(fs, dir)?;
+    let number = |name: &str| state.get(name).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
+    if leader_id < 0 && number("leaderEpoch") == Some(leader_epoch) {
+        leader_id = number("leaderId").unwrap_or(leader_id);
+    }
     state.insert("leaderId".into(), leader_id.into());
     state.insert("leaderEpoch".into(), leader_epoch.into());
     state.insert("votedId".into(), (-1).into());
@@ -78,6 +83,14 @@ mod tests {
             put(&fs, dir, 3, 7).unwrap();
             assert_eq!(String::from_utf8(fs.content(&dir.join(FILE)).unwrap()).unwrap(), after);
             assert_eq!((leader_epoch(&fs, dir).unwrap(), is_ours(&fs, dir).unwrap()), (Some(7), true));
+            put(&fs, dir, -1, 7).unwrap();
+            assert_eq!(
+                String::from_utf8(fs.content(&dir.join(FILE)).unwrap()).unwrap(),
+                after,
+                "who led is not forgotten"
+            );
+            put(&fs, dir, -1, 8).unwrap();
+            assert!(String::from_utf8(fs.content(&dir.join(FILE)).unwrap()).unwrap().contains(r#""leaderId":-1"#));
         }
     }
 }
