@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -19,11 +20,13 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "bench")]
 
 import sides
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewTopic
 
 from harness import broker as brokers
 from harness import hosts, java, topics, usage
 from harness.run import run
+from harness.tools import run_tool
 from harness.waiting import eventually
 
 GIB = 1 << 30
@@ -67,11 +70,11 @@ class Measured:
         self.cluster.in_sync(topic)
         return json.loads(done.out) | {"cpu_s": self.cpu_s() - before}
 
-    def produce(self, seconds, partitions, replicas, **options):
+    def produce(self, seconds, partitions, replicas, megabytes=MOST_MB, **options):
         topic = self.led_by_first(partitions, replicas)
         options = {**options, "partitions": partitions}
         self.load(topic, **options, seconds=1, megabytes=100)
-        done = self.load(topic, **options, seconds=seconds, megabytes=MOST_MB)
+        done = self.load(topic, **options, seconds=seconds, megabytes=megabytes)
         topics.delete(self.cluster.bootstrap, [topic])
         figures = {"MB/s": done["MB/s"], "CPU s a GiB": done["cpu_s"] / (max(done["bytes"], 1) / GIB)}
         return figures | ({"p50 ms": done["p50"], "p99 ms": done["p99"]} if done["kept up"] else {})
@@ -102,11 +105,31 @@ class Measured:
             node.start()
             self.wait_in_sync(topic)
             figures[f"{label}, in sync s"] = time.monotonic() - began
+        figures["active controller killed, topic made s"] = self.controller_killed()
         return figures
+
+    def controller_killed(self):
+        """How long until another controller makes a topic."""
+        done = run_tool("kafka-metadata-quorum", "--bootstrap-server", self.cluster.bootstrap, "describe", "--status")
+        active = int(re.search(r"^LeaderId:\s+(\d+)$", done.out, re.M)[1])
+        other = next(node for number, node in self.cluster.nodes.items() if number != active)
+        admin = topics.patient_admin(other.bootstrap)
+        admin.list_topics("many", timeout=PATIENCE_S)
+        self.cluster.nodes[active].kill()
+        began = time.monotonic()
+        eventually(lambda: made(admin, f"late-{next(self._numbers)}"), "no topic is made", PATIENCE_S)
+        return time.monotonic() - began
 
     def wait_in_sync(self, topic):
         address = self.cluster.nodes[1].bootstrap
         eventually(lambda: not topics.out_of_sync(address, topic), f"{topic} is not in sync", PATIENCE_S)
+
+
+def made(admin, topic):
+    try:
+        return topics.wait(admin.create_topics([NewTopic(topic, 1, 2)], operation_timeout=1, request_timeout=1))
+    except KafkaException:
+        return None
 
 
 def measure(side, wish):
@@ -114,8 +137,8 @@ def measure(side, wish):
         it = Measured(side, Path(folder))
         try:
             it.cluster.start()
-            # A JVM compiles what the loads use.
-            it.produce(15, partitions=16, connections=4, replicas=3)
+            # A JVM compiles what the loads use, and a journal of Ottla grows to its full size.
+            it.produce(20, partitions=16, connections=4, replicas=3, megabytes=2 * MOST_MB)
             found = {}
             for name, load in LOADS.items():
                 found[name] = it.produce(wish.seconds, **load)

@@ -24,6 +24,7 @@ pub fn play_controller(run: &mut Run) -> anyhow::Result<()> {
 /// Sends everything that is for a broker's listener.
 pub fn play(run: &mut Run) -> anyhow::Result<()> {
     run.settle("d-settled")?;
+    topics::create_by_asking(run)?;
     cluster::play(run)?;
     features::play(run)?;
     acls::play(run)?;

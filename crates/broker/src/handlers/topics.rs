@@ -69,12 +69,14 @@ pub(super) fn leader_error(
     }
 }
 
-/// Makes a topic that a client asked about; tells the client to ask again.
+/// Makes a topic that a client asked about. The answer is always an error that tells the client to ask again: without one it
+/// would take the topic for one that has no partitions.
 pub(super) async fn auto_create(broker: &Broker, name: &Str) -> ErrorCode {
     if let Some(internal) =
         [GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME].into_iter().find(|it| *name == **it)
     {
-        return ensure_internal(broker, internal).await;
+        ensure_internal(broker, internal).await;
+        return ErrorCode::UnknownTopicOrPartition;
     }
     if topic_name::validate(name).is_err() {
         return ErrorCode::InvalidTopicException;

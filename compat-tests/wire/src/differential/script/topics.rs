@@ -128,6 +128,22 @@ fn metadata(run: &mut Run) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Topics that Metadata makes, internal ones too. The topic is not in the answer, which has to say so. First of all, as FindCoordinator makes
+/// internal topics too.
+pub(super) fn create_by_asking(run: &mut Run) -> anyhow::Result<()> {
+    let ask = |run: &mut Run, step: &str, version: i16, name: &str| {
+        let topic = m::metadata_request::MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
+        let request =
+            m::MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: true, ..Default::default() };
+        run.one(step, version, &AnyRequest::Metadata(request))?;
+        run.await_topic(name)
+    };
+    for version in run.versions(ApiKey::Metadata) {
+        ask(run, "metadata-creates", version, &format!("d-asked-v{version}"))?;
+    }
+    ask(run, "metadata-creates-internal", run.newest(ApiKey::Metadata), "__transaction_state")
+}
+
 fn describe_topic_partitions(run: &mut Run) -> anyhow::Result<()> {
     use m::describe_topic_partitions_request::{Cursor, TopicRequest};
     let base: &[&str] = &["d-base"];
