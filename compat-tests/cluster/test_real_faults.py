@@ -90,7 +90,7 @@ def test_no_fault_loses_or_reorders_what_was_acknowledged(tmp_path):
     """A choice of faults one after the other, on three brokers."""
     few = [
         "freeze_leader", "isolate_leader", "cut_from_controllers", "cut_from_peers", "leader_is_not_heard", "flap",
-        "reset_from_peers", "kill_leader", "kill_two", "bad_weather",
+        "reset_from_peers", "kill_leader", "kill_two",
     ]  # fmt: skip
     run(tmp_path, Schedule.of_each(FIRST_SEED, 3, PARTITIONS, 4, 5.5, few).steps)
 
