@@ -22,9 +22,7 @@ struct Sabotage {
 
 /// Runs those whose name has `filter` in it.
 pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
-    let list = fs::read_to_string(project_root()?.join(LIST)).context(LIST)?;
-    let rows = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let all = rows.map(parse).collect::<anyhow::Result<Vec<_>>>()?;
+    let all = listed()?;
     let copy = copy_sources()?;
     for kind in [&[][..], TRANSACTIONS] {
         ensure!(seeds(&copy, kind)?.is_none(), "seeds fail on the sources as they are");
@@ -43,6 +41,11 @@ pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
         true => Ok(()),
         false => bail!("not found in {SEEDS} seeds: {}", unseen.join("; ")),
     }
+}
+
+fn listed() -> anyhow::Result<Vec<Sabotage>> {
+    let list = fs::read_to_string(project_root()?.join(LIST)).context(LIST)?;
+    list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(parse).collect()
 }
 
 fn parse(line: &str) -> anyhow::Result<Sabotage> {
@@ -66,13 +69,20 @@ fn copy_sources() -> anyhow::Result<PathBuf> {
     Ok(copy)
 }
 
-/// What the seeds found with the rule broken.
-fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
-    let path = copy.join(&sabotage.file);
+/// A file as it is and with the rule broken.
+fn broken(root: &Path, sabotage: &Sabotage) -> anyhow::Result<(PathBuf, String, String)> {
+    let path = root.join(&sabotage.file);
     let whole = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let times = whole.matches(&sabotage.from).count();
     ensure!(times == 1, "{}: {} is there {times} times: {}", sabotage.rule, path.display(), sabotage.from);
-    fs::write(&path, whole.replace(&sabotage.from, &sabotage.to))?;
+    let broken = whole.replace(&sabotage.from, &sabotage.to);
+    Ok((path, whole, broken))
+}
+
+/// What the seeds found with the rule broken.
+fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
+    let (path, whole, broken) = broken(copy, sabotage)?;
+    fs::write(&path, broken)?;
     let of_transactions =
         ["transactions", "storage", "state-machine"].iter().any(|it| sabotage.file.to_string_lossy().contains(it));
     let found = seeds(copy, if of_transactions { TRANSACTIONS } else { &[] });
@@ -101,5 +111,18 @@ fn seeds(copy: &Path, kind: &[&str]) -> anyhow::Result<Option<String>> {
         (true, _) => Ok(None),
         (false, true) => Ok(Some(said)),
         (false, false) => bail!("{}", String::from_utf8_lossy(&done.stderr)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_in_the_sources_once() {
+        let root = project_root().expect("a project");
+        for sabotage in listed().expect("a list") {
+            broken(&root, &sabotage).expect("to be broken");
+        }
     }
 }
