@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from checker.recorder import Recorder
+from harness.weather import Weather
 
 
 @dataclass
@@ -263,6 +264,16 @@ def flap(nemesis, step):
         _wait(step)
 
 
+def bad_weather(nemesis, step):
+    """What nodes send each other is late, lost, doubled and out of order; clients see them as before."""
+    weather = Weather(lost=0.02, doubled=0.02, least_s=0.001, most_s=0.03)
+    nodes = nemesis.hosts(nemesis.cluster.nodes)
+    with nemesis.network.in_weather(nodes, weather, step.seed) as router:
+        _wait(step)
+    nemesis._say(f"{router.passed} packets came, {router.lost} did not, {router.overtaken} came late")
+    assert router.passed > 100 and router.lost and router.overtaken, "there was no such weather"
+
+
 FAULTS = {
     each.__name__: each
     for each in (
@@ -270,6 +281,6 @@ FAULTS = {
         freeze_a_controller, isolate_a_controller, freeze_leader,
         freeze_one_and_kill_another, isolate, isolate_leader, cut_from_controllers, cut_from_peers, cut_from_all_nodes, cut_two,
         reset_from_peers,
-        leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap,
+        leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap, bad_weather,
     )
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import os
+import random
 import re
 import shutil
 import threading
@@ -12,6 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from harness import background, ports, topics, wire
 from harness import broker as brokers
+from harness import cluster as clusters
 from harness.cluster import SETTINGS, Nodes
 from harness.tools import run_tool, table
 from harness.waiting import eventually
@@ -19,6 +22,10 @@ from harness.waiting import eventually
 pytestmark = pytest.mark.limit(400)
 
 TOPIC = "kept"
+# OTTLA_QUORUM_CHANGE_SEEDS=50 goes through so many histories, each of OTTLA_QUORUM_CHANGE_STEPS steps, from OTTLA_QUORUM_CHANGE_SEED on.
+STEPS = int(os.environ.get("OTTLA_QUORUM_CHANGE_STEPS", "6"))
+FIRST_SEED = int(os.environ.get("OTTLA_QUORUM_CHANGE_SEED", "1"))
+SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("OTTLA_QUORUM_CHANGE_SEEDS", "2")))
 PARTITIONS = 3
 _LOG = "__cluster_metadata-0"
 
@@ -112,6 +119,35 @@ class Growing(Nodes):
         super().close()
 
 
+class Apart(clusters.Cluster, Growing):
+    """Three controllers, of which the first is the only voter, and brokers of Ottla and of Apache Kafka."""
+
+    def __init__(self, folder):
+        Nodes.__init__(self, folder)
+        listeners = {number: ports.free_ports(2) for number in (1, 2, 3)}
+        servers = ",".join(f"127.0.0.1:{controller}" for _, controller in listeners.values())
+        found = {"controller_quorum_bootstrap_servers": servers}
+        for number, pair in listeners.items():
+            flags = "--standalone" if number == 1 else "--no-initial-controllers"
+            kind = type("Ottla", (brokers.Ottla,), {"given_ports": pair, "format_flags": (flags,)})
+            self.nodes[number] = self._make(clusters.controller_of(kind), number, found, role="controller")
+        for number, kind in ((11, "ottla"), (12, "ottla"), (13, "kafka")):
+            self.nodes[number] = self._make(brokers.KINDS[kind], number, found, role="broker", quorum=servers)
+
+    @property
+    def bootstrap(self):
+        return ",".join(self.nodes[number].bootstrap for number in (11, 12, 13))
+
+    def all(self):
+        return [*self.nodes.values()]
+
+    def start(self, *numbers):
+        return Growing.start(self, *numbers)
+
+    def close(self):
+        Growing.close(self)
+
+
 @pytest.fixture
 def make(tmp_path):
     mine = []
@@ -197,9 +233,51 @@ def quorum_records(node):
 
 def same_story(nodes):
     """What the logs of nodes say of the quorum, each from where it begins: all of it."""
-    story = same_story(cluster.all())
-    sets = [re.findall(r'"voterId":(\d+)', value) for kind, value in story.values() if kind == "KRaftVoters"]
-    assert sets == [["1"], ["1", "2"], ["1", "2", "3"]]
+    stories = [quorum_records(node) for node in nodes]
+    first, last = max(min(story) for story in stories), min(max(story) for story in stories)
+    common = [{at: each for at, each in story.items() if first <= at <= last} for story in stories]
+    assert all(each == common[0] for each in common), common
+    assert len(common[0]) >= 3, common[0]
+    return max(stories, key=len)
+
+
+def last_snapshot(node):
+    """The voters that the latest snapshot of a node names."""
+    path = max((node.data / _LOG).glob("*.checkpoint"))
+    text = run_tool("kafka-dump-log", "--cluster-metadata-decoder", "--files", path).out
+    assert text.count("KRaftVersion {") == 1, text[:2000]
+    (voters,) = re.findall(r"KRaftVoters (.*)$", text, re.M)
+    return re.findall(r'"voterId":(\d+)', voters)
+
+
+def voter_sets(story):
+    return [re.findall(r'"voterId":(\d+)', value) for kind, value in story.values() if kind == "KRaftVoters"]
+
+
+def test_one_grows_to_three_under_load_and_each_may_die(make):
+    """Nothing acknowledged is lost, and all controllers tell the same story."""
+    cluster = make(metadata_log_max_record_bytes_between_snapshots=1500).start()
+    topic(cluster)
+    assert list(cluster.voters()) == [1]
+    load = Load(cluster.bootstrap)
+    with background.running(load):
+        for number in (2, 3):
+            assert f"Added controller {number}" in cluster.add(number).out
+        cluster.until_voters(1, 2, 3)
+        in_sync(cluster)
+        for number in (1, 2, 3):
+            cluster[number].kill()
+            eventually(lambda number=number: cluster.status()[0] not in (number, -1), "nobody else leads")
+            topics.alter(cluster.some().bootstrap, TOPIC, retention_ms=10_000_000 + number)
+            cluster[number].start()
+            in_sync(cluster)
+            cluster.until_caught_up()
+    load.check()
+    assert cluster.status(controller=True)[1].keys() == {1, 2, 3}
+    for node in cluster.all():
+        node.kill()
+    assert voter_sets(same_story(cluster.all())) == [["1"], ["1", "2"], ["1", "2", "3"]]
+    assert [last_snapshot(node) for node in cluster.all()] == [["1", "2", "3"]] * 3
 
 
 def test_the_leader_is_removed_and_the_quorum_shrinks_to_one(make):
@@ -299,6 +377,35 @@ def test_controllers_join_by_themselves(make):
     eventually(lambda: cluster.status()[0] in (2, 3), "nobody leads")
 
 
+def test_brokers_follow_wherever_the_voters_are(tmp_path):
+    """Controllers apart from brokers: the first of them is replaced by the others, while brokers of both kinds serve."""
+    cluster = Apart(tmp_path)
+    try:
+        cluster.start()
+        topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
+        load = Load(cluster.bootstrap)
+        with background.running(load):
+            cluster.add(2)
+            cluster.add(3, controller=True)
+            assert cluster.status(controller=True)[1].keys() == {1, 2, 3}
+            cluster.remove(1)
+            cluster[1].kill()
+            leader, voters, observers = cluster.status()
+            assert leader in (2, 3) and voters.keys() == {2, 3}
+            assert observers.keys() >= {11, 12, 13}
+            topics.create(cluster[13].bootstrap, "made-after", 2, 3)
+            in_sync(cluster)
+            # Who comes anew finds them too.
+            for number in (12, 13):
+                cluster[number].kill()
+                cluster.start(number)
+                in_sync(cluster)
+        load.check()
+        topics.create(cluster[12].bootstrap, "made-at-last", 2, 3)
+    finally:
+        cluster.close()
+
+
 def test_a_voter_that_listens_elsewhere_says_so(make):
     """Its new address is in the log, and the others reach it there."""
     cluster = make(3, controller_quorum_auto_join_enable="true").start()
@@ -344,6 +451,50 @@ def test_a_kill_in_the_middle_of_a_change_leaves_a_quorum(make, milliseconds):
         cluster.until_voters(1, 2, 3)
         cluster.until_caught_up()
     load.check()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_changes_and_kills_in_any_order(make, seed):
+    """Voters are added and removed, the leader too, while nodes are killed; what is refused meanwhile is asked again or not."""
+    random_ = random.Random(seed)
+    cluster = make(4).start()
+    topic(cluster)
+    load, done = Load(cluster.bootstrap), []
+    with background.running(load):
+        for _ in range(STEPS):
+            leader, voters, observers = cluster.status()
+            others = sorted(observers.keys() - voters.keys())
+            step, number = random_.choice(
+                [("add", other) for other in others] * 2
+                + [("remove", voter) for voter in voters if len(voters) > 1]
+                + [("kill", node) for node in cluster.nodes]
+            )
+            done.append((step, number, leader, sorted(voters)))
+            print(done[-1], flush=True)
+            change = threading.Thread(target=getattr(cluster, step, None), args=(number,), kwargs={"code": None})
+            if step != "kill":
+                change.start()
+                time.sleep(random_.choice([0.1, 0.4, 0.45, 0.5, 0.6, 2]))
+            if step == "kill" or random_.random() < 0.6:
+                victim = number if step == "kill" else random_.choice([number, leader, 1, 2, 3, 4])
+                cluster[victim].kill()
+                done.append(("killed", victim))
+                time.sleep(random_.choice([0, 0.2, 1.5]))
+                cluster.start(victim)
+            if step != "kill":
+                change.join()
+            eventually(lambda: cluster.status()[0] > 0, f"nobody leads after {done}")
+            in_sync(cluster)
+    load.check()
+    for number in cluster.nodes:
+        if number not in cluster.voters():
+            eventually(lambda number=number: number in cluster.status()[2], f"it does not follow after {done}")
+            cluster.add(number)
+    cluster.until_voters(*cluster.nodes)
+    cluster.until_caught_up()
+    for node in cluster.all():
+        node.kill()
+    same_story(cluster.all())
 
 
 def ask_for(cluster, joining):

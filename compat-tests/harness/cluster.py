@@ -7,7 +7,7 @@ from harness import ports, topics
 from harness.waiting import eventually
 
 
-def _controller(kind):
+def controller_of(kind):
     class Controller(kind):
         """A controller alone; who asks it gets no Metadata."""
 
@@ -107,7 +107,7 @@ class Cluster(Nodes):
     def __init__(self, folder, controller, kinds, **overrides):
         """`controller` and each of `kinds` is "ottla" or "kafka"; brokers have the ids from 1 on, the controller 100."""
         super().__init__(folder)
-        self.controller = self._make(_controller(brokers.KINDS[controller]), 100, overrides, role="controller")
+        self.controller = self._make(controller_of(brokers.KINDS[controller]), 100, overrides, role="controller")
         address = f"127.0.0.1:{self.controller.controller_port}"
         self.nodes = {
             number: self._make(brokers.KINDS[kind], number, overrides, role="broker", quorum=address)

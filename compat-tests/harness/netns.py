@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.run import run
+from harness.weather import between
 
 _NETNS = Path("/run/netns")
 _numbers = itertools.count()
@@ -144,6 +145,10 @@ class Network:
     def cut_from(self, name, others, reset=False):
         for other in others:
             self.cut(name, other, reset)
+
+    def in_weather(self, names, weather, seed):
+        """While the block runs these hosts see each other through bad weather; yields the router."""
+        return between([self.hosts[name] for name in names], weather, seed, self._prefix)
 
     def heal(self):
         for host in self.hosts.values():

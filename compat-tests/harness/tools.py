@@ -26,6 +26,7 @@ MAIN_CLASSES = {
     "kafka-metadata-quorum": f"{_TOOLS}.MetadataQuorumCommand",
     "kafka-reassign-partitions": f"{_TOOLS}.reassign.ReassignPartitionsCommand",
     "kafka-producer-perf-test": f"{_TOOLS}.ProducerPerformance",
+    "kafka-replica-verification": f"{_TOOLS}.ReplicaVerificationTool",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-streams-application-reset": f"{_TOOLS}.StreamsResetter",
     "kafka-topics": f"{_TOOLS}.TopicCommand",

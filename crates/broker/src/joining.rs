@@ -1,10 +1,11 @@
 //! What a controller does by itself to be among the voters as it is: it joins them where it may (KIP-853,
-//! `controller.quorum.auto.join.enable`), and tells them when it listens elsewhere than they know.
+//! `controller.quorum.auto.join.enable`), and tells them when it listens elsewhere than they know. Where voters are fixed it tells
+//! each leader what it is: they can only come and go once one leader knows of all.
 
 use crate::{
     broker::Broker,
     client::Error,
-    controllers::Remote,
+    controllers::{Remote, parse_voters},
     metadata_quorum::{QuorumState, ReplicaKey},
 };
 use ottla_config::keys;
@@ -33,6 +34,8 @@ enum Step {
     Replace(ReplicaKey),
     /// It is not what the log says of it.
     Update,
+    /// The leader does not know yet what it is, as nothing is written down of fixed voters.
+    Tell,
 }
 
 pub(crate) struct Joining {
@@ -49,6 +52,9 @@ impl Joining {
     pub(crate) async fn run(self) {
         let config = self.broker.config();
         let joins = config.get(keys::CONTROLLER_QUORUM_AUTO_JOIN_ENABLE);
+        let is_fixed = parse_voters(&config).into_iter().any(|(id, _)| id == self.own.voter_id);
+        // The epoch of the last leader that was told.
+        let mut told = None;
         let mut ticks = tokio::time::interval(PERIOD);
         loop {
             tokio::select! {
@@ -58,10 +64,17 @@ impl Joining {
             }
             let Some((local, remote)) = self.broker.controller().voter() else { return };
             // Who leads wrote down what it is when it began to.
-            let step = step(&self.broker.quorum().state(), &self.own, joins).filter(|_| !local.is_active());
-            let Some(step) = step else { continue };
+            let (state, epoch) = (self.broker.quorum().state(), self.broker.quorum().view().epoch);
+            let step = match is_fixed && !state.is_dynamic() {
+                true => (told != Some(epoch)).then_some(Step::Tell),
+                false => step(&state, &self.own, joins),
+            };
+            let Some(step) = step.filter(|_| !local.is_active()) else { continue };
             match self.ask(&step, remote).await {
-                Ok(ErrorCode::None) => info!("{}", done(&step)),
+                Ok(ErrorCode::None) => {
+                    told = (step == Step::Tell).then_some(epoch);
+                    info!("{}", done(&step));
+                }
                 Ok(code) => debug!(?step, %code, "the voters are not changed"),
                 Err(error) => debug!(?step, %error, "the active controller does not answer"),
             }
@@ -95,7 +108,7 @@ impl Joining {
                 };
                 channel.call::<RemoveRaftVoterResponse>(ApiKey::RemoveRaftVoter, &request).await?.error_code
             }
-            Step::Update => {
+            Step::Update | Step::Tell => {
                 let range = &self.own.k_raft_version_feature;
                 let request = UpdateRaftVoterRequest {
                     cluster_id,
@@ -136,6 +149,7 @@ fn done(step: &Step) -> &'static str {
     match step {
         Step::Join => "this controller gets a vote",
         Step::Replace(_) => "the voter that this controller was with another disk has no vote any more",
+        Step::Tell => "the active controller knows what this controller is",
         Step::Update => "the voters know where this controller listens now",
     }
 }

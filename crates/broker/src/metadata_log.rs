@@ -6,7 +6,7 @@ mod tests;
 
 use self::retention::Retention;
 use crate::{fetch::waiters::Waiters, metadata_quorum::QuorumState};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{MetadataRecord, MetadataVersion};
 use ottla_protocol::{
@@ -198,6 +198,32 @@ impl MetadataLog {
         }
     }
 
+    /// Whether others than this program's controllers wrote the log last.
+    pub(crate) fn is_of_others(&self) -> anyhow::Result<bool> {
+        Ok(self.log.log_end_offset() > 0 && !quorum_state::is_ours(&*self.fs, &self.log.dir())?)
+    }
+
+    /// What there is from an offset on.
+    pub(crate) fn batches_from(&self, mut next: i64) -> anyhow::Result<Vec<CheckedBatch>> {
+        let mut all = Vec::new();
+        while next < self.log.log_end_offset() {
+            let read = self.log.reader().read(next, REPLAY_BYTES, true, Isolation::LogEnd)?;
+            let (batches, _cut) = CheckedBatches::parse_whole(read.bytes()?)?;
+            all.extend(batches.iter().filter(|batch| batch.header().base_offset >= next).cloned());
+            let last = batches.iter().next_back().with_context(|| format!("there is no batch at offset {next}"))?;
+            next = last.header().next_offset();
+        }
+        Ok(all)
+    }
+
+    /// Drops what there is from an offset on, and closes the log.
+    pub(crate) fn cut(mut self, offset: i64) -> anyhow::Result<()> {
+        self.log.truncate_to(offset, self.last_append_ms)?;
+        let end = self.log.log_end_offset();
+        ensure!(end == offset, "the metadata log ends at {end} when it is cut to offset {offset}");
+        self.close()
+    }
+
     /// Drops all there is: a snapshot of all before an offset is in its place.
     pub(crate) fn start_at(&mut self, offset: i64) -> anyhow::Result<()> {
         self.log.truncate_fully_and_start_at(offset, None, self.last_append_ms)?;
@@ -247,6 +273,18 @@ impl MetadataLog {
 /// The record of who votes as a batch that begins at an offset, in an epoch (KIP-853).
 pub(crate) fn voters_batch(voters: &VotersRecord, at: (i64, i32), now_ms: i64) -> anyhow::Result<CheckedBatch> {
     control_batch(&[(ControlType::KRaftVoters, voters.to_bytes(0)?)], at, now_ms)
+}
+
+/// Who votes from now on, and the level of `kraft.version` at which voters come and go, as a batch.
+pub(crate) fn upgrade_batch(
+    level: i16,
+    voters: &VotersRecord,
+    at: (i64, i32),
+    now_ms: i64,
+) -> anyhow::Result<CheckedBatch> {
+    let version = KRaftVersionRecord { k_raft_version: level, ..Default::default() };
+    let records = [(ControlType::KRaftVersion, version.to_bytes(0)?), (ControlType::KRaftVoters, voters.to_bytes(0)?)];
+    control_batch(&records, at, now_ms)
 }
 
 fn control_batch(

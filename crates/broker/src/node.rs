@@ -177,7 +177,7 @@ fn start_controller(parts: Parts, fs: &Arc<dyn Fs>) -> anyhow::Result<Started> {
     let recovered = recover(&config, fs)?;
     // Bound before the node registers: what it tells of itself must be true.
     let bound = bind(&config)?;
-    let quorum::Built { broker, parts, shard, endpoints, place } = quorum::build(parts, recovered, &bound)?;
+    let quorum::Built { broker, parts, shard, endpoints, place } = quorum::build(parts, recovered, &bound, fs)?;
     let controller_registration = ControllerRegistration::new(&broker, endpoints);
     let channel = Arc::new(Channel::new(parts.controllers.clone(), &config, request_timeout(&config)));
     let remote = Remote::new(channel);
@@ -209,7 +209,14 @@ fn register(broker: &Arc<Broker>, config: &ServerConfig, bound: &[Bound]) -> any
         return Ok(None);
     }
     let registration = Registration::new(broker, config, bound);
-    broker.runtime.block_on(registration.register())?;
+    broker.runtime.block_on(async {
+        tokio::select! {
+            biased;
+            // Its own controller has failed: nobody needs to wait to be let in.
+            reason = broker.given_up() => bail!(reason),
+            registered = registration.register() => registered,
+        }
+    })?;
     Ok(Some(registration))
 }
 

@@ -35,7 +35,7 @@ pub use self::producer_ids::{AllocateProducerIds, PRODUCER_ID_BLOCK_SIZE, Produc
 pub use self::reassign::{Reassign, Reassigning, Reassignment};
 pub use self::register_controller::RegisterController;
 pub use self::settings::{ConfigSchema, Settings};
-pub use self::update_features::{FeatureUpdate, UpdateFeatures};
+pub use self::update_features::{FeatureUpdate, UPGRADE, UpdateFeatures};
 
 use crate::{ApiError, Image, MetadataRecord, MetadataVersion, image, topic_name};
 use ottla_protocol::{ErrorCode, Str};
@@ -194,6 +194,8 @@ pub enum Event {
     UnregisterBroker(Ticket, UnregisterBroker),
     /// A controller has started.
     RegisterController(Ticket, RegisterController),
+    /// Who votes, or the level of `kraft.version`, is another.
+    Resettle(Arc<Settings>),
     /// A timer is due.
     Timeout(Timer),
 }

@@ -23,8 +23,8 @@ mod store;
 pub use members::{Change, ChangeError, Member, Members, SnapshotId, Voter};
 pub use message::DecodeError;
 pub use quorum::{
-    ChangeRefused, Committed, Error, Founding, Peer, Progress, Proposal, ProposeRefused, Quorum, Refused, Role,
-    Settings, Snapshot, Status,
+    ChangeRefused, Committed, Error, Founding, Inherited, Peer, Progress, Proposal, ProposeRefused, Quorum, Refused,
+    Role, Settings, Snapshot, Status,
 };
 #[cfg(feature = "rocksdb")]
 pub use store::RocksStore;

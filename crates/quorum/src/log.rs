@@ -56,6 +56,14 @@ pub(crate) struct Base {
     pub(crate) id: SnapshotId,
 }
 
+/// A first log.
+pub(crate) struct Beginning {
+    pub(crate) base: Base,
+    /// The last term that there was.
+    pub(crate) term: u64,
+    pub(crate) entries: Vec<Entry>,
+}
+
 /// The log of a node over its store.
 pub(crate) struct Log<S> {
     store: S,
@@ -164,9 +172,7 @@ impl<S: Store> Log<S> {
         }
         for entry in entries {
             self.terms.push(entry.index, entry.term);
-            let mut bytes = BytesMut::with_capacity(entry::MIN_BYTES + entry.context.len() + entry.data.len());
-            entry::encode(entry, &mut bytes);
-            batch.entries.push((entry.index, bytes.freeze()));
+            batch.entries.push((entry.index, encode_entry(entry)));
         }
         self.write(batch)
     }
@@ -247,6 +253,12 @@ impl<S: Store> Storage for Log<S> {
         }
         Ok(message::snapshot(self.base.index, self.base.term, &self.base.members, self.base.id))
     }
+}
+
+fn encode_entry(entry: &Entry) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(entry::MIN_BYTES + entry.context.len() + entry.data.len());
+    entry::encode(entry, &mut bytes);
+    bytes.freeze()
 }
 
 fn decode_entry(index: u64, bytes: Bytes) -> Result<Entry, LogError> {

@@ -55,6 +55,8 @@ pub enum Change {
     AddLearner(Voter),
     /// Gives a learner that has caught up a vote.
     Promote(i32),
+    /// The directory of a voter becomes known, which was not as long as voters were fixed.
+    Identify(Voter),
     /// Ends a membership.
     Remove(i32),
 }
@@ -81,6 +83,7 @@ impl Change {
             Self::AddLearner(voter) => (1, voter),
             Self::Promote(id) => (2, Voter { id, directory_id: Uuid::ZERO }),
             Self::Remove(id) => (3, Voter { id, directory_id: Uuid::ZERO }),
+            Self::Identify(voter) => (4, voter),
         };
         out.put_u8(kind);
         put_voter(out, voter);
@@ -98,6 +101,7 @@ impl Change {
             1 => Self::AddLearner(voter),
             2 => Self::Promote(voter.id),
             3 => Self::Remove(voter.id),
+            4 => Self::Identify(voter),
             _ => return Err(ReadError::Range("a change's kind")),
         };
         Ok((change, from.rest()))
@@ -106,7 +110,8 @@ impl Change {
     pub(crate) fn to_raft(self) -> ConfChangeV2 {
         let (kind, id) = match self {
             Self::AddLearner(voter) => (ConfChangeType::AddLearnerNode, voter.id),
-            Self::Promote(id) => (ConfChangeType::AddNode, id),
+            // To raft a voter that is one already changes nothing.
+            Self::Promote(id) | Self::Identify(Voter { id, .. }) => (ConfChangeType::AddNode, id),
             Self::Remove(id) => (ConfChangeType::RemoveNode, id),
         };
         let mut single = ConfChangeSingle::default();
@@ -193,6 +198,11 @@ impl Members {
             Change::Promote(id) => {
                 let found = members.0.iter_mut().find(|member| member.voter.id == id && member.learner);
                 found.ok_or(ChangeError::Absent(id))?.learner = false;
+            }
+            Change::Identify(voter) => {
+                let is_it = |member: &Member| member.voter.id == voter.id && !member.learner;
+                let unknown = members.0.iter_mut().find(|member| is_it(member) && member.voter.directory_id.is_zero());
+                unknown.ok_or(ChangeError::Absent(voter.id))?.voter = voter;
             }
             Change::Remove(id) => {
                 self.get(id).ok_or(ChangeError::Absent(id))?;

@@ -12,12 +12,12 @@ mod types;
 pub use change::ChangeRefused;
 pub use receive::Refused;
 pub use status::{Peer, Status};
-pub use types::{Committed, Error, Founding, Progress, Proposal, ProposeRefused, Role, Settings, Snapshot};
+pub use types::{Committed, Error, Founding, Inherited, Progress, Proposal, ProposeRefused, Role, Settings, Snapshot};
 
 use crate::{
     MAX_DATA_BYTES, MAX_EPOCH,
     codec::{epoch, max_term},
-    log::{Base, Identity, Log},
+    log::{Base, Beginning, Identity, Log},
     members::{Members, SnapshotId, raft_id},
     store::Store,
 };
@@ -30,7 +30,7 @@ use receive::Installing;
 use std::collections::BTreeMap;
 use timeouts::Timeouts;
 
-/// The index of the first snapshot, which stands for nothing but the first members.
+/// The index of a first snapshot that stands for nothing but the first members; of one that has offsets it is later by so many.
 const FOUNDING_INDEX: u64 = 1;
 /// Entries that one message carries, unless one alone is longer.
 const MESSAGE_BYTES: u64 = 1 << 20;
@@ -71,7 +71,7 @@ impl<S: Store> Quorum<S> {
             directory_id: settings.directory_id,
             cluster_id: settings.cluster_id.clone(),
         };
-        let founding = founding.map(|founding| first_base(&settings, founding)).transpose()?;
+        let founding = founding.map(|founding| beginning(&settings, founding)).transpose()?;
         let log = Log::open(store, &identity, founding)?;
         settings.check_own(log.members())?;
         let commit = log.commit();
@@ -244,17 +244,29 @@ impl<S: Store> Quorum<S> {
     }
 }
 
-fn first_base(settings: &Settings, founding: &Founding) -> Result<Base, Error> {
+fn beginning(settings: &Settings, founding: &Founding) -> Result<Beginning, Error> {
     let members = Members::of_voters(&founding.voters)?;
     settings.check_own(&members)?;
     if !members.is_voter(settings.node_id) {
         return Err(Error::Settings("a node that founds a quorum is one of its voters".into()));
     }
-    let term = u64::try_from(founding.epoch.max(1)).unwrap_or(1);
-    if founding.epoch > MAX_EPOCH {
-        return Err(Error::Settings(format!("epoch {} is too high", founding.epoch)));
+    let Founding { epoch, snapshot, inherited, .. } = founding;
+    if *epoch > MAX_EPOCH {
+        return Err(Error::Settings(format!("epoch {epoch} is too high")));
     }
-    Ok(Base { index: FOUNDING_INDEX, term, members, id: founding.snapshot })
+    let term = |epoch: i32| u64::try_from(epoch.max(1)).unwrap_or(1);
+    let index = FOUNDING_INDEX + u64::try_from(snapshot.end_offset).unwrap_or(0);
+    let base = Base { index, term: term(snapshot.epoch), members, id: *snapshot };
+    let mut entries = Vec::new();
+    for batch in inherited {
+        let mut data = batch.data.clone();
+        for _ in 0..batch.offsets {
+            // All but the first of a batch's entries are empty.
+            let index = index + 1 + entries.len() as u64;
+            entries.push(Entry { term: term(batch.epoch), index, data: std::mem::take(&mut data), ..Entry::default() });
+        }
+    }
+    Ok(Beginning { base, term: term(*epoch), entries })
 }
 
 fn config(settings: &Settings, applied: u64) -> Result<raft::Config, Error> {

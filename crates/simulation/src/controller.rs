@@ -157,7 +157,12 @@ impl Controller {
         self.runs += 1;
         let settings = settings::quorum(self.id, self.directory_id, self.seed.wrapping_add(self.runs));
         let founding = self.founders.clone();
-        let founding = founding.map(|voters| Founding { voters, epoch: 0, snapshot: SnapshotId::default() });
+        let founding = founding.map(|voters| Founding {
+            voters,
+            epoch: 0,
+            snapshot: SnapshotId::default(),
+            inherited: Vec::new(),
+        });
         let quorum =
             Quorum::open(settings, self.store.clone(), founding.as_ref()).map_err(|error| error.to_string())?;
         self.process = Some(Process {

@@ -67,6 +67,11 @@ impl Run {
         self.normal.now_ms
     }
 
+    /// The port of the listener that is asked.
+    pub fn port(&self) -> u16 {
+        self.normal.port
+    }
+
     /// The versions asked for of an API: none when it is not advertised.
     pub fn versions(&self, api: ApiKey) -> Vec<i16> {
         self.versions.get(&api).cloned().into_iter().flatten().collect()

@@ -6,14 +6,14 @@ use super::{
     voter::Voter,
 };
 use crate::{
-    metadata_log::{AppendError, MetadataLog, voters_batch},
+    metadata_log::{AppendError, MetadataLog, upgrade_batch, voters_batch},
     metadata_quorum::{SnapshotId, View},
 };
 use ottla_metadata::{
     MetadataRecord,
-    controller::{Controller, Reply},
+    controller::{Controller, Event, Reply},
 };
-use ottla_protocol::stored::VotersRecord;
+use ottla_protocol::batch::CheckedBatch;
 use ottla_quorum::{Founding, Voter as Member};
 use ottla_state_machine::{Shard, Ticket};
 use std::{
@@ -204,9 +204,11 @@ impl Alone {
 
     /// What is asked of the voters. Another one is not added here, but by the quorum that this controller becomes.
     fn members(&mut self, ask: &Ask) -> Result<Outcome, String> {
+        let told = BTreeMap::from([(self.parts.node_id, self.parts.own.clone())]);
         let situation = Situation {
             state: &self.parts.state,
             fixed: &[self.parts.node_id],
+            told: &told,
             pending: false,
             serves: true,
             uncommitted: false,
@@ -228,34 +230,45 @@ impl Alone {
                     return Ok(Outcome::Again);
                 }
             },
-            Ask::Update(_) if self.parts.state.is_dynamic() => self.append_voters(&voters)?,
-            Ask::Update(_) | Ask::MayAdd(_) | Ask::Remove { .. } => {}
+            Ask::Update(_) if self.parts.state.is_dynamic() => {
+                self.write(|at, now_ms| voters_batch(&voters, at, now_ms))?;
+            }
+            Ask::Upgrade { level, validate_only: false, .. } if !voters.voters.is_empty() => {
+                self.write(|at, now_ms| upgrade_batch(*level, &voters, at, now_ms))?;
+            }
+            Ask::Upgrade { .. } | Ask::Update(_) | Ask::MayAdd(_) | Ask::Remove { .. } => {}
         }
         Ok(Outcome::Done)
     }
 
-    fn append_voters(&mut self, voters: &VotersRecord) -> Result<(), String> {
+    /// Has what the log says of the quorum change.
+    fn write(&mut self, batch: impl FnOnce((i64, i32), i64) -> anyhow::Result<CheckedBatch>) -> Result<(), String> {
         let Parts { log, clock, state, .. } = &mut self.parts;
         let now_ms = clock.now().wall_ms;
-        let appended = voters_batch(voters, (log.end_offset(), log.epoch()), now_ms).and_then(|batch| {
+        let appended = batch((log.end_offset(), log.epoch()), now_ms).and_then(|batch| {
             log.append_batch(batch.clone(), now_ms)?;
             state.take(&batch)
         });
         appended.map_err(|reason| reason.to_string())?;
         self.parts.tell_state();
-        Ok(())
+        let event = Event::Resettle(self.parts.activation().settings);
+        let records = self.shard.decide(self.parts.clock.now(), event).map_err(|e| format!("{e:?}"))?;
+        self.append(records)
     }
 
     /// Goes on as one of several, who is alone as yet: the quorum's log begins with a snapshot of all that is in this one. Until
     /// the quorum is founded, which is one write, a restart finds a controller that is alone.
     fn grow(mut self, commands: &Receiver<Command>) -> MetadataLog {
         info!("another controller is to vote: the metadata log goes on as that of a quorum");
+        // Nobody leads until this controller is elected: followers are to hear of the epoch before they get records of it.
+        self.handle.active.store(false, Ordering::Release);
         self.callers.clear();
-        let Parts { node_id, log, own, publisher, upkeep, founder, .. } = &mut self.parts;
+        let Parts { node_id, log, own, publisher, upkeep, founder, view, .. } = &mut self.parts;
+        view.set(View { leader: None, epoch: log.epoch(), serves: false, voters: Vec::new() }, BTreeMap::new());
         let founded = upkeep.write_now(log, publisher.image()).and_then(|SnapshotId { end_offset, epoch }| {
             let snapshot = ottla_quorum::SnapshotId { end_offset, epoch };
             let voters = vec![Member { id: *node_id, directory_id: own.voter_directory_id }];
-            let founding = Founding { voters, epoch: log.epoch(), snapshot };
+            let founding = Founding { voters, epoch: log.epoch(), snapshot, inherited: Vec::new() };
             Ok((founder.open(|| Ok(Some(founding)))?, end_offset))
         });
         match founded {

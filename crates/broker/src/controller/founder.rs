@@ -28,3 +28,44 @@ impl Founder {
         Quorum::open(self.settings.clone(), store, founding.as_ref()).context("the quorum of controllers")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::{Str, Uuid};
+    use ottla_quorum::{Role, SnapshotId, Voter};
+
+    fn founder(folder: PathBuf) -> Founder {
+        let settings = Settings {
+            node_id: 1,
+            directory_id: Uuid::ONE,
+            cluster_id: Str::from_static("c"),
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            seed: 1,
+        };
+        Founder { settings, folder }
+    }
+
+    fn alone() -> Founding {
+        let voters = vec![Voter { id: 1, directory_id: Uuid::ONE }];
+        Founding { voters, epoch: 7, snapshot: SnapshotId { end_offset: 30, epoch: 7 }, inherited: Vec::new() }
+    }
+
+    #[test]
+    fn a_quorum_has_begun_when_it_was_founded_and_not_when_its_folder_is_there() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let founder = founder(temporary.path().join("quorum"));
+        assert!(!founder.has_begun().expect("readable") && !founder.folder.exists(), "looking makes nothing");
+        let waits = founder.open(|| Ok(None)).expect("opens");
+        assert_eq!(waits.role(), Role::Unattached { epoch: 0 });
+        drop(waits);
+        assert!(!founder.has_begun().expect("readable"), "as a start leaves it that is cut short");
+        let quorum = founder.open(|| Ok(Some(alone()))).expect("opens");
+        assert_eq!(quorum.role(), Role::Leader { epoch: 8 }, "in a later epoch than the log's");
+        drop(quorum);
+        assert!(founder.has_begun().expect("readable"));
+        let again = founder.open(|| panic!("it is founded once")).expect("opens");
+        assert_eq!(again.members().voters().count(), 1);
+    }
+}

@@ -7,10 +7,11 @@ use ottla_metadata::{
     image::Image,
     snapshot,
 };
-use ottla_protocol::stored::BeginTransactionRecord;
+use ottla_protocol::stored::{BeginTransactionRecord, voters_record};
 use ottla_protocol::{Bytes, batch::CheckedBatch};
 use ottla_quorum::{Change, ChangeRefused, Committed, Quorum, RocksStore};
 use ottla_state_machine::{Now, Shard, Ticket};
+use std::collections::BTreeMap;
 
 /// How far a leader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +31,16 @@ pub(super) struct Leading {
     pub(super) shard: Option<Shard<Controller>>,
     /// The stage that is reached and not yet acted upon.
     pub(super) due: Option<Stage>,
+    /// What voters told of themselves, where these are fixed: it is written down only when they need not be any more.
+    pub(super) told: BTreeMap<i32, voters_record::Voter>,
     /// The offset that the next record gets.
     next_offset: i64,
 }
 
 impl Leading {
-    pub(super) fn new(epoch: i32) -> Self {
-        Self { epoch, stage: Stage::Elected, shard: None, due: None, next_offset: 0 }
+    pub(super) fn new(epoch: i32, own: &voters_record::Voter) -> Self {
+        let told = BTreeMap::from([(own.voter_id, own.clone())]);
+        Self { epoch, stage: Stage::Elected, shard: None, due: None, told, next_offset: 0 }
     }
 
     /// Takes note of a committed entry: the first of this epoch is the quorum's own and empty, the next the record that begins

@@ -12,7 +12,7 @@ use ottla_protocol::{
         voters_record::{KRaftVersionFeature, Voter},
     },
 };
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// What somebody wants of the voters.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,13 +31,19 @@ pub(crate) enum Ask {
     },
     /// A voter has other endpoints, or is able to other versions.
     Update(Voter),
+    /// `kraft.version` is to have this level.
+    Upgrade {
+        level: i16,
+        validate_only: bool,
+        timeout: Duration,
+    },
 }
 
 impl Ask {
     /// How long it may take.
     pub(super) fn patience(&self) -> Duration {
         match self {
-            Self::Add { timeout, .. } | Self::Remove { timeout, .. } => *timeout,
+            Self::Add { timeout, .. } | Self::Remove { timeout, .. } | Self::Upgrade { timeout, .. } => *timeout,
             Self::MayAdd(_) | Self::Update(_) => Duration::ZERO,
         }
     }
@@ -87,6 +93,8 @@ pub(super) struct Situation<'a> {
     pub(super) state: &'a QuorumState,
     /// The voters where they do not come and go.
     pub(super) fixed: &'a [i32],
+    /// What these told of themselves since this node leads.
+    pub(super) told: &'a BTreeMap<i32, Voter>,
     /// A change was begun and has not ended.
     pub(super) pending: bool,
     /// All of the epochs before is committed.
@@ -120,6 +128,7 @@ impl Situation<'_> {
             Ask::Add { voter, .. } => self.added(voter),
             Ask::Remove { voter, .. } => self.removed(voter),
             Ask::Update(voter) => self.updated(voter),
+            Ask::Upgrade { level, .. } => self.upgraded(*level),
         }
     }
 
@@ -127,6 +136,7 @@ impl Situation<'_> {
         let level = self.state.kraft_version;
         let doing = match ask {
             Ask::Update(voter) => return check_range(voter, level),
+            Ask::Upgrade { .. } => return Ok(()),
             _ if self.state.is_dynamic() => return Ok(()),
             Ask::MayAdd(_) | Ask::Add { .. } => "adding",
             Ask::Remove { .. } => "removing",
@@ -169,6 +179,21 @@ impl Situation<'_> {
         let mut voters: Vec<Voter> = self.state.voters().cloned().collect();
         let old = voters.iter_mut().find(|voter| ReplicaKey::of(voter) == ReplicaKey::of(new));
         *old.ok_or(Refusal::bare(ErrorCode::VoterNotFound))? = new.clone();
+        Ok(VotersRecord { voters, ..Default::default() })
+    }
+
+    /// Fixed voters as they come and go from now on; none where they do already.
+    fn upgraded(&self, level: i16) -> Result<VotersRecord, Refusal> {
+        if level == self.state.kraft_version {
+            return Ok(VotersRecord::default());
+        }
+        let able = |id| self.told.get(id).filter(|voter| check_range(voter, level).is_ok());
+        let voters: Vec<Voter> = self.fixed.iter().filter_map(able).cloned().collect();
+        if voters.len() != self.fixed.len() {
+            let message =
+                format!("Invalid upgrade of {KRAFT_VERSION} to {level} because not all of the voters support it");
+            return Err(Refusal::new(ErrorCode::InvalidUpdateVersion, message));
+        }
         Ok(VotersRecord { voters, ..Default::default() })
     }
 }

@@ -97,10 +97,13 @@ impl Voter {
             let batch = first.into_iter().chain(commands.try_iter().take(GROUP));
             let outcome = self.work(batch, &mut stop);
             if let Err(reason) = outcome {
-                // What is on disk is unknown now: nothing more may be promised.
-                error!("the quorum's log failed, the node must be restarted: {reason:#}");
+                // What is on disk is unknown now: nothing more may be promised. Nor may this node's broker go on, which would not hear
+                // who leads what.
+                let reason = format!("the quorum's log failed: {reason:#}");
+                error!("{reason}");
                 self.step_down();
-                self.parts.publisher.failed(&format!("{reason:#}"));
+                self.parts.publisher.failed(&reason);
+                self.parts.publisher.broker().give_up(reason);
                 return self.parts.log;
             }
             if stop {
@@ -228,7 +231,7 @@ impl Voter {
             Role::Leader { epoch } => {
                 info!("this controller was elected, in epoch {epoch}");
                 self.step_down();
-                self.leading = Some(Leading::new(epoch));
+                self.leading = Some(Leading::new(epoch, &self.parts.own));
             }
             Role::Follower { leader, epoch } => {
                 self.step_down();
@@ -241,6 +244,8 @@ impl Voter {
         }
         self.parts.log.note_epoch(role_epoch(role), role_leader(role, self.parts.node_id));
         self.set_active(role);
+        // Who follows this node hears of the epoch before it gets records of it.
+        self.tell();
     }
 
     /// Tells this node's broker who is active by the quorum.
@@ -321,6 +326,9 @@ impl Voter {
         self.parts.publisher.note(records);
         if told {
             self.tell_state();
+            if self.may_decide() {
+                self.decide(Event::Resettle(self.parts.activation().settings))?;
+            }
         }
         Ok(())
     }

@@ -228,6 +228,8 @@ impl Follower {
             let next = self.position().0;
             // A batch that holds the offset asked for may begin before it.
             self.tail.extend(batches.into_iter().filter(|batch| batch.header().base_offset >= next));
+            // A record of an epoch says that it has begun, if whoever sent it did not.
+            self.epoch = self.epoch.max(self.position().1);
         }
         if partition.high_watermark >= 0 {
             self.high_watermark = self.high_watermark.max(Some(partition.high_watermark));

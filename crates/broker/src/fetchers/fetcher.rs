@@ -358,8 +358,11 @@ impl Fetcher {
     fn count(&self, partition: &Partition, data: &PartitionData) {
         let throttle = &self.broker.throttles.follower;
         let bytes = data.records.as_ref().and_then(Records::bytes).map_or(0, |bytes| bytes.len());
+        if bytes == 0 {
+            return;
+        }
         self.broker.metrics.replication.received(bytes);
-        if bytes > 0 && throttle.is_limited() && partition.is_fetched_slowly() {
+        if throttle.is_limited() && partition.is_fetched_slowly() {
             throttle.record(bytes, self.broker.clock.monotonic());
         }
     }

@@ -103,10 +103,19 @@ async fn supported(cx: &Context, address: &Address) -> Result<Option<(i16, i16)>
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             tracing::info!(%address, %error, "a controller that is to vote does not answer");
-            return Err(Refusal::bare(ErrorCode::RequestTimedOut));
+            return Err(aborted("BROKER_NOT_AVAILABLE"));
         }
         Err(_elapsed) => return Err(Refusal::bare(ErrorCode::RequestTimedOut)),
     };
+    match ErrorCode::from_code(answer.error_code) {
+        Some(ErrorCode::None) => {}
+        code => return Err(aborted(code.map_or("UNKNOWN_SERVER_ERROR", ErrorCode::name))),
+    }
     let known = answer.supported_features.iter().find(|feature| feature.name == KRAFT_VERSION);
     Ok(known.map(|feature| (feature.min_version, feature.max_version)))
+}
+
+/// As Kafka has it, who leaves the voter out.
+fn aborted(error: &str) -> Refusal {
+    Refusal::later(format!("Aborted add voter operation for since API_VERSIONS returned an error {error}"))
 }

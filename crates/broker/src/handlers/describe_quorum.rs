@@ -32,8 +32,14 @@ fn named(request: &DescribeQuorumRequest) -> usize {
 async fn handle(cx: Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
     match request.topics.as_slice() {
         [Asked { topic_name, partitions, .. }] if *topic_name == CLUSTER_METADATA_TOPIC_NAME => match partitions.as_slice() {
-            [only] if only.partition_index == 0 && !cx.broker.quorum().view().serves => not_leader(&cx),
-            [only] if only.partition_index == 0 => quorum(&cx),
+            [only] if only.partition_index == 0 => match cx.broker.controller().local() {
+                // A broker whose controller did not answer.
+                None => {
+                    DescribeQuorumResponse { error_code: ErrorCode::RequestTimedOut.code(), ..Default::default() }
+                }
+                Some(_) if !cx.broker.quorum().view().serves => not_leader(&cx),
+                Some(_) => quorum(&cx),
+            },
             _ => unknown(&cx, request.topics),
         },
         _ => unknown(&cx, request.topics),

@@ -33,6 +33,10 @@ pub(super) fn check_cluster(cx: &Context, asked: Option<&Str>) -> Result<(), Ref
 
 /// Only the leader decides. Who does not say which epoch it takes this one to lead in means the present one.
 pub(super) fn check_leader(cx: &Context, epoch: Option<i32>) -> Result<(), Refusal> {
+    if cx.broker.controller().local().is_none() {
+        // A broker whose controller did not answer.
+        return Err(Refusal::bare(ErrorCode::RequestTimedOut));
+    }
     let quorum = cx.broker.quorum();
     let epoch = epoch.unwrap_or_else(|| quorum.view().epoch);
     leader_error(cx, quorum, epoch).map_or(Ok(()), |code| Err(Refusal::bare(code)))

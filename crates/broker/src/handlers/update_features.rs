@@ -3,9 +3,14 @@
 use super::{
     Context, Pending, Refusal,
     ask_controller::{NO_TIMEOUT_MS, ask, outcome},
-    plain_within,
+    plain_within, raft_voters,
 };
-use ottla_metadata::controller::{Event, FeatureUpdate, Reply, UpdateFeatures};
+use crate::controller::{Ask, Outcome};
+use ottla_metadata::{
+    ApiError,
+    controller::{Event, FeatureUpdate, Reply, UPGRADE, UpdateFeatures},
+    features::KRAFT_VERSION,
+};
 use ottla_protocol::{
     ErrorCode, Str,
     frame::RequestFrame,
@@ -30,12 +35,7 @@ async fn handle(cx: Context, request: UpdateFeaturesRequest) -> UpdateFeaturesRe
         updates: request.feature_updates.iter().map(update).collect(),
         validate_only: request.validate_only,
     };
-    let pick = |reply| match reply {
-        Reply::UpdateFeatures(answer) => Some(answer),
-        _ => None,
-    };
-    // Whatever time the client gives, Kafka's controller takes its own.
-    let answer = ask(&cx, NO_TIMEOUT_MS, |ticket| Event::UpdateFeatures(ticket, event), pick).await;
+    let answer = make(&cx, event).await;
     let (error_code, reason) = outcome(&answer);
     let refused = error_code == ErrorCode::InvalidUpdateVersion.code();
     let prefix = if refused { "The update failed for all features since the following feature had an error: " } else { "" };
@@ -52,5 +52,38 @@ async fn handle(cx: Context, request: UpdateFeaturesRequest) -> UpdateFeaturesRe
             false => Vec::new(),
         },
         ..Default::default()
+    }
+}
+
+async fn make(cx: &Context, event: UpdateFeatures) -> Result<(), ApiError> {
+    // Of two updates for one feature the last counts.
+    let of_quorum = event.updates.iter().rfind(|update| update.name == KRAFT_VERSION);
+    if let Some(level) = of_quorum.filter(|update| update.upgrade_type == UPGRADE).map(|update| update.level) {
+        // The quorum does not take an upgrade back: all else must be in order before.
+        decide(cx, UpdateFeatures { validate_only: true, ..event.clone() }).await?;
+        upgrade_quorum(cx, level, event.validate_only).await?;
+    }
+    decide(cx, event).await
+}
+
+async fn decide(cx: &Context, event: UpdateFeatures) -> Result<(), ApiError> {
+    let pick = |reply| match reply {
+        Reply::UpdateFeatures(answer) => Some(answer),
+        _ => None,
+    };
+    // Whatever time the client gives, Kafka's controller takes its own.
+    ask(cx, NO_TIMEOUT_MS, |ticket| Event::UpdateFeatures(ticket, event), pick).await
+}
+
+/// Fixed voters become such as come and go (KIP-853).
+async fn upgrade_quorum(cx: &Context, level: i16, validate_only: bool) -> Result<(), ApiError> {
+    let upgrade = Ask::Upgrade { level, validate_only, timeout: raft_voters::patience(cx) };
+    match raft_voters::ask(cx, upgrade).await {
+        Outcome::Done => Ok(()),
+        Outcome::Refused(refusal) if refusal.code == ErrorCode::NotLeaderOrFollower => {
+            Err(ApiError::bare(ErrorCode::NotController))
+        }
+        Outcome::Refused(refusal) => Err(ApiError { code: refusal.code, message: refusal.message }),
+        Outcome::HandedOver | Outcome::Again => Err(ApiError::bare(ErrorCode::RequestTimedOut)),
     }
 }

@@ -1,5 +1,7 @@
 //! What a controller has besides its log, and whether it votes alone, with others, or not at all.
 
+mod takeover;
+
 use super::{
     Recovered, controller_settings, follower_settings, metadata_directory, millis, open_logs, request_timeout,
 };
@@ -15,7 +17,7 @@ use crate::{
     publisher::Publisher,
     registration,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{
     controller::{Activate, Controller},
@@ -26,8 +28,9 @@ use ottla_protocol::{
     Uuid,
     stored::voters_record::{self, KRaftVersionFeature, Voter},
 };
-use ottla_quorum::{Founding, Quorum, RocksStore, Settings, SnapshotId};
+use ottla_quorum::{Quorum, RocksStore, Settings};
 use ottla_state_machine::Shard;
+use ottla_storage::fs::Fs;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tracing::info;
 
@@ -54,16 +57,29 @@ pub(super) struct Built {
 }
 
 /// Everything that a controller's thread works with.
-pub(super) fn build(parts: Parts, recovered: Recovered, bound: &[Bound]) -> anyhow::Result<Built> {
+pub(super) fn build(
+    parts: Parts,
+    mut recovered: Recovered,
+    bound: &[Bound],
+    fs: &Arc<dyn Fs>,
+) -> anyhow::Result<Built> {
     let config = parts.config.clone();
-    let Recovered { shard, mut log, image, state, bootstrap, snapshots } = recovered;
     let node_id = config.node_id();
     let directory_id = metadata_directory(&parts).context("the metadata's log dir is not open")?;
     let endpoints = registration::endpoints(config.advertised_controller_listeners(), bound);
     let own = own(node_id, directory_id, &endpoints);
     let founder = founder(&config, &parts, directory_id);
     let fixed: BTreeMap<i32, Address> = parse_voters(&config).into_iter().collect();
-    let place = place(&config, &founder, &founders(&state, &fixed), &own, &log)?;
+    // Of what others voted on the last words count too, as they say where the voters are.
+    let state = recovered.state.clone();
+    let place = place(&config, &founder, &founders(&state, &fixed), &own, &recovered)?;
+    if let Place::OneOfSeveral(quorum) = &place
+        && let Some(end) = takeover::committed(quorum, &recovered.log, &founder.folder)?
+    {
+        recovered.log.cut(end)?;
+        recovered = super::recover(&config, fs)?;
+    }
+    let Recovered { shard, mut log, image, bootstrap, snapshots, .. } = recovered;
     log.commit();
 
     let listener = config.get(keys::CONTROLLER_LISTENER_NAMES).first().cloned().unwrap_or_default();
@@ -156,7 +172,7 @@ fn place(
     founder: &Founder,
     founders: &[ottla_quorum::Voter],
     own: &Voter,
-    log: &metadata_log::MetadataLog,
+    recovered: &Recovered,
 ) -> anyhow::Result<Place> {
     let key = ReplicaKey::of(own);
     let is_own = |voter: &ottla_quorum::Voter| {
@@ -173,13 +189,7 @@ fn place(
             info!("this controller has no vote, and follows those that have");
             return Ok(None);
         }
-        ensure!(
-            log.end_offset() == 0,
-            "the metadata log has records, and the quorum that is to go on with it has none: it was lost, or the records are of \
-             Apache Kafka's controllers, which vote by other means"
-        );
-        let (voters, epoch) = (founders.to_vec(), log.epoch());
-        Ok(Some(Founding { voters, epoch, snapshot: SnapshotId::default() }))
+        takeover::founding(founders, &recovered.log, recovered.snapshots.latest()).map(Some)
     };
     Ok(Place::OneOfSeveral(Box::new(founder.open(founding)?)))
 }

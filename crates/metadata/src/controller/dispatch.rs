@@ -61,6 +61,7 @@ pub(super) fn decide(hard: &Hard, soft: &mut Soft, now: Duration, event: Event, 
         Event::RegisterController(ticket, e) => {
             (ticket, Reply::RegisterController(c.commit(out, register_controller::decide(&c, e))))
         }
+        Event::Resettle(settings) => return soft.settings = Some(settings),
         Event::BrokerGone { broker_id, broker_epoch } => {
             let records = brokers::gone(&c, soft, broker_id, broker_epoch);
             return whole(out, Decision { records, reply: () });
@@ -106,7 +107,7 @@ fn timed<T>(out: &mut Outcome<Controller>, decision: Timed<T>) -> Result<T, ApiE
 fn refuse(event: Event, out: &mut Outcome<Controller>) {
     let error = ApiError::bare(ErrorCode::NotController);
     let (ticket, reply) = match event {
-        Event::Timeout(_) | Event::BrokerGone { .. } => return,
+        Event::Timeout(_) | Event::BrokerGone { .. } | Event::Resettle(_) => return,
         Event::Activate(ticket, _) => (ticket, Reply::Activate(Err(error))),
         Event::CreateTopics(ticket, _) => (ticket, Reply::CreateTopics(Err(error))),
         Event::DeleteTopics(ticket, _) => (ticket, Reply::DeleteTopics(Err(error))),

@@ -30,7 +30,8 @@ pub struct FeatureUpdate {
     pub upgrade_type: i8,
 }
 
-const UPGRADE: i8 = 1;
+/// The type of an upgrade.
+pub const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
 const UNSAFE_DOWNGRADE: i8 = 3;
 
@@ -151,15 +152,11 @@ fn check_metadata_version(c: &Context<'_>, update: &FeatureUpdate) -> Result<(),
     Err(ApiError::new(ErrorCode::InvalidUpdateVersion, message))
 }
 
-/// Voters come and go at level 1 only, and a cluster is made at the level that it keeps.
+/// Its level is the quorum's, which has to take an upgrade before it is decided on here; there is no way back.
 fn check_kraft_version(update: &FeatureUpdate, current: i16) -> Result<(), ApiError> {
-    match update.level == current {
+    match update.level == current || update.upgrade_type == UPGRADE {
         true => Ok(()),
-        false if update.upgrade_type != UPGRADE => Err(invalid(update, "Can't downgrade the version of this feature.")),
-        false => Err(ApiError::new(
-            ErrorCode::InvalidUpdateVersion,
-            format!("Invalid upgrade of {KRAFT_VERSION} from version {current} to {}", update.level),
-        )),
+        false => Err(invalid(update, "Can't downgrade the version of this feature.")),
     }
 }
 

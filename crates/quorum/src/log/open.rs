@@ -1,7 +1,8 @@
 //! Opening a log: everything in the store is read once, and must be what a node may have left there.
 
 use super::{
-    Base, Identity, Log, LogError, META_VERSION, Terms, decode_entry, encode_base, encode_hard, encode_identity,
+    Base, Beginning, Identity, Log, LogError, META_VERSION, Terms, decode_entry, encode_base, encode_entry,
+    encode_hard, encode_identity,
 };
 use crate::{
     codec::{MAX_INDEX, ReadError, Reader},
@@ -18,7 +19,7 @@ const SCAN_BYTES: u64 = 1 << 20;
 
 impl<S: Store> Log<S> {
     /// Opens the log of a node. A store that has none yet is founded with `founding`, or waits for a snapshot.
-    pub(crate) fn open(mut store: S, identity: &Identity, founding: Option<Base>) -> Result<Log<S>, LogError> {
+    pub(crate) fn open(mut store: S, identity: &Identity, founding: Option<Beginning>) -> Result<Log<S>, LogError> {
         let known = read_meta(&store, MetaKey::Identity, "identity", decode_identity)?;
         if let Some(known) = known.as_ref().filter(|known| *known != identity) {
             let (node, directory) = (known.node_id, known.directory_id);
@@ -33,9 +34,9 @@ impl<S: Store> Log<S> {
         let base = match (base, founding) {
             (None, Some(founding)) if hard == HardState::default() => {
                 hard.term = founding.term;
-                hard.commit = founding.index;
+                hard.commit = founding.base.index;
                 found(&mut store, identity, &hard, Some(&founding))?;
-                founding
+                founding.base
             }
             (None, Some(_)) => {
                 let reason = format!("it voted in epoch {} already and cannot found a quorum", hard.term);
@@ -53,12 +54,18 @@ impl<S: Store> Log<S> {
     }
 }
 
-fn found<S: Store>(store: &mut S, identity: &Identity, hard: &HardState, base: Option<&Base>) -> Result<(), LogError> {
+fn found<S: Store>(
+    store: &mut S,
+    identity: &Identity,
+    hard: &HardState,
+    beginning: Option<&Beginning>,
+) -> Result<(), LogError> {
     let mut batch = Batch { sync: true, ..Batch::default() };
     batch.meta.push((MetaKey::Identity, encode_identity(identity)));
-    if let Some(base) = base {
+    if let Some(Beginning { base, entries, .. }) = beginning {
         batch.meta.push((MetaKey::Hard, encode_hard(hard)));
         batch.meta.push((MetaKey::Snapshot, encode_base(base)));
+        batch.entries.extend(entries.iter().map(|entry| (entry.index, encode_entry(entry))));
     }
     Ok(store.write(batch)?)
 }

@@ -1,6 +1,6 @@
 //! Logs that a store should not hold: each is told from the others, and none is opened.
 
-use super::{Base, Identity, Log, LogError, encode_base, encode_hard, encode_identity};
+use super::{Base, Beginning, Identity, Log, LogError, encode_base, encode_hard, encode_identity};
 use crate::{
     Change, Members, MemoryStore, SnapshotId, Voter, entry,
     store::{Batch, MetaKey, Store},
@@ -15,6 +15,10 @@ use raft::{
 
 fn identity() -> Identity {
     Identity { node_id: 0, directory_id: Uuid::ONE, cluster_id: Str::from_static("cluster") }
+}
+
+fn beginning(index: u64, term: u64) -> Beginning {
+    Beginning { base: base(index, term), term, entries: Vec::new() }
 }
 
 fn base(index: u64, term: u64) -> Base {
@@ -59,7 +63,7 @@ fn refused(store: MemoryStore) -> String {
 
 #[test]
 fn what_was_written_is_read_again() {
-    let mut log = Log::open(MemoryStore::new(), &identity(), Some(base(1, 1))).unwrap();
+    let mut log = Log::open(MemoryStore::new(), &identity(), Some(beginning(1, 1))).unwrap();
     log.set_hard(hard(3, 2, 4));
     log.persist(None, &[normal(2, 1), normal(3, 2), normal(4, 2), normal(5, 3)], true).unwrap();
     let store = log.store.clone();
@@ -145,7 +149,7 @@ fn what_is_no_log_is_told() {
 #[test]
 fn who_voted_already_does_not_found() {
     let voted = store(None, Some(hard(4, 1, 0)), &[]);
-    let error = Log::open(voted, &identity(), Some(base(1, 1))).err().unwrap();
+    let error = Log::open(voted, &identity(), Some(beginning(1, 1))).err().unwrap();
     assert!(matches!(&error, LogError::Contradiction(reason) if reason.contains("voted in epoch 4")), "{error}");
 }
 

@@ -54,7 +54,7 @@ impl<S: Store> Quorum<S> {
         }
         let members = self.members().changed(change)?;
         match change {
-            Change::AddLearner(_) => {}
+            Change::AddLearner(_) | Change::Identify(_) => {}
             Change::Promote(id) => self.check_caught_up(id)?,
             Change::Remove(id) if id == self.settings.node_id => return Err(ChangeRefused::Leader),
             Change::Remove(_) => {

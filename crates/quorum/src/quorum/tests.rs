@@ -3,6 +3,7 @@
 mod cluster;
 mod faults;
 mod hostile;
+mod inherited;
 mod membership;
 mod network;
 mod single;

@@ -50,6 +50,19 @@ pub struct Founding {
     pub epoch: i32,
     /// What a metadata log holds already, which will not be in the quorum's log.
     pub snapshot: SnapshotId,
+    /// What comes after it in a metadata log that others voted on: not all of it need be committed, nor be the same on each voter.
+    /// Where voters have different snapshots of one log, each entry has the same index on all.
+    pub inherited: Vec<Inherited>,
+}
+
+/// A batch of a metadata log that others voted on.
+#[derive(Clone, Debug)]
+pub struct Inherited {
+    /// The epoch of its leader.
+    pub epoch: i32,
+    /// How many offsets it takes, and so indices.
+    pub offsets: u32,
+    pub data: Bytes,
 }
 
 /// Why a node cannot go on. After an error of [`super::Quorum::advance`] or [`super::Quorum::compact`] that is about the

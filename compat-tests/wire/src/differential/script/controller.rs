@@ -3,6 +3,7 @@
 mod brokers;
 mod envelope;
 mod raft;
+mod voters;
 
 use super::{acls, cluster, configs, features, partitions, topics};
 use crate::differential::run::Run;
@@ -31,6 +32,7 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     not_served(run)?;
     describe_cluster(run)?;
     raft::play(run, &known)?;
+    voters::play(run, &known)?;
     features::play(run)?;
     acls::play(run)?;
     topics::play(run)?;

@@ -5,15 +5,17 @@
 use super::Voter;
 use crate::{
     controller::membership::{Ask, Outcome, Refusal, Situation},
-    metadata_log::voters_batch,
+    metadata_log::{upgrade_batch, voters_batch},
+    metadata_quorum::ReplicaKey,
 };
 use bytes::Bytes;
 use ottla_protocol::{
     ErrorCode,
+    batch::CheckedBatch,
     stored::{VotersRecord, voters_record},
 };
 use ottla_quorum::{Change, ChangeError, ChangeRefused, ProposeRefused};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::oneshot;
 use tracing::{debug, info};
 
@@ -84,19 +86,32 @@ impl Voter {
                 false => Err(Refusal::later("No other voter can lead in place of the one to be removed").into()),
             },
             Ask::Remove { voter, .. } => Ok(Step::Committing(self.change_voters(Change::Remove(voter.id), &voters)?)),
-            Ask::Update(_) if !self.parts.state.is_dynamic() => Err(Outcome::Done),
-            Ask::Update(_) => {
-                self.write_voters(&voters)?;
+            Ask::Update(voter) if !self.parts.state.is_dynamic() => {
+                if let Some(leading) = self.leading.as_mut() {
+                    leading.told.insert(voter.voter_id, voter.clone());
+                }
                 Err(Outcome::Done)
+            }
+            Ask::Update(_) => {
+                let now_ms = self.parts.clock.now().wall_ms;
+                self.write(|at| voters_batch(&voters, at, now_ms))?;
+                Err(Outcome::Done)
+            }
+            Ask::Upgrade { validate_only, .. } if *validate_only || voters.voters.is_empty() => Err(Outcome::Done),
+            Ask::Upgrade { level, .. } => {
+                let now_ms = self.parts.clock.now().wall_ms;
+                Ok(Step::Committing(self.write(|at| upgrade_batch(*level, &voters, at, now_ms))?))
             }
         }
     }
 
     fn check(&self, ask: &Ask) -> Result<VotersRecord, Refusal> {
         let fixed: Vec<i32> = self.quorum.members().voters().map(|voter| voter.id).collect();
+        let nobody = BTreeMap::new();
         let situation = Situation {
             state: &self.parts.state,
             fixed: &fixed,
+            told: self.leading.as_ref().map_or(&nobody, |leading| &leading.told),
             pending: self.pending.is_some(),
             serves: self.may_decide(),
             uncommitted: self.uncommitted.is_some() || self.quorum.status().changing,
@@ -129,15 +144,15 @@ impl Voter {
         Ok(index)
     }
 
-    /// Has the record change alone.
-    fn write_voters(&mut self, voters: &VotersRecord) -> Result<(), Refusal> {
-        let now_ms = self.parts.clock.now().wall_ms;
+    /// Has what the log says of the voters change alone, and answers the entry's index.
+    fn write(&mut self, batch: impl FnOnce((i64, i32)) -> anyhow::Result<CheckedBatch>) -> Result<u64, Refusal> {
         let leading = self.leading.as_mut().ok_or(Refusal::bare(ErrorCode::NotLeaderOrFollower))?;
         let at = leading.next();
-        let batch = voters_batch(voters, at, now_ms).map_err(unwritable)?;
+        let batch = batch(at).map_err(unwritable)?;
         let proposed = leading.propose_batch(&mut self.quorum, at.0, batch);
-        self.uncommitted = Some(proposed.map_err(|error| Refusal::later(error.to_string()))?);
-        Ok(())
+        let index = proposed.map_err(|error| Refusal::later(error.to_string()))?;
+        self.uncommitted = Some(index);
+        Ok(index)
     }
 
     /// Goes on with the change that was begun, as far as it can.
@@ -145,6 +160,7 @@ impl Voter {
         let now = self.parts.clock.monotonic();
         let Some(pending) = self.pending.take() else {
             self.remove_strays();
+            self.identify();
             return Ok(());
         };
         if now >= pending.deadline {
@@ -198,6 +214,23 @@ impl Voter {
             && let Err(refused) = self.quorum.change(Change::Remove(id), &Bytes::new())
         {
             debug!(id, %refused, "a controller that was to be a voter remains as a learner");
+        }
+    }
+
+    /// Where voters were fixed the quorum does not know their directories: it hears of them one by one when the log names them.
+    fn identify(&mut self) {
+        if !self.may_decide() || self.quorum.status().changing {
+            return;
+        }
+        let named = {
+            let mut unknown = self.quorum.members().voters().filter(|voter| voter.directory_id.is_zero());
+            unknown.find_map(|voter| self.parts.state.voter(voter.id)).map(ReplicaKey::of)
+        };
+        if let Some(ReplicaKey { id, directory_id }) = named
+            && let Err(refused) =
+                self.quorum.change(Change::Identify(ottla_quorum::Voter { id, directory_id }), &Bytes::new())
+        {
+            debug!(id, %refused, "the directory of a voter is not known to the quorum yet");
         }
     }
 

@@ -81,7 +81,12 @@ pub(super) fn settings(id: i32, directory_id: Uuid, seed: u64) -> Settings {
 impl Cluster {
     /// `voters` nodes that found a quorum, ids from 0 on, and as many more that are not in it.
     pub(super) fn new(seed: u64, voters: i32, spare: i32) -> Self {
-        let set: Vec<Voter> = (0..voters).map(|id| Voter { id, directory_id: directory(id, 1) }).collect();
+        Self::of(seed, (0..voters).map(|id| Voter { id, directory_id: directory(id, 1) }).collect(), spare)
+    }
+
+    /// The same of voters whose directories may not be known.
+    pub(super) fn of(seed: u64, set: Vec<Voter>, spare: i32) -> Self {
+        let voters = i32::try_from(set.len()).unwrap();
         let mut cluster = Self {
             nodes: Vec::new(),
             network: Network::default(),
@@ -113,7 +118,8 @@ impl Cluster {
     }
 
     pub(super) fn start(&mut self, at: usize) {
-        let founding = Founding { voters: self.voters.clone(), epoch: 0, snapshot: SnapshotId::default() };
+        let (voters, snapshot) = (self.voters.clone(), SnapshotId::default());
+        let founding = Founding { voters, epoch: 0, snapshot, inherited: Vec::new() };
         let node = &mut self.nodes[at];
         let settings = settings(node.id, node.directory_id, self.seed);
         let founding = node.founder.then_some(&founding);

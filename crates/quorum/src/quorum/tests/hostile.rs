@@ -96,7 +96,7 @@ fn forged_messages_stop_no_node() {
     for seed in seeds(200) {
         let mut random = Random(seed);
         let voters: Vec<Voter> = (0..3).map(|id| Voter { id, directory_id: directory(id, 1) }).collect();
-        let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default() };
+        let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default(), inherited: Vec::new() };
         let member = random.chance(90);
         let store = MemoryStore::new();
         let open = || {
@@ -185,7 +185,7 @@ fn each_lie_has_its_answer() {
 #[test]
 fn what_was_received_is_on_disk_before_an_election() {
     let voters = vec![Voter { id: 0, directory_id: directory(0, 1) }];
-    let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default() };
+    let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default(), inherited: Vec::new() };
     let store = MemoryStore::new();
     let mut quorum = Quorum::open(settings(0, directory(0, 1), 1), store.clone(), Some(&founding)).unwrap();
     while quorum.advance(&mut |_, _| {}).unwrap().committed.is_empty() {}
@@ -255,7 +255,7 @@ proptest! {
     #[test]
     fn mutated_messages_stop_no_node(seed: u64, places in proptest::collection::vec(any::<(usize, u8)>(), 1..6)) {
         let voters: Vec<Voter> = (0..3).map(|id| Voter { id, directory_id: Uuid::ZERO }).collect();
-        let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default() };
+        let founding = Founding { voters, epoch: 0, snapshot: SnapshotId::default(), inherited: Vec::new() };
         let mut quorum = Quorum::open(settings(0, directory(0, 1), 1), MemoryStore::new(), Some(&founding)).unwrap();
         let mut random = Random(seed);
         for (at, byte) in places {

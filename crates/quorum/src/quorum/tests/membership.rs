@@ -2,7 +2,8 @@
 
 use super::cluster::{Cluster, directory, seeds};
 use super::network::Weather;
-use crate::{Change, ChangeRefused, Role, Voter, guard::GuardError};
+use crate::{Change, ChangeError, ChangeRefused, Role, Voter, guard::GuardError};
+use ottla_protocol::Uuid;
 
 use super::super::Refused;
 
@@ -61,6 +62,27 @@ fn one_voter_becomes_three_and_one_again() {
     cluster.run(100);
     assert_eq!(cluster.nodes[1].role, epoch);
     cluster.heal();
+}
+
+#[test]
+fn the_directories_of_fixed_voters_become_known() {
+    let fixed = (0..3).map(|id| Voter { id, directory_id: Uuid::ZERO }).collect();
+    let mut cluster = Cluster::of(4, fixed, 0);
+    cluster.run_until("one is elected", |cluster| cluster.leader().is_some());
+    cluster.run(10);
+    for at in 0..3 {
+        let known = voter(&cluster, at);
+        make(&mut cluster, Change::Identify(known));
+    }
+    let expected: Vec<Voter> = (0..3).map(|at| voter(&cluster, at)).collect();
+    for at in 0..3 {
+        assert_eq!(cluster.quorum(at).members().voters().copied().collect::<Vec<_>>(), expected);
+    }
+    let again = Change::Identify(Voter { directory_id: directory(1, 2), ..expected[1] });
+    assert_eq!(change(&mut cluster, again), Err(ChangeError::Absent(1).into()), "once known it stays what it is");
+    cluster.crash(1);
+    cluster.heal();
+    assert_eq!(voters(&mut cluster), [0, 1, 2]);
 }
 
 #[test]

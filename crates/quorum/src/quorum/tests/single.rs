@@ -10,7 +10,7 @@ use ottla_protocol::{Str, Uuid};
 
 fn founding(voters: &[(i32, Uuid)], epoch: i32) -> Founding {
     let voters = voters.iter().map(|(id, directory_id)| Voter { id: *id, directory_id: *directory_id }).collect();
-    Founding { voters, epoch, snapshot: SnapshotId::default() }
+    Founding { voters, epoch, snapshot: SnapshotId::default(), inherited: Vec::new() }
 }
 
 fn open(store: &MemoryStore) -> Quorum<MemoryStore> {
