@@ -206,6 +206,11 @@ class Load:
         assert min(self.sent) > 100, self.sent
 
 
+def only_in_full(request):
+    if not request.config.getoption("--full"):
+        pytest.skip("it takes long: --full")
+
+
 def in_sync(cluster):
     eventually(lambda: not topics.out_of_sync(cluster.bootstrap, TOPIC), f"{TOPIC} is not in sync")
 
@@ -377,8 +382,9 @@ def test_controllers_join_by_themselves(make):
     eventually(lambda: cluster.status()[0] in (2, 3), "nobody leads")
 
 
-def test_brokers_follow_wherever_the_voters_are(tmp_path):
+def test_brokers_follow_wherever_the_voters_are(tmp_path, request):
     """Controllers apart from brokers: the first of them is replaced by the others, while brokers of both kinds serve."""
+    only_in_full(request)
     cluster = Apart(tmp_path)
     try:
         cluster.start()
@@ -454,8 +460,9 @@ def test_a_kill_in_the_middle_of_a_change_leaves_a_quorum(make, milliseconds):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_changes_and_kills_in_any_order(make, seed):
+def test_changes_and_kills_in_any_order(make, seed, request):
     """Voters are added and removed, the leader too, while nodes are killed; what is refused meanwhile is asked again or not."""
+    only_in_full(request)
     random_ = random.Random(seed)
     cluster = make(4).start()
     topic(cluster)
