@@ -70,8 +70,14 @@ impl Replicas {
             warn!(partition = %found.partition, "a log is not moved on: a log dir is offline");
             return abandon(found, copy);
         }
+        let rate = self.config().get(keys::REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND);
+        let wait = self.futures().pace.wait(rate, Instant::now());
+        if !wait.is_zero() {
+            return Next::Go(Instant::now() + wait);
+        }
         let copied = log.copy_from(&found.partition.reader(), CHUNK_BYTES, wall_ms());
         let copied = copied.and_then(|copied| {
+            self.futures().pace.copied(copied.bytes);
             if log.log_end_offset() > log.recovery_point() && unsynced(found, copied) >= SYNC_BYTES {
                 log.flush().map_err(AppendError::Segment)?;
                 found.synced(log);
@@ -80,10 +86,7 @@ impl Replicas {
         });
         match copied {
             Ok(Copied { lag: ..=0, .. }) => self.take_place(found, copy),
-            Ok(Copied { bytes, .. }) => {
-                let rate = self.config().get(keys::REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND);
-                Next::Go(self.futures().pace.after(bytes, rate, Instant::now()))
-            }
+            Ok(_) => Next::Go(Instant::now()),
             Err(error) => failed(found, copy, &error),
         }
     }

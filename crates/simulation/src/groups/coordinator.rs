@@ -10,7 +10,7 @@ use ottla_coordinator::{
 };
 use ottla_protocol::{Bytes, Str};
 use ottla_state_machine::{Now, Shard, Ticket};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When the world begins, by the wall clock.
 const EPOCH_MS: i64 = 1_700_000_000_000;
@@ -29,6 +29,8 @@ struct Stored {
 pub(super) struct Coordinator {
     shard: Shard<GroupCoordinator>,
     log: Vec<Stored>,
+    /// Where the records of each decision end: they are one batch, of which all is kept or nothing.
+    ends: BTreeSet<usize>,
     pub(super) committed: usize,
     pub(super) epoch: i32,
     /// Nobody coordinates before then.
@@ -72,6 +74,7 @@ impl Coordinator {
         let mut coordinator = Self {
             shard: Shard::new(),
             log: Vec::new(),
+            ends: BTreeSet::new(),
             committed: 0,
             epoch: 0,
             down_until_ms: None,
@@ -94,9 +97,11 @@ impl Coordinator {
         self.log.len()
     }
 
-    /// Fails over to whoever has `kept` records, which is served from `up_at_ms` on.
+    /// Fails over to whoever has `kept` records, or somewhat fewer, which is served from `up_at_ms` on.
     pub(super) fn fail_over(&mut self, kept: usize, up_at_ms: u64) {
-        self.log.truncate(kept.max(self.committed));
+        let kept = self.ends.range(..=kept).next_back().copied().unwrap_or(0).max(self.committed);
+        self.log.truncate(kept);
+        self.ends.split_off(&(kept + 1));
         self.epoch += 1;
         let callers = core::mem::take(&mut self.callers);
         self.out.extend(callers.into_values().map(|(caller, _)| Message::Told(caller, None, 0)));
@@ -137,6 +142,7 @@ impl Coordinator {
                 }
             }
         }
+        self.ends.insert(self.log.len());
         self.release();
     }
 

@@ -154,9 +154,8 @@ impl Member {
             return;
         }
         self.paused_until_ms = None;
-        if self.asked.as_ref().is_some_and(|(_, until_ms, _)| *until_ms <= now_ms) {
-            self.asked = None;
-            (self.says_all, self.says_owned) = (true, true);
+        if self.asked.take_if(|(_, until_ms, _)| *until_ms <= now_ms).is_some() {
+            self.was_not_answered();
         }
         if self.asked.is_some() || now_ms < self.not_before_ms {
             return;
@@ -187,6 +186,14 @@ impl Member {
             if random.permille(700) {
                 self.commit(now_ms);
             }
+        }
+    }
+
+    /// It says all again. A sync is not said twice, as the assignment in it could be another: consumers join anew.
+    fn was_not_answered(&mut self) {
+        (self.says_all, self.says_owned) = (true, true);
+        if self.next == Next::Sync {
+            self.next = Next::Join;
         }
     }
 
@@ -278,7 +285,7 @@ impl Member {
         match (asked, reply) {
             (_, None) => {
                 self.not_before_ms = now_ms + 100;
-                (self.says_all, self.says_owned) = (true, true);
+                self.was_not_answered();
                 Ok(())
             }
             (Asked::Commit(told), Some(Reply::OffsetCommit(Ok(topics)))) => {
