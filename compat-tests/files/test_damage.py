@@ -15,6 +15,7 @@ from harness import installed, ports, topics, wire
 from harness.run import run
 from harness.tools import json_lines, run_tool
 
+_CORRUPT_MESSAGE = 2
 _KAFKA_STORAGE_ERROR = 56
 _NOT_SERVED = "stays as it is and is not served"
 
@@ -114,7 +115,7 @@ def test_damaged_bytes_are_not_served(ottla):
     (finding,) = check(ottla.data, code=1)
     assert (finding["position"], finding["atStart"]) == (0, _NOT_SERVED)
     ottla.start()
-    assert wire.fetch_error(ottla.port, "bad") == _KAFKA_STORAGE_ERROR
+    assert wire.fetch_error(ottla.port, "bad") == _CORRUPT_MESSAGE
     assert "bad-0" in next(line for line in ottla.log_text().splitlines() if "position 0" in line)
     assert produced(ottla, "bad") == [0]
     ottla.stop()

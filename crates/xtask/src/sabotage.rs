@@ -24,7 +24,7 @@ struct Sabotage {
 pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
     let all = listed()?;
     let copy = copy_sources()?;
-    for kind in [&[][..], TRANSACTIONS] {
+    for kind in [&[][..], TRANSACTIONS, GROUPS] {
         ensure!(seeds(&copy, kind)?.is_none(), "seeds fail on the sources as they are");
     }
     let mut unseen = Vec::new();
@@ -83,15 +83,23 @@ fn broken(root: &Path, sabotage: &Sabotage) -> anyhow::Result<(PathBuf, String, 
 fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
     let (path, whole, broken) = broken(copy, sabotage)?;
     fs::write(&path, broken)?;
-    let of_transactions =
-        ["transactions", "storage", "state-machine"].iter().any(|it| sabotage.file.to_string_lossy().contains(it));
-    let found = seeds(copy, if of_transactions { TRANSACTIONS } else { &[] });
+    let file = sabotage.file.to_string_lossy();
+    let is_in = |places: &[&str]| places.iter().any(|place| file.contains(place));
+    let kind = match (is_in(&["transactions", "storage", "state-machine"]), is_in(&["crates/coordinator"])) {
+        (true, _) => TRANSACTIONS,
+        (_, true) => GROUPS,
+        _ => &[],
+    };
+    let found = seeds(copy, kind);
     fs::write(&path, whole)?;
     found
 }
 
 /// The simulation that rules of transactions are tried on.
 const TRANSACTIONS: &[&str] = &["transactions"];
+
+/// The simulation that rules of groups are tried on.
+const GROUPS: &[&str] = &["groups"];
 
 /// The violation, if one was found.
 fn seeds(copy: &Path, kind: &[&str]) -> anyhow::Result<Option<String>> {
