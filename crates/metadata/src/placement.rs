@@ -4,7 +4,7 @@
 //! that is not fenced. Where Kafka draws random numbers, this takes a seed, so that a decision can be repeated.
 
 use crate::ApiError;
-use crate::image::Cluster;
+use crate::image::{Broker, Cluster};
 use ottla_protocol::ErrorCode;
 use std::collections::BTreeMap;
 
@@ -84,7 +84,9 @@ impl Racks {
         let mut draws = Draws(seed);
         let mut racks: BTreeMap<_, Rack> = BTreeMap::new();
         let (mut brokers, mut unfenced) = (0, 0);
-        let usable = cluster.brokers().values().filter(|b| !b.in_controlled_shutdown && !b.is_cordoned());
+        // One that has stopped is as good as any other that is fenced, for it comes back.
+        let is_stopping = |b: &Broker| b.in_controlled_shutdown && !b.fenced;
+        let usable = cluster.brokers().values().filter(|b| !is_stopping(b) && !b.is_cordoned());
         for broker in usable {
             let rack = racks.entry(broker.rack.as_deref()).or_default();
             brokers += 1;

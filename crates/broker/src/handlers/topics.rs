@@ -126,7 +126,10 @@ pub(crate) async fn ensure_internal(broker: &Broker, name: &'static str) -> Erro
     match create(broker, Str::from_static(name), partitions, factor, configs).await {
         ErrorCode::None | ErrorCode::TopicAlreadyExists => ErrorCode::None,
         error => {
-            tracing::warn!(topic = name, %error, "cannot create the internal topic");
+            // Some clients ask again at once.
+            if let Some(left_out) = broker.complaints.admit(broker.clock.monotonic()) {
+                tracing::warn!(topic = name, %error, left_out, "cannot create the internal topic");
+            }
             ErrorCode::CoordinatorNotAvailable
         }
     }

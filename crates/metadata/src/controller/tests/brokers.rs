@@ -110,8 +110,11 @@ fn a_stopping_broker_hands_over_first() {
          show a => 1,2 led by 2@1 isr 2
          show b => 2,1 led by 2@0 isr 2
          heartbeat 1 stop => ok
+         create d p=1 rf=2 => d: INVALID_REPLICATION_FACTOR: Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.
          heartbeat 2
          heartbeat 1 stop => fenced stop ok
+         create d p=1 rf=2 => d: 1x2 ok
+         show d => 2,1 led by 2@0 isr 2
          create c at=1 => c: INVALID_REPLICA_ASSIGNMENT: All brokers specified in the manual partition assignment for partition 0 are fenced or in controlled shutdown.
          heartbeat 2 stop => ok
          heartbeat 2 stop => fenced stop ok
