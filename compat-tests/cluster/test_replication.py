@@ -101,7 +101,7 @@ def test_a_group_goes_on_when_its_coordinator_is_killed(start_cluster, controlle
     tools.produce("read", range(100))
     settings = {
         "bootstrap.servers": cluster.bootstrap, "group.id": "readers", "auto.offset.reset": "earliest",
-        "enable.auto.commit": False, "session.timeout.ms": 6000,
+        "enable.auto.commit": False, "session.timeout.ms": 20_000,
     }  # fmt: skip
     consumer = Consumer(settings)
     consumer.subscribe(["read"])
