@@ -72,8 +72,7 @@ def test_each_record_is_copied_once(tmp_path):
             problems = {group.name: found for group in groups if (found := group.problems(expected))}
         except BaseException:
             print(f"after {done}")
-            for number, node in cluster.nodes.items():
-                print(f"--- node {number}\n{node.log_tail(40)}")
+            cluster.print_logs()
             raise
         finally:
             for group in groups:

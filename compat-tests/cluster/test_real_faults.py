@@ -76,8 +76,7 @@ def run(folder, steps, java=True):
             counts = witnesses.check()
         except BaseException:
             print(f"after {done}")
-            for number, node in cluster.nodes.items():
-                print(f"--- node {number}\n{node.log_tail(40)}")
+            cluster.print_logs()
             raise
         finally:
             nemesis.close()

@@ -189,6 +189,11 @@ class Hosts:
         found = {number: node.log_problem() for number, node in self.nodes.items()}
         return {number: problem for number, problem in found.items() if problem}
 
+    def print_logs(self):
+        """What a test that fails shows of each node."""
+        for number, node in self.nodes.items():
+            print(f"--- node {number}\n{node.log_tail(40)}")
+
     def close(self):
         """However the test ended."""
         with contextlib.suppress(ProcessLookupError):

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 from harness import ports
+from harness.wire import receive
 
 PRODUCE, ADD_PARTITIONS_TO_TXN, ADD_OFFSETS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT = 0, 24, 25, 26, 28
 _TRANSACTIONAL = {PRODUCE, ADD_PARTITIONS_TO_TXN, ADD_OFFSETS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT}
@@ -20,19 +21,9 @@ _DELAYS_S = [0.002, 0.02, 0.1, 0.5, 2]
 _TIMEOUT_S = 30
 
 
-def _receive(connection, size):
-    data = b""
-    while len(data) < size:
-        part = connection.recv(size - len(data))
-        if not part:
-            raise ConnectionError("closed")
-        data += part
-    return data
-
-
 def _frame(connection):
-    size = _receive(connection, 4)
-    return size + _receive(connection, *struct.unpack(">i", size))
+    size = receive(connection, 4)
+    return size + receive(connection, *struct.unpack(">i", size))
 
 
 def _error_code(api, answer):

@@ -16,12 +16,13 @@ _ALTER_REPLICA_LOG_DIRS = 34
 _ALTER_REPLICA_LOG_DIRS_VERSION = 1
 
 
-def _receive(connection, size):
+def receive(connection, size):
+    """So many bytes, however they come."""
     data = b""
     while len(data) < size:
         part = connection.recv(size - len(data))
         if not part:
-            raise ConnectionError("closed before the answer was complete")
+            raise ConnectionError("closed before all had come")
         data += part
     return data
 
@@ -33,8 +34,8 @@ def _ask(port, key, version, body, timeout_s, host="127.0.0.1"):
     request = struct.pack(">hhih", key, version, 1, len(client)) + client + tags + body
     with socket.create_connection((host, port), timeout=timeout_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
-        (size,) = struct.unpack(">i", _receive(connection, 4))
-        return _receive(connection, size)
+        (size,) = struct.unpack(">i", receive(connection, 4))
+        return receive(connection, size)
 
 
 def fetch_error(port, topic, partition=0, timeout_s=30):

@@ -250,3 +250,13 @@ fn two(run: &mut Run, mut a: Member, mut b: Member) -> anyhow::Result<(Member, M
     b.synced(run, "syncs")?;
     Ok((a, b))
 }
+
+/// The two join again, and the one that does not lead waits for its assignment.
+fn rejoin(run: &mut Run, a: &mut Member, b: &mut Member) -> anyhow::Result<()> {
+    a.begins(run, "rejoins")?;
+    a.waits(run, "rejoins-and-waits")?;
+    b.joins(run, "rejoins")?;
+    a.joined(run, "rejoins")?;
+    b.begins_sync(run, &[])?;
+    b.waits(run, "waits-for-the-leader")
+}

@@ -1,6 +1,6 @@
 //! Members that leave while others wait for them, and that others put out.
 
-use super::{Member, describe, two};
+use super::{Member, describe, rejoin, two};
 use crate::differential::run::Run;
 use m::leave_group_request::MemberIdentity;
 use ottla_protocol::{ApiKey, Str, any::AnyRequest, messages as m};
@@ -30,12 +30,7 @@ fn who_is_waited_for(run: &mut Run, version: i16) -> anyhow::Result<()> {
 fn leader_of_who_syncs(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let group = "d-left-syncing";
     let (mut a, mut b) = two(run, Member::new(group, "a", version), Member::new(group, "b", version))?;
-    a.begins(run, "rejoins")?;
-    a.waits(run, "rejoins-and-waits")?;
-    b.joins(run, "rejoins")?;
-    a.joined(run, "rejoins")?;
-    b.begins_sync(run, &[])?;
-    b.waits(run, "waits-for-the-leader")?;
+    rejoin(run, &mut a, &mut b)?;
     a.leaves(run, "leaves")?;
     b.synced(run, "without-a-leader")?;
     describe(run, group, "without-a-leader")?;

@@ -1,6 +1,6 @@
 //! Static members (KIP-345): who comes back under its name takes its place, in each state of the group.
 
-use super::{Member, describe, two};
+use super::{Member, describe, rejoin, two};
 use crate::differential::run::Run;
 use ottla_protocol::{ApiKey, Str, any::AnyRequest};
 
@@ -83,12 +83,7 @@ fn back_while_others_join(run: &mut Run, version: i16) -> anyhow::Result<()> {
 fn back_while_others_sync(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let group = format!("d-static-syncing-v{version}");
     let (mut a, mut b) = pair(run, &group, version)?;
-    a.begins(run, "rejoins")?;
-    a.waits(run, "rejoins-and-waits")?;
-    b.joins(run, "rejoins")?;
-    a.joined(run, "rejoins")?;
-    b.begins_sync(run, &[])?;
-    b.waits(run, "waits-for-the-leader")?;
+    rejoin(run, &mut a, &mut b)?;
     let mut twin = again(&b, "b-again");
     twin.begins(run, "comes-back")?;
     b.synced(run, "replaced")?;

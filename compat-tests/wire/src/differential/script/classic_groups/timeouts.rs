@@ -1,6 +1,6 @@
 //! Members that fall silent: within their session, in a rebalance, before they sync, and before they join with their id.
 
-use super::{Member, describe, two};
+use super::{Member, describe, rejoin, two};
 use crate::differential::run::Run;
 use ottla_protocol::ApiKey;
 
@@ -50,12 +50,7 @@ fn leader_that_never_syncs(run: &mut Run, version: i16) -> anyhow::Result<()> {
     let a = Member { rebalance_ms: SOON_MS, ..Member::new(group, "a", version) };
     let b = Member { rebalance_ms: SOON_MS, ..Member::new(group, "b", version) };
     let (mut a, mut b) = two(run, a, b)?;
-    a.begins(run, "rejoins")?;
-    a.waits(run, "rejoins-and-waits")?;
-    b.joins(run, "rejoins")?;
-    a.joined(run, "rejoins")?;
-    b.begins_sync(run, &[])?;
-    b.waits(run, "waits-for-the-leader")?;
+    rejoin(run, &mut a, &mut b)?;
     b.synced(run, "the-leader-never-came")?;
     describe(run, group, "the-leader-never-came")?;
     b.joins(run, "leads")?;
