@@ -5,7 +5,7 @@ import struct
 import uuid
 from dataclasses import dataclass, field
 
-from harness.wire import _receive
+from harness.wire import receive
 
 PRODUCE_VERSION = 12
 FETCH_VERSION = 17
@@ -85,8 +85,8 @@ def _ask(port, key, version, body, timeout_s=30):
     request = struct.pack(">hhih", key, version, 1, len(client)) + client + b"\0" + body
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
-        (size,) = struct.unpack(">i", _receive(connection, 4))
-        reader = _Reader(_receive(connection, size))
+        (size,) = struct.unpack(">i", receive(connection, 4))
+        reader = _Reader(receive(connection, size))
     assert reader.number("i") == 1
     assert not reader.tags()
     return reader
