@@ -10,7 +10,6 @@ import argparse
 import itertools
 import json
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,6 @@ from confluent_kafka.admin import NewTopic
 from harness import broker as brokers
 from harness import hosts, java, topics, usage
 from harness.run import run
-from harness.tools import run_tool
 from harness.waiting import eventually
 
 GIB = 1 << 30
@@ -110,8 +108,7 @@ class Measured:
 
     def controller_killed(self):
         """How long until another controller makes a topic."""
-        done = run_tool("kafka-metadata-quorum", "--bootstrap-server", self.cluster.bootstrap, "describe", "--status")
-        active = int(re.search(r"^LeaderId:\s+(\d+)$", done.out, re.M)[1])
+        active = self.cluster.active_controller()
         other = next(node for number, node in self.cluster.nodes.items() if number != active)
         admin = topics.patient_admin(other.bootstrap)
         admin.list_topics("many", timeout=PATIENCE_S)
