@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "bench")]
 
+import machine
 import sides
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewTopic
@@ -133,6 +134,7 @@ def measure(side, wish):
     with tempfile.TemporaryDirectory(dir=wish.folder) as folder:
         it = Measured(side, Path(folder))
         try:
+            machine.touch_memory()
             it.cluster.start()
             # A JVM compiles what the loads use, and a journal of Ottla grows to its full size.
             it.produce(20, partitions=16, connections=4, replicas=3, megabytes=2 * MOST_MB)
