@@ -87,8 +87,11 @@ fn by_epoch(transaction: &Transaction, producer: Producer, committed: bool) -> R
     }
     let is_current = producer.epoch == current.epoch;
     let is_again = got_epoch || got_other_id;
-    let has_ended = matches!(transaction.state, State::CompleteCommit | State::CompleteAbort);
-    if !is_current && !(has_ended && is_again) {
+    let is_valid = match transaction.state {
+        State::Ongoing | State::Empty => is_current,
+        _ => is_again || is_current,
+    };
+    if !is_valid {
         return Err(Error::ProducerFenced);
     }
     match (transaction.state, committed) {
