@@ -72,3 +72,17 @@ def test_a_broker_ends_that_cannot_tell_of_a_failed_log_dir(start_cluster):
     code = broker.ends()
     assert code == 1
     assert "could not be told in 2000 ms that a log dir failed" in broker.log_text()
+
+
+@pytest.mark.parametrize("controller", ["ottla", "kafka"])
+def test_only_a_broker_itself_takes_more_of_its_log_dirs_out_of_use(start_cluster, controller):
+    """A controller cannot tell which directories a broker has (KIP-1066), and knows whom a request comes from."""
+    cluster = start_cluster(controller, ["ottla"])
+    broker = cluster.nodes[1]
+    change = f"cordoned.log.dirs={broker.data}"
+    asked = ["--alter", "--entity-type", "brokers", "--entity-name", "1", "--add-config", change]
+    directly = ["--bootstrap-controller", f"127.0.0.1:{cluster.controller.controller_port}"]
+    refused = run_tool("kafka-configs", *directly, *asked, code=1)
+    assert "the new value must be a subset of the current configuration value" in refused.text
+    Tools(broker)("kafka-configs", *asked)
+    run_tool("kafka-configs", *directly, *asked)

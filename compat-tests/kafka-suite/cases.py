@@ -9,7 +9,6 @@ HERE = Path(__file__).resolve().parent
 Class = namedtuple("Class", "jar name framework what")
 # `unfinished` is 1 for a class that did not end in time.
 Count = namedtuple("Count", "run passed failed skipped unfinished")
-LeftOut = namedtuple("LeftOut", "name case reason")
 
 
 def read(file, row):
@@ -26,11 +25,6 @@ def classes():
 
 def to_run():
     return [each.name for each in classes() if each.what == "run"]
-
-
-def left_out(kind):
-    """Cases that are known not to pass, with the reason."""
-    return read(f"left-out-{kind}.tsv", LeftOut)
 
 
 def results_file(kind):

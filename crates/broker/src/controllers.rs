@@ -12,7 +12,7 @@ pub(crate) use self::{
     channel::Channel,
     directory::{Active, Controllers, client_id, parse_voters},
     follower::{Follower, FollowerSettings, News},
-    forward::{forward, is_forwarded},
+    forward::{forward, forward_rest, is_forwarded},
     remote::Remote,
     snapshot::{SnapshotSource, fetch_snapshot},
 };

@@ -2,23 +2,24 @@
 
 use super::remote::{ANOTHER, Remote};
 use crate::{
+    client::Error,
     handlers::Context,
     network::{Outgoing, Peer},
 };
 use ottla_protocol::{
-    ApiKey, Bytes, ErrorCode, Str,
-    codec::{EncodeError, Encoder},
-    frame::{self, RequestFrame},
+    ApiKey, Bytes, Codec, ErrorCode, Message, Str,
+    codec::{Decoder, EncodeError, Encoder},
+    frame::{self, RequestFrame, ResponseFrame},
     messages::{EnvelopeRequest, EnvelopeResponse},
 };
 use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep};
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// How long to wait before another controller, or the same, is asked.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The APIs that are forwarded. Changes of configs are not among them: brokers have their own part in these.
+/// The APIs that are forwarded whole. Of changes of configs only a rest is: brokers have their own part in these.
 const FORWARDED: &[ApiKey] = &[
     ApiKey::CreateTopics,
     ApiKey::DeleteTopics,
@@ -40,8 +41,31 @@ pub(crate) fn is_forwarded(api: ApiKey) -> bool {
 
 /// The active controller's answer to a client's request; none if there was none in time.
 pub(crate) async fn forward(remote: &Remote, cx: &Context, request: &RequestFrame) -> Option<Outgoing> {
+    outgoing(answer(remote, cx, request.to_bytes().ok()?).await?)
+}
+
+/// The same of what is left of a client's request when the broker has done its part.
+pub(crate) async fn forward_rest<R: Message>(remote: &Remote, cx: &Context, rest: &impl Codec) -> Option<R> {
+    let mut e = Encoder::new();
+    rest.encode(&mut e, cx.version).ok()?;
+    let request = RequestFrame {
+        api_key: cx.api,
+        version: cx.version,
+        correlation_id: cx.correlation_id,
+        client_id: cx.client_id.clone(),
+        body: e.finish().into_bytes(),
+    };
+    let response = answer(remote, cx, request.to_bytes().ok()?).await?;
+    let read = |response| {
+        let response = ResponseFrame::parse(response, cx.api, cx.version)?;
+        Ok(R::read(&mut Decoder::new(response.body), cx.version)?)
+    };
+    read(response).inspect_err(|error: &Error| warn!(api = %cx.api, %error, "the controller was asked in vain")).ok()
+}
+
+async fn answer(remote: &Remote, cx: &Context, request_data: Bytes) -> Option<Bytes> {
     let envelope = EnvelopeRequest {
-        request_data: request.to_bytes().ok()?,
+        request_data,
         request_principal: Some(principal().ok()?),
         client_host_address: address(&cx.peer),
         ..Default::default()
@@ -52,7 +76,7 @@ pub(crate) async fn forward(remote: &Remote, cx: &Context, request: &RequestFram
             remote.channel().call_until(deadline, ApiKey::Envelope, &envelope).await;
         match answer {
             Ok(answer) => match ErrorCode::from_code(answer.error_code) {
-                Some(ErrorCode::None) => return outgoing(answer.response_data?),
+                Some(ErrorCode::None) => return answer.response_data,
                 Some(code) if code == ANOTHER => debug!("the controller asked is not active any more"),
                 code => {
                     debug!(api = %cx.api, ?code, "the controller does not take a client's request");

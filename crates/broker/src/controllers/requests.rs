@@ -5,9 +5,9 @@ use crate::client::Error;
 use ottla_metadata::{
     ApiError,
     controller::{
-        AllocateProducerIds, AlterConfigs, AlterPartition, AlterableResource, AlteredPartitions, AlteredResource,
-        AssignReplicas, BrokerHeartbeat, BrokerStatus, ConfigChange, CreateTopics, CreatedTopic, Event,
-        IncrementalAlterConfigs, IsrChange, ProducerIdBlock, RegisterBroker, RegisterController, Reply, TopicResult,
+        AllocateProducerIds, AlterPartition, AlteredPartitions, AssignReplicas, BrokerHeartbeat, BrokerStatus,
+        CreateTopics, CreatedTopic, Event, IsrChange, ProducerIdBlock, RegisterBroker, RegisterController, Reply,
+        TopicResult,
     },
     image::{Endpoint, Partition},
 };
@@ -36,8 +36,6 @@ pub(super) async fn ask(channel: &Channel, event: &Event) -> Result<Reply, Unask
         Event::AssignReplicas(_, event) => assign_replicas(channel, event).await?,
         Event::AllocateProducerIds(_, event) => allocate_producer_ids(channel, event).await?,
         Event::CreateTopics(_, event) => create_topics(channel, event).await?,
-        Event::IncrementalAlterConfigs(_, event) => incremental_alter_configs(channel, event).await?,
-        Event::AlterConfigs(_, event) => alter_configs(channel, event).await?,
         Event::RegisterController(_, event) => register_controller(channel, event).await?,
         _ => return Err(Unasked::NotForBrokers),
     })
@@ -52,8 +50,6 @@ pub(super) fn is_from_another(reply: &Reply) -> bool {
         | Reply::AssignReplicas(Err(error))
         | Reply::AllocateProducerIds(Err(error))
         | Reply::CreateTopics(Err(error))
-        | Reply::IncrementalAlterConfigs(Err(error))
-        | Reply::AlterConfigs(Err(error))
         | Reply::RegisterController(Err(error)) => error.code,
         _ => ErrorCode::None,
     };
@@ -303,74 +299,4 @@ fn whole<T, R>(items: Vec<T>, result: impl Fn(&T) -> &Result<R, ApiError>) -> Re
         Some(error) => Err(error.clone()),
         None => Ok(items),
     }
-}
-
-async fn incremental_alter_configs(channel: &Channel, event: &IncrementalAlterConfigs) -> Result<Reply, Error> {
-    use incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-    let config = |change: &ConfigChange| AlterableConfig {
-        name: change.name.clone(),
-        config_operation: change.operation,
-        value: change.value.clone(),
-        ..Default::default()
-    };
-    let resource = |resource: &AlterableResource<ConfigChange>| AlterConfigsResource {
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        configs: resource.configs.iter().map(config).collect(),
-        ..Default::default()
-    };
-    let request = IncrementalAlterConfigsRequest {
-        resources: event.resources.iter().map(resource).collect(),
-        validate_only: event.validate_only,
-        ..Default::default()
-    };
-    let answer: IncrementalAlterConfigsResponse = channel.call(ApiKey::IncrementalAlterConfigs, &request).await?;
-    let altered = answer.responses.iter().map(|r| AlteredResource {
-        resource_type: r.resource_type,
-        resource_name: r.resource_name.clone(),
-        result: with_message(r.error_code, r.error_message.as_ref()),
-    });
-    let altered = in_order(event.resources.iter().map(|r| (r.resource_type, &r.resource_name)), altered.collect());
-    Ok(Reply::IncrementalAlterConfigs(whole(altered, |resource| &resource.result)))
-}
-
-async fn alter_configs(channel: &Channel, event: &AlterConfigs) -> Result<Reply, Error> {
-    use alter_configs_request::{AlterConfigsResource, AlterableConfig};
-    let config = |(name, value): &(Str, Option<Str>)| AlterableConfig {
-        name: name.clone(),
-        value: value.clone(),
-        ..Default::default()
-    };
-    let resource = |resource: &AlterableResource<(Str, Option<Str>)>| AlterConfigsResource {
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        configs: resource.configs.iter().map(config).collect(),
-        ..Default::default()
-    };
-    let request = AlterConfigsRequest {
-        resources: event.resources.iter().map(resource).collect(),
-        validate_only: event.validate_only,
-        ..Default::default()
-    };
-    let answer: AlterConfigsResponse = channel.call(ApiKey::AlterConfigs, &request).await?;
-    let altered = answer.responses.iter().map(|r| AlteredResource {
-        resource_type: r.resource_type,
-        resource_name: r.resource_name.clone(),
-        result: with_message(r.error_code, r.error_message.as_ref()),
-    });
-    let altered = in_order(event.resources.iter().map(|r| (r.resource_type, &r.resource_name)), altered.collect());
-    Ok(Reply::AlterConfigs(whole(altered, |resource| &resource.result)))
-}
-
-/// Kafka's controller answers in an order of its own.
-fn in_order<'a>(asked: impl Iterator<Item = (i8, &'a Str)>, mut altered: Vec<AlteredResource>) -> Vec<AlteredResource> {
-    let mut take = |(resource_type, name): (i8, &Str)| {
-        let at = altered.iter().position(|r| r.resource_type == resource_type && r.resource_name == *name);
-        at.map(|at| altered.swap_remove(at)).unwrap_or_else(|| AlteredResource {
-            resource_type,
-            resource_name: name.clone(),
-            result: Err(ApiError::bare(ErrorCode::UnknownServerError)),
-        })
-    };
-    asked.map(&mut take).collect()
 }

@@ -9,7 +9,7 @@ use super::{
 use ottla_config::alter;
 use ottla_metadata::{
     ApiError,
-    controller::{self, AlterableResource, Event, Reply},
+    controller::{self, AlterableResource, AlteredResource, Event, Reply},
 };
 use ottla_protocol::{
     Str,
@@ -33,22 +33,37 @@ fn named(request: &AlterConfigsRequest) -> usize {
 async fn handle(cx: Context, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let outcomes = preprocess(&cx, &request);
     let undecided = request.resources.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
-    let resources: Vec<_> = undecided.map(|(resource, _)| alterable(resource)).collect();
+    let resources: Vec<_> = undecided.map(|(resource, _)| resource.clone()).collect();
+    let validate_only = request.validate_only;
     let answer = match resources.is_empty() {
         true => Ok(Vec::new()),
-        false => {
-            let (node_id, validate_only) = (alterations::broker_asked(&cx), request.validate_only);
-            let event = controller::AlterConfigs { node_id, resources, validate_only };
-            let pick = |reply| match reply {
-                Reply::AlterConfigs(answer) => Some(answer),
-                _ => None,
-            };
-            ask(&cx, NO_TIMEOUT_MS, |ticket| Event::AlterConfigs(ticket, event), pick).await
-        }
+        false => decide(&cx, AlterConfigsRequest { resources, validate_only, ..Default::default() }).await,
     };
     let results = alterations::merge(outcomes, answer);
     let responses = request.resources.iter().zip(&results).map(|(resource, result)| respond(resource, result));
     AlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+}
+
+async fn decide(cx: &Context, rest: AlterConfigsRequest) -> Result<Vec<AlteredResource>, ApiError> {
+    if let Some(remote) = alterations::elsewhere(cx) {
+        let answer: AlterConfigsResponse = alterations::ask_elsewhere(&remote, cx, &rest).await?;
+        let altered = answer.responses.iter().map(|r| {
+            alterations::altered(r.resource_type, &r.resource_name, r.error_code, r.error_message.as_ref())
+        });
+        let asked = rest.resources.iter().map(|r| (r.resource_type, &r.resource_name));
+        return Ok(alterations::in_order(asked, altered.collect()));
+    }
+    let event = controller::AlterConfigs {
+        node_id: alterations::broker_asked(cx),
+        is_checked: alterations::checked_by_broker(cx),
+        resources: rest.resources.iter().map(alterable).collect(),
+        validate_only: rest.validate_only,
+    };
+    let pick = |reply| match reply {
+        Reply::AlterConfigs(answer) => Some(answer),
+        _ => None,
+    };
+    ask(cx, NO_TIMEOUT_MS, |ticket| Event::AlterConfigs(ticket, event), pick).await
 }
 
 fn preprocess(cx: &Context, request: &AlterConfigsRequest) -> Outcomes {

@@ -6,12 +6,16 @@
 use super::Context;
 use crate::{
     config_schema::{api_error, texts},
+    controllers::{self, Remote},
     network::Scope,
 };
 use ottla_config::alter::AlterError;
 use ottla_metadata::{ApiError, ConfigResource, ResourceType, controller::AlteredResource};
-use ottla_protocol::{ErrorCode, Str};
-use std::collections::{BTreeMap, BTreeSet};
+use ottla_protocol::{Codec, ErrorCode, Message, Str};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A resource and what is to change of it.
 pub(super) struct Alteration<'a> {
@@ -55,6 +59,47 @@ fn invalid(message: impl Into<String>) -> ApiError {
 /// The broker that was asked; none on a controller's listener, where what follows is the controller's alone (KIP-919).
 pub(super) fn broker_asked(cx: &Context) -> Option<i32> {
     (cx.peer.scope == Scope::Broker).then_some(cx.broker.node_id)
+}
+
+/// Whether a broker has checked what only it can: this one, or the one that handed the request on.
+pub(super) fn checked_by_broker(cx: &Context) -> bool {
+    cx.peer.scope == Scope::Broker || cx.forwarded.is_some()
+}
+
+/// The way to the controller that decides what clients ask of this broker, if it is in another node.
+pub(super) fn elsewhere(cx: &Context) -> Option<Arc<Remote>> {
+    cx.broker.controller().remote().filter(|_| cx.peer.scope == Scope::Broker).cloned()
+}
+
+/// Hands on the part of a request that is the controller's.
+pub(super) async fn ask_elsewhere<R: Message>(remote: &Remote, cx: &Context, rest: &impl Codec) -> Result<R, ApiError> {
+    let answer = controllers::forward_rest(remote, cx, rest).await;
+    answer.ok_or(ApiError::bare(ErrorCode::NotController))
+}
+
+/// What a controller elsewhere answered of a resource.
+pub(super) fn altered(resource_type: i8, name: &Str, error_code: i16, message: Option<&Str>) -> AlteredResource {
+    let result = match ErrorCode::from_code(error_code).unwrap_or(ErrorCode::UnknownServerError) {
+        ErrorCode::None => Ok(()),
+        code => Err(ApiError { code, message: message.map(|message| message.to_string()) }),
+    };
+    AlteredResource { resource_type, resource_name: name.clone(), result }
+}
+
+/// Puts answers in the order of the request: Kafka's controller has an order of its own.
+pub(super) fn in_order<'a>(
+    asked: impl Iterator<Item = (i8, &'a Str)>,
+    mut altered: Vec<AlteredResource>,
+) -> Vec<AlteredResource> {
+    let mut take = |(resource_type, name): (i8, &Str)| {
+        let at = altered.iter().position(|r| r.resource_type == resource_type && r.resource_name == *name);
+        at.map(|at| altered.swap_remove(at)).unwrap_or_else(|| AlteredResource {
+            resource_type,
+            resource_name: name.clone(),
+            result: Err(ApiError::bare(ErrorCode::UnknownServerError)),
+        })
+    };
+    asked.map(&mut take).collect()
 }
 
 /// What every alteration must fulfil, whatever the resource.

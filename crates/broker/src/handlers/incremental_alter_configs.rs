@@ -9,7 +9,7 @@ use super::{
 use ottla_config::alter;
 use ottla_metadata::{
     ApiError,
-    controller::{self, AlterableResource, ConfigChange, Event, Reply},
+    controller::{self, AlterableResource, AlteredResource, ConfigChange, Event, Reply},
 };
 use ottla_protocol::{
     ErrorCode, Str,
@@ -35,25 +35,37 @@ fn named(request: &IncrementalAlterConfigsRequest) -> usize {
 async fn handle(cx: Context, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
     let outcomes = preprocess(&cx, &request);
     let undecided = request.resources.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
-    let resources: Vec<_> = undecided.map(|(resource, _)| alterable(resource)).collect();
+    let resources: Vec<_> = undecided.map(|(resource, _)| resource.clone()).collect();
+    let validate_only = request.validate_only;
     let answer = match resources.is_empty() {
         true => Ok(Vec::new()),
-        false => {
-            let event = controller::IncrementalAlterConfigs {
-                node_id: alterations::broker_asked(&cx),
-                resources,
-                validate_only: request.validate_only,
-            };
-            let pick = |reply| match reply {
-                Reply::IncrementalAlterConfigs(answer) => Some(answer),
-                _ => None,
-            };
-            ask(&cx, NO_TIMEOUT_MS, |ticket| Event::IncrementalAlterConfigs(ticket, event), pick).await
-        }
+        false => decide(&cx, IncrementalAlterConfigsRequest { resources, validate_only, ..Default::default() }).await,
     };
     let results = alterations::merge(outcomes, answer);
     let responses = request.resources.iter().zip(&results).map(|(resource, result)| respond(resource, result));
     IncrementalAlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+}
+
+async fn decide(cx: &Context, rest: IncrementalAlterConfigsRequest) -> Result<Vec<AlteredResource>, ApiError> {
+    if let Some(remote) = alterations::elsewhere(cx) {
+        let answer: IncrementalAlterConfigsResponse = alterations::ask_elsewhere(&remote, cx, &rest).await?;
+        let altered = answer.responses.iter().map(|r| {
+            alterations::altered(r.resource_type, &r.resource_name, r.error_code, r.error_message.as_ref())
+        });
+        let asked = rest.resources.iter().map(|r| (r.resource_type, &r.resource_name));
+        return Ok(alterations::in_order(asked, altered.collect()));
+    }
+    let event = controller::IncrementalAlterConfigs {
+        node_id: alterations::broker_asked(cx),
+        is_checked: alterations::checked_by_broker(cx),
+        resources: rest.resources.iter().map(alterable).collect(),
+        validate_only: rest.validate_only,
+    };
+    let pick = |reply| match reply {
+        Reply::IncrementalAlterConfigs(answer) => Some(answer),
+        _ => None,
+    };
+    ask(cx, NO_TIMEOUT_MS, |ticket| Event::IncrementalAlterConfigs(ticket, event), pick).await
 }
 
 fn preprocess(cx: &Context, request: &IncrementalAlterConfigsRequest) -> Outcomes {

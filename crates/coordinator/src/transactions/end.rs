@@ -66,14 +66,18 @@ fn by_state(transaction: &Transaction, producer: Producer, committed: bool) -> R
     match (transaction.state, committed) {
         (State::Ongoing, _) => Ok(Ending::Now),
         (State::CompleteCommit, true) | (State::CompleteAbort, false) => Ok(Ending::Done),
-        (State::PrepareCommit, true) | (State::PrepareAbort, false) => Err(Error::ConcurrentTransactions),
+        (State::PrepareCommit | State::PrepareAbort, _) => Err(Error::ConcurrentTransactions),
         _ => Err(Error::InvalidTxnState),
     }
 }
 
 /// Since KIP-890 the epoch says it: who ended the transaction has the one before. A transaction to which nothing was
-/// added may be aborted, which only the producer can know of.
+/// added may be aborted, which only the producer can know of: also while the partitions of the one before are told, as the
+/// producer has its new epoch by then, and comes again.
 fn by_epoch(transaction: &Transaction, producer: Producer, committed: bool) -> Result<Ending, Error> {
+    if transaction.state.is_prepared() {
+        return Err(Error::ConcurrentTransactions);
+    }
     let current = transaction.producer;
     let got_other_id =
         transaction.previous_producer_id == producer.id && producer.epoch == i16::MAX - 1 && current.epoch == 0;
@@ -85,15 +89,13 @@ fn by_epoch(transaction: &Transaction, producer: Producer, committed: bool) -> R
     let is_again = got_epoch || got_other_id;
     let is_valid = match transaction.state {
         State::Ongoing | State::Empty => is_current,
-        State::PrepareCommit | State::PrepareAbort => got_epoch,
-        State::CompleteCommit | State::CompleteAbort => is_again || is_current,
+        _ => is_again || is_current,
     };
     if !is_valid {
         return Err(Error::ProducerFenced);
     }
     match (transaction.state, committed) {
         (State::Ongoing, _) | (State::Empty, false) => Ok(Ending::Now),
-        (State::PrepareCommit, true) | (State::PrepareAbort, false) => Err(Error::ConcurrentTransactions),
         (State::CompleteCommit, true) | (State::CompleteAbort, false) if is_again => Ok(Ending::Done),
         (State::CompleteCommit | State::CompleteAbort, false) if !is_again => Ok(Ending::Now),
         _ => Err(Error::InvalidTxnState),

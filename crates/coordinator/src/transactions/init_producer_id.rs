@@ -15,11 +15,10 @@ pub(super) fn init(step: &mut Step<'_>, request: InitProducerId) -> Result<Produ
         let new = Transaction::new(producer_id, timeout_ms, step.now.wall_ms);
         return give(step, &request, new, NO_PRODUCER_EPOCH);
     };
-    if request.expected.is_some_and(|expected| !is_or_was(transaction, expected)) {
-        return Err(Error::ProducerFenced);
-    }
     match transaction.state {
+        // Whoever ended the transaction may have been told of its next producer id.
         State::PrepareCommit | State::PrepareAbort => Err(Error::ConcurrentTransactions),
+        _ if request.expected.is_some_and(|expected| !is_or_was(transaction, expected)) => Err(Error::ProducerFenced),
         State::Ongoing => {
             expire::fence(step, id, transaction, request.new_producer_id)?;
             step.log(Level::Info, id, "its open transaction is aborted: a producer begins anew".to_owned());

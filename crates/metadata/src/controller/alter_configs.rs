@@ -19,6 +19,8 @@ pub struct IncrementalAlterConfigs {
     /// The broker that took the request, through which of brokers only its own configs may be changed; none where that was a
     /// controller (KIP-919).
     pub node_id: Option<i32>,
+    /// Whether a broker has checked what only it can, as it has its own configuration.
+    pub is_checked: bool,
     /// The resources.
     pub resources: Vec<AlterableResource<ConfigChange>>,
     /// Whether to say only what would be.
@@ -31,6 +33,8 @@ pub struct AlterConfigs {
     /// The broker that took the request, through which of brokers only its own configs may be changed; none where that was a
     /// controller (KIP-919).
     pub node_id: Option<i32>,
+    /// Whether a broker has checked what only it can, as it has its own configuration.
+    pub is_checked: bool,
     /// The resources, with all configs that each is to have.
     pub resources: Vec<AlterableResource<(Str, Option<Str>)>>,
     /// Whether to say only what would be.
@@ -105,6 +109,23 @@ impl Operation {
     }
 }
 
+/// Where changes come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// With the resource itself.
+    Creation,
+    /// From a broker, which has checked what only it can.
+    Broker,
+    /// From a client that came to the controller.
+    Unchecked,
+}
+
+impl Source {
+    fn of(is_checked: bool) -> Self {
+        if is_checked { Self::Broker } else { Self::Unchecked }
+    }
+}
+
 /// New values by name; none is to be deleted.
 type Changes = BTreeMap<Str, Option<Str>>;
 
@@ -114,7 +135,7 @@ pub(super) fn decide_incremental(
 ) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
     let no_value =
         |change: &ConfigChange| (change.value.is_none() && change.operation != 1).then(|| change.name.clone());
-    decide(c, event.validate_only, event.resources, |r| {
+    decide(c, event.validate_only, Source::of(event.is_checked), event.resources, |r| {
         check_keys(r.configs.iter().map(|change| &change.name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
         let resource = known_resource(c, event.node_id, r)?;
@@ -125,7 +146,7 @@ pub(super) fn decide_incremental(
 
 pub(super) fn decide_legacy(c: &Context<'_>, event: AlterConfigs) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
     let no_value = |(name, value): &(Str, Option<Str>)| value.is_none().then(|| name.clone());
-    decide(c, event.validate_only, event.resources, |r| {
+    decide(c, event.validate_only, Source::of(event.is_checked), event.resources, |r| {
         check_keys(r.configs.iter().map(|(name, _)| name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
         let resource = known_resource(c, event.node_id, r)?;
@@ -146,7 +167,7 @@ pub(super) fn for_new_resource(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut records = checked_records(c, resource, changes, true)?;
+    let mut records = checked_records(c, resource, changes, Source::Creation)?;
     records.extend(clear_elr_records(c, &records));
     Ok(records)
 }
@@ -154,6 +175,7 @@ pub(super) fn for_new_resource(
 fn decide<C>(
     c: &Context<'_>,
     validate_only: bool,
+    source: Source,
     resources: Vec<AlterableResource<C>>,
     changes: impl Fn(&AlterableResource<C>) -> Result<(ConfigResource, Changes), ApiError>,
 ) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
@@ -163,7 +185,7 @@ fn decide<C>(
     for r in &resources {
         let result = match repeated.contains(&(r.resource_type, &r.resource_name)) {
             true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
-            false => changes(r).and_then(|(resource, changes)| checked_records(c, &resource, changes, false)),
+            false => changes(r).and_then(|(resource, changes)| checked_records(c, &resource, changes, source)),
         };
         reply.push(AlteredResource {
             resource_type: r.resource_type,
@@ -321,7 +343,7 @@ fn checked_records(
     c: &Context<'_>,
     resource: &ConfigResource,
     changes: Changes,
-    newly_created: bool,
+    source: Source,
 ) -> Result<Vec<MetadataRecord>, ApiError> {
     let old = current(c, resource);
     let mut new = old.clone();
@@ -333,6 +355,9 @@ fn checked_records(
             continue;
         }
         check_change(c, resource, &name, value.as_ref())?;
+        if resource.kind == ResourceType::Broker && source == Source::Unchecked && name == CORDONED_LOG_DIRS {
+            check_cordoned(old.get(&name), value.as_deref())?;
+        }
         match &value {
             Some(value) => new.insert(name.clone(), value.clone()),
             None => new.remove(&name),
@@ -349,7 +374,7 @@ fn checked_records(
         );
     }
     c.settings.schema.validate(resource, &new, &old)?;
-    if !newly_created {
+    if source != Source::Creation {
         check_exists(c, resource)?;
     }
     Ok(records)
@@ -382,6 +407,22 @@ fn check_change(c: &Context<'_>, resource: &ConfigResource, name: &Str, value: O
             "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.",
         )),
         false => Ok(()),
+    }
+}
+
+/// A controller cannot tell which directories a broker has: what no broker has checked may only cordon fewer (KIP-1066).
+fn check_cordoned(old: Option<&Str>, new: Option<&str>) -> Result<(), ApiError> {
+    fn dirs(list: &str) -> BTreeSet<&str> {
+        list.trim().split(',').map(str::trim).collect()
+    }
+    let new = new.filter(|new| !new.trim().is_empty()).map(dirs).unwrap_or_default();
+    match new.is_subset(&old.map(|old| dirs(old)).unwrap_or_default()) {
+        true => Ok(()),
+        // The message is Kafka's, with both its spaces.
+        false => Err(ApiError::invalid_config(
+            "When updating cordoned.log.dirs via controllers,  the new value must be a subset of the current \
+             configuration value.",
+        )),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Nothing half done is merged: no notes to self, no stubs, no tests that do not run.
+//! Nothing half done is merged: no notes to self, no stubs, no tests that do not run, no merge that stopped half-way.
 
 use super::Finding;
 use crate::rust_text::{self, Kind, Piece};
@@ -6,9 +6,17 @@ use crate::tree::{File, Tree};
 
 const IN_COMMENTS: &[&str] = &["TODO", "FIXME", "XXX"];
 const IN_CODE: &[&str] = &["todo!(", "unimplemented!(", "#[ignore"];
+/// How lines begin that git leaves around a conflict, in a file of any kind.
+const OF_CONFLICTS: &[&str] = &["<<<<<<< ", ">>>>>>> "];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    tree.rust_files().flat_map(check_file).collect()
+    tree.rust_files().flat_map(check_file).chain(tree.files.iter().flat_map(conflicts)).collect()
+}
+
+fn conflicts(file: &File) -> impl Iterator<Item = Finding> {
+    let is_marker = |line: &str| OF_CONFLICTS.iter().any(|mark| line.starts_with(mark));
+    let lines = (1..).zip(file.text.lines()).filter(move |(_, line)| is_marker(line));
+    lines.map(|(line, _)| Finding::new(&file.path, line, "a conflict is left over: say which side holds"))
 }
 
 fn check_file(file: &File) -> Vec<Finding> {
@@ -45,6 +53,14 @@ mod tests {
         assert_eq!(lines("fn a() {\n    todo!()\n}\n"), [2]);
         assert_eq!(lines("#[test]\n#[ignore]\nfn a() {}\n"), [2]);
         assert_eq!(lines("fn a() {\n    unimplemented!(\"b\")\n}\n/// FIXME\nfn c() {}\n"), [2, 4]);
+    }
+
+    #[test]
+    fn conflicts_are_found_in_any_file() {
+        let side = |mark: &str| format!("{} side", mark.repeat(7));
+        let text = ["a", &side("<"), "b", &"=".repeat(7), "c", &side(">")].join("\n");
+        let found = check(&Tree::of(&[("lists/a.tsv", &text)]));
+        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [2, 6]);
     }
 
     #[test]

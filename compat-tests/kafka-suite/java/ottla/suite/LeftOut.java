@@ -28,10 +28,11 @@ public final class LeftOut implements ExecutionCondition {
         try {
             for (String line : file.isEmpty() ? List.<String>of() : Files.readAllLines(Path.of(file))) {
                 String[] fields = line.split("\t");
-                if (fields.length == 3) {
-                    String pattern = "\\Q" + fields[1].replace("*", "\\E.*\\Q") + "\\E";
-                    lines.add(new Line(fields[0], Pattern.compile(pattern), fields[2]));
+                if (fields.length != 3) {
+                    throw new IllegalArgumentException(file + " has a line of other than three fields: " + line);
                 }
+                String pattern = "\\Q" + fields[1].replace("*", "\\E.*\\Q") + "\\E";
+                lines.add(new Line(fields[0], Pattern.compile(pattern), fields[2]));
             }
         } catch (IOException error) {
             throw new UncheckedIOException(error);

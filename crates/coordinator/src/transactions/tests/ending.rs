@@ -15,8 +15,8 @@ fn a_transaction_is_committed() {
          describe a => PrepareCommit 1000/1 timeout=60000 start=0 t-0 u-1
          add a 1000/1 t-0 => CONCURRENT_TRANSACTIONS
          commit a 1000/0 => CONCURRENT_TRANSACTIONS
-         abort a 1000/0 => INVALID_TXN_STATE
-         commit a 1000/1 => PRODUCER_FENCED
+         abort a 1000/0 => CONCURRENT_TRANSACTIONS
+         commit a 1000/1 => CONCURRENT_TRANSACTIONS
          written a 1000/1 t-0
          written a 1000/0 u-1
          describe a => PrepareCommit 1000/1 timeout=60000 start=0 u-1
@@ -70,7 +70,8 @@ fn how_it_ended_before_kip_890() {
              commit1 a 1001/0 => INVALID_PRODUCER_ID_MAPPING
              commit1 a 1000/0 => 1000/0 | tell a 1000/0 commit v0 t-0
              commit1 a 1000/0 => CONCURRENT_TRANSACTIONS
-             abort1 a 1000/0 => INVALID_TXN_STATE
+             abort1 a 1000/0 => CONCURRENT_TRANSACTIONS
+             commit1 a 1000/1 => PRODUCER_FENCED
              written a 1000/0 t-0
              commit1 a 1000/0 => 1000/0
              abort1 a 1000/0 => INVALID_TXN_STATE
@@ -81,6 +82,19 @@ fn how_it_ended_before_kip_890() {
              describe a => CompleteAbort 1000/0 timeout=60000 start=0",
         );
     }
+}
+
+#[test]
+fn a_transaction_that_nobody_has_heard_of_is_aborted_after_the_one_before() {
+    check(
+        "init a => 1000/0
+         add a 1000/0 t-0 => ok
+         commit a 1000/0 => 1000/1 | tell a 1000/1 commit v2 t-0
+         abort a 1000/1 => CONCURRENT_TRANSACTIONS
+         written a 1000/1 t-0
+         abort a 1000/1 => 1000/2
+         describe a => CompleteAbort 1000/2 timeout=60000 start=0",
+    );
 }
 
 #[test]
@@ -156,6 +170,8 @@ fn an_end_uses_up_the_epochs_too() {
          commit a 1000/32766 => 1001/0 | tell a 1000/32767 commit v2 t-0
          commit a 1000/32766 => CONCURRENT_TRANSACTIONS
          add a 1001/0 t-0 => CONCURRENT_TRANSACTIONS
+         abort a 1001/0 => CONCURRENT_TRANSACTIONS
+         init a was=1001/0 => CONCURRENT_TRANSACTIONS
          crash => tell a 1000/32767 commit v2 t-0
          written a 1000/32767 t-0
          describe a => CompleteCommit 1001/0 timeout=60000 start=0

@@ -12,7 +12,7 @@ fn a_transaction_that_lasts_too_long_is_aborted() {
          add b 1001/0 t-0 => ok
          wait 29999
          wait 1 => tell a 1000/1 abort v2 t-0
-         commit a 1000/0 => INVALID_TXN_STATE
+         commit a 1000/0 => CONCURRENT_TRANSACTIONS
          written a 1000/1 t-0
          commit a 1000/0 => INVALID_TXN_STATE
          abort a 1000/0 => 1000/1

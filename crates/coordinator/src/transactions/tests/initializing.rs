@@ -60,7 +60,7 @@ fn a_transaction_that_is_open_is_aborted_first() {
          add a 1000/0 t-0 t-1 => ok
          init a => CONCURRENT_TRANSACTIONS | tell a 1000/1 abort v2 t-0 t-1
          init a => CONCURRENT_TRANSACTIONS
-         commit a 1000/0 => INVALID_TXN_STATE
+         commit a 1000/0 => CONCURRENT_TRANSACTIONS
          add a 1000/0 t-2 => PRODUCER_FENCED
          written a 1000/1 t-1
          describe a => PrepareAbort 1000/1 timeout=60000 start=0 t-0

@@ -139,6 +139,24 @@ fn cordons_need_a_cluster_that_knows_them() {
 }
 
 #[test]
+fn who_comes_to_the_controller_cordons_fewer_directories_but_no_more() {
+    let refused = "INVALID_CONFIG: When updating cordoned.log.dirs via controllers,  the new value must be a subset of the \
+                   current configuration value.";
+    check(&format!(
+        "broker 1
+         alter-unchecked broker:1 cordoned.log.dirs=/a => 1: {refused}
+         alter broker:1 cordoned.log.dirs=/a,/b => 1: ok
+         alter-unchecked broker:1 cordoned.log.dirs=/b,/c => 1: {refused}
+         alter-unchecked broker:1 cordoned.log.dirs=* => 1: {refused}
+         alter-unchecked broker:1 cordoned.log.dirs=/b => 1: ok
+         alter-unchecked broker:1 cordoned.log.dirs= => 1: ok
+         alter-unchecked broker:1 cordoned.log.dirs- => 1: ok
+         alter-unchecked broker: cordoned.log.dirs=/a => : {refused}
+         alter-unchecked broker:1 foo=1 => 1: ok"
+    ));
+}
+
+#[test]
 fn one_request_changes_so_many_configs_and_no_more() {
     let configs = |count: usize| (0..count).map(|i| format!(" c{i}=1")).collect::<String>();
     let (fits, too_many) = (configs(10_000), configs(10_001));

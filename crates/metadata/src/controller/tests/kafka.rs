@@ -69,7 +69,8 @@ fn create(record: &MetadataRecord, num_partitions: i32, configs: &[(&'static str
 fn set(kind: ResourceType, name: &'static str, config: &'static str, value: &'static str) -> Event {
     let change = ConfigChange { name: config.into(), operation: 0, value: Some(value.into()) };
     let resource = AlterableResource { resource_type: kind.id(), resource_name: name.into(), configs: vec![change] };
-    let event = IncrementalAlterConfigs { node_id: Some(1), resources: vec![resource], validate_only: false };
+    let event =
+        IncrementalAlterConfigs { node_id: Some(1), is_checked: true, resources: vec![resource], validate_only: false };
     Event::IncrementalAlterConfigs(Ticket(1), event)
 }
 

@@ -149,7 +149,7 @@ impl World {
             "create" | "would-create" => self.create(rest, verb != "create"),
             "delete" => self.delete(rest),
             "grow" | "would-grow" => self.grow(rest, verb != "grow"),
-            "alter" | "would-alter" => self.alter(rest, verb != "alter"),
+            "alter" | "would-alter" | "alter-unchecked" => self.alter(rest, verb),
             "replace" => self.replace(rest),
             "producer-ids" => self.producer_ids(rest),
             "wait" => self.wait(number(rest)),
@@ -449,7 +449,7 @@ impl World {
     }
 
     /// `TYPE:NAME KEY=VALUE KEY=null KEY- KEY+=VALUE KEY-=VALUE KEY?7=VALUE`; resources are parted by ` + `.
-    fn alter(&mut self, text: &str, validate_only: bool) -> String {
+    fn alter(&mut self, text: &str, verb: &str) -> String {
         let change = |text: &&str| {
             let (name, operation, value) = match text.split_once('=') {
                 None => (text.trim_end_matches('-'), 1, None),
@@ -468,7 +468,13 @@ impl World {
             let configs = options.0.iter().map(change).collect();
             AlterableResource { resource_type, resource_name, configs }
         });
-        let event = IncrementalAlterConfigs { node_id: Some(1), resources: resources.collect(), validate_only };
+        let is_checked = verb != "alter-unchecked";
+        let event = IncrementalAlterConfigs {
+            node_id: is_checked.then_some(1),
+            is_checked,
+            resources: resources.collect(),
+            validate_only: verb == "would-alter",
+        };
         self.reply(|t| Event::IncrementalAlterConfigs(t, event))
     }
 
@@ -482,7 +488,9 @@ impl World {
         };
         let configs = options.0.iter().map(config).collect();
         let resources = vec![AlterableResource { resource_type, resource_name, configs }];
-        self.reply(|t| Event::AlterConfigs(t, AlterConfigs { node_id: Some(1), resources, validate_only: false }))
+        self.reply(|t| {
+            Event::AlterConfigs(t, AlterConfigs { node_id: Some(1), is_checked: true, resources, validate_only: false })
+        })
     }
 
     fn producer_ids(&mut self, text: &str) -> String {
