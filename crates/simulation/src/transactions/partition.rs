@@ -64,8 +64,8 @@ pub(super) fn topic_partition(partition: usize) -> (Str, i32) {
 }
 
 /// The same the other way round.
-pub(super) fn index_of(topic: &str, index: i32) -> usize {
-    (0..=OFFSETS).find(|it| topic_partition(*it) == (Str::from(topic), index)).unwrap_or(OFFSETS)
+pub(super) fn index_of(topic: &Str, index: i32) -> usize {
+    (0..=OFFSETS).find(|it| topic_partition(*it) == (topic.clone(), index)).unwrap_or(OFFSETS)
 }
 
 pub(super) fn checked(batch: Builder) -> CheckedBatches {
@@ -150,9 +150,9 @@ impl Partition {
 
     /// The group's coordinator with what it works on.
     fn coordinator(&mut self, now_ms: u64) -> Option<(&mut Offsets, Led<'_>)> {
-        let Self { log, leader_epoch, high_watermark, .. } = self;
+        let Self { log, leader_epoch, high_watermark, offsets, .. } = self;
         let led = Led { log, leader_epoch: *leader_epoch, high_watermark: *high_watermark, now_ms };
-        self.offsets.as_mut().map(|offsets| (offsets, led))
+        offsets.as_mut().map(|offsets| (offsets, led))
     }
 
     /// How many commits of offsets the group's coordinator has refused.

@@ -231,12 +231,12 @@ impl Producer {
     }
 
     /// Takes an answer in; one that is late is none.
-    pub(super) fn take(&mut self, random: &mut Random, input: &mut Input, message: Message) {
+    pub(super) fn take(&mut self, now_ms: u64, random: &mut Random, input: &mut Input, message: Message) {
         let (attempt, answer) = match message {
             Message::Told { attempt, answer, .. } => (attempt, answer),
             Message::Produced { attempt, answer, .. } => {
                 if attempt == self.attempt && matches!(self.step, Step::Write | Step::Offsets) {
-                    self.produced(random, answer);
+                    self.produced(now_ms, random, answer);
                 }
                 return;
             }
@@ -279,7 +279,7 @@ impl Producer {
         }
     }
 
-    fn produced(&mut self, random: &mut Random, answer: Result<(), Refusal>) {
+    fn produced(&mut self, now_ms: u64, random: &mut Random, answer: Result<(), Refusal>) {
         let was_offsets = matches!(self.step, Step::Offsets);
         match answer {
             Ok(()) => {
@@ -296,6 +296,9 @@ impl Producer {
                     (true, false) => Step::AddOffsets,
                     (true, true) => Step::End { commits: !random.permille(200) },
                 });
+                if was_offsets {
+                    self.again_at_ms = now_ms + random.below(400);
+                }
             }
             Err(Refusal::Retry) => {}
             // Its epoch ends with the transaction, so nothing that is under way can come into the next.

@@ -168,6 +168,7 @@ impl World {
         // Who writes yet ends what it has begun, and begins nothing more; copiers go on to the end of the input.
         let healed_ms = self.now_ms + HEALING_MS;
         self.network.clear();
+        self.last_ms.clear();
         self.producers.iter_mut().for_each(Producer::finish);
         while self.now_ms < healed_ms {
             self.step(false)?;
@@ -340,7 +341,7 @@ impl World {
                 copier.member.take(self.now_ms, told, &mut self.history, &Offsets::new())
             }
             (message, _) => {
-                producer.take(&mut self.random, &mut self.input, message);
+                producer.take(self.now_ms, &mut self.random, &mut self.input, message);
                 Ok(())
             }
         }

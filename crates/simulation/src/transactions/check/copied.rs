@@ -1,17 +1,17 @@
 //! What is copied is the input, each record once.
 
-use super::super::copier::{Input, copied};
-use super::super::partition::Partition;
 use super::violation;
 use crate::Violation;
 use crate::groups::Part;
+use crate::transactions::copier::{Input, copied};
+use crate::transactions::partition::Partition;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Copies that were read, by where they are from.
-pub(in super::super) type Copies = BTreeMap<Part, BTreeSet<i64>>;
+pub(in crate::transactions) type Copies = BTreeMap<Part, BTreeSet<i64>>;
 
 /// No record is copied twice.
-pub(in super::super) fn once(partitions: &[Partition]) -> Result<Copies, Violation> {
+pub(in crate::transactions) fn once(partitions: &[Partition]) -> Result<Copies, Violation> {
     let mut copies = Copies::new();
     for (part, offset) in partitions.iter().flat_map(|it| &it.read).filter_map(|value| copied(*value)) {
         if !copies.entry(part).or_default().insert(offset) {
@@ -22,7 +22,7 @@ pub(in super::super) fn once(partitions: &[Partition]) -> Result<Copies, Violati
 }
 
 /// Once faults have stopped all is copied, and the group's offsets are at its end, with nothing pending.
-pub(in super::super) fn all(
+pub(in crate::transactions) fn all(
     copies: &Copies,
     offsets: &BTreeMap<Part, Option<i64>>,
     input: &Input,

@@ -1,21 +1,26 @@
 //! Who asks for stable offsets is told none that a pending transaction moves (KIP-447).
 
-use super::super::producer::{Outcome, Producer};
-use super::super::watcher::{Author, Question};
 use super::violation;
 use crate::Violation;
 use crate::groups::Part;
+use crate::transactions::producer::{Outcome, Producer};
+use crate::transactions::watcher::{Author, Question};
 
 /// An offset that was told while a transaction on it was open, unless that was aborted by others than its producer.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Suspect {
+pub(in crate::transactions) struct Suspect {
     part: Part,
     offset: i64,
     author: Author,
 }
 
 /// Transactions that had been taken before the question, and were not ended before the answer.
-pub(in super::super) fn suspects(part: Part, offset: i64, question: &Question, producers: &[Producer]) -> Vec<Suspect> {
+pub(in crate::transactions) fn suspects(
+    part: Part,
+    offset: i64,
+    question: &Question,
+    producers: &[Producer],
+) -> Vec<Suspect> {
     let pending = question.pending.get(&part).into_iter().flatten();
     let is_pending = |(client, number): &&Author| {
         let transaction = producers.get(*client).and_then(|it| it.transactions.get(*number));
@@ -25,7 +30,7 @@ pub(in super::super) fn suspects(part: Part, offset: i64, question: &Question, p
 }
 
 /// One that was committed in the end had not been aborted.
-pub(in super::super) fn check(suspect: &Suspect, producers: &[Producer]) -> Result<(), Violation> {
+pub(in crate::transactions) fn check(suspect: &Suspect, producers: &[Producer]) -> Result<(), Violation> {
     let (client, number) = suspect.author;
     let transaction = producers.get(client).and_then(|it| it.transactions.get(number));
     match transaction.is_some_and(|it| it.outcome == Outcome::Committed) {
