@@ -43,7 +43,7 @@ pub(super) struct Partition {
     next_token: u64,
     /// Answers that wait until the high watermark reaches their offset.
     parked: Vec<(i64, Message)>,
-    pub(super) out: Vec<Message>,
+    out: Vec<Message>,
     /// All that anybody has read so far, as committed.
     pub(super) read: Vec<u64>,
 }

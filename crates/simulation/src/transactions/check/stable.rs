@@ -31,10 +31,10 @@ pub(in crate::transactions) fn suspects(
 
 /// One that was committed in the end had not been aborted.
 pub(in crate::transactions) fn check(suspect: &Suspect, producers: &[Producer]) -> Result<(), Violation> {
-    let (client, number) = suspect.author;
+    let Suspect { part, offset, author: (client, number) } = *suspect;
     let transaction = producers.get(client).and_then(|it| it.transactions.get(number));
     match transaction.is_some_and(|it| it.outcome == Outcome::Committed) {
-        true => Err(violation("stable offsets", format!("{suspect:?} was told before: {transaction:?}"))),
+        true => Err(violation("stable offsets", format!("{offset} of {part:?} was told before: {transaction:?}"))),
         false => Ok(()),
     }
 }
