@@ -69,7 +69,7 @@ impl Copier {
         }
         let (mut ranges, mut values) = (Ranges::new(), Vec::new());
         for (part, from) in self.member.positions.iter().filter(|(part, _)| self.member.owned.contains(*part)) {
-            let count = i64::try_from(random.between(1, 30)).unwrap_or(1).min(input.length - from);
+            let count = i64::try_from(random.between(1, 60)).unwrap_or(1).min(input.length - from);
             if count > 0 {
                 ranges.insert(*part, (*from, from + count));
                 values.push((*from..from + count).map(|offset| input.copy(*part, offset)).collect());

@@ -27,7 +27,7 @@ const LOOK_MS: u64 = 1_000;
 /// How often somebody looks at the group's offsets.
 const WATCH_MS: u64 = 200;
 /// How long the world is given to heal when faults have stopped.
-const HEALING_MS: u64 = 60_000;
+const HEALING_MS: u64 = 120_000;
 /// The longest that a transaction may take.
 const TIMEOUT_MS: i32 = 5_000;
 
