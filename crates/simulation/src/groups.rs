@@ -13,6 +13,11 @@ mod protocols;
 mod topics;
 mod world;
 
+pub(crate) use self::check::{History, offset_goes_on};
+pub(crate) use self::coordinator::{Offsets, now, settings};
+pub(crate) use self::member::{Member, to_commit, to_fetch};
+pub(crate) use self::message::{Caller, Message, Request};
+pub(crate) use self::topics::{Part, Topics, name, number_of};
 pub use self::world::{GroupReport, run};
 
 #[cfg(test)]

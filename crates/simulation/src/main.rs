@@ -59,6 +59,9 @@ fn transactions(seed: u64, seconds: Duration) -> Outcome {
         ("failovers", report.failovers),
         ("messages that came twice", report.doubled),
         ("producers", report.producers),
+        ("records copied", report.copied),
+        ("unstable offsets", report.unstable),
+        ("commits of offsets refused", report.refused),
     ];
     (report.violation, report.at, counts)
 }

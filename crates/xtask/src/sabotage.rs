@@ -3,6 +3,7 @@
 use crate::commands::{git_output, project_root};
 use anyhow::{Context as _, bail, ensure};
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -22,13 +23,13 @@ struct Sabotage {
 
 /// Runs those whose name has `filter` in it.
 pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
-    let all = listed()?;
+    let all = listed()?.into_iter().filter(|sabotage| sabotage.rule.contains(filter)).collect::<Vec<_>>();
     let copy = copy_sources()?;
-    for kind in [&[][..], TRANSACTIONS, GROUPS] {
+    for kind in all.iter().map(kind).collect::<BTreeSet<_>>() {
         ensure!(seeds(&copy, kind)?.is_none(), "seeds fail on the sources as they are");
     }
     let mut unseen = Vec::new();
-    for sabotage in all.iter().filter(|sabotage| sabotage.rule.contains(filter)) {
+    for sabotage in &all {
         match found(&copy, sabotage)? {
             Some(violation) => println!("{}: {violation}", sabotage.rule),
             None => {
@@ -83,16 +84,22 @@ fn broken(root: &Path, sabotage: &Sabotage) -> anyhow::Result<(PathBuf, String, 
 fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
     let (path, whole, broken) = broken(copy, sabotage)?;
     fs::write(&path, broken)?;
+    let found = seeds(copy, kind(sabotage));
+    fs::write(&path, whole)?;
+    found
+}
+
+/// The simulation that a rule is tried on.
+fn kind(sabotage: &Sabotage) -> &'static [&'static str] {
     let file = sabotage.file.to_string_lossy();
     let is_in = |places: &[&str]| places.iter().any(|place| file.contains(place));
-    let kind = match (is_in(&["transactions", "storage", "state-machine"]), is_in(&["crates/coordinator"])) {
+    // Offsets are committed by groups too, but there in no transaction.
+    let of_transactions = ["transactions", "storage", "state-machine", "coordinator/src/offsets", "consumer/commit.rs"];
+    match (is_in(&of_transactions), is_in(&["crates/coordinator"])) {
         (true, _) => TRANSACTIONS,
         (_, true) => GROUPS,
         _ => &[],
-    };
-    let found = seeds(copy, kind);
-    fs::write(&path, whole)?;
-    found
+    }
 }
 
 /// The simulation that rules of transactions are tried on.

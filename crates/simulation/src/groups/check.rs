@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What members were told.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// Who owns a partition by group, its life and epoch.
     owners: BTreeMap<(Str, u64, i32, Part), Str>,
     /// The furthest that was acknowledged.
@@ -25,7 +25,7 @@ pub(super) fn violation(invariant: &'static str, seen: String) -> Violation {
 }
 
 /// A committed offset neither goes nor goes back.
-pub(super) fn offset_goes_on(offsets: &mut Offsets, at: (Str, Part), committed: Option<i64>) -> Option<Violation> {
+pub(crate) fn offset_goes_on(offsets: &mut Offsets, at: (Str, Part), committed: Option<i64>) -> Option<Violation> {
     let before = offsets.get(&at).copied();
     if before.is_some_and(|before| committed.is_none_or(|now| now < before)) {
         return Some(violation("offsets go on", format!("{at:?} went from {before:?} to {committed:?}")));

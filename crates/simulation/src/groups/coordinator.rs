@@ -18,7 +18,7 @@ const EPOCH_MS: i64 = 1_700_000_000_000;
 pub(super) const SESSION_MS: i32 = 10_000;
 
 /// Offsets by group and partition.
-pub(super) type Offsets = BTreeMap<(Str, Part), i64>;
+pub(crate) type Offsets = BTreeMap<(Str, Part), i64>;
 
 struct Stored {
     key: Bytes,
@@ -49,7 +49,7 @@ pub(super) struct Coordinator {
     pub(super) violation: Option<Violation>,
 }
 
-fn now(now_ms: u64) -> Now {
+pub(crate) fn now(now_ms: u64) -> Now {
     let wall_ms = EPOCH_MS.saturating_add(i64::try_from(now_ms).unwrap_or(i64::MAX));
     Now { monotonic: Duration::from_millis(now_ms), wall_ms }
 }
@@ -58,7 +58,7 @@ fn offset(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         group_initial_rebalance_delay_ms: 300,
         group_consumer_session_timeout_ms: SESSION_MS,

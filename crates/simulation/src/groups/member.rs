@@ -37,7 +37,7 @@ enum Asked {
 
 /// One process that is a member of a group.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     pub(super) number: usize,
     pub(super) group: Str,
     pub(super) is_classic: bool,
@@ -47,16 +47,18 @@ pub(super) struct Member {
     pub(super) reads: BTreeSet<usize>,
     /// The same as it said when it joined, in the classic protocol.
     said: BTreeSet<usize>,
-    pub(super) id: Str,
+    pub(crate) id: Str,
     /// The generation, or the member epoch; 0 outside.
-    pub(super) epoch: i32,
+    pub(crate) epoch: i32,
     life: u64,
     pub(super) next: Next,
-    pub(super) owned: BTreeSet<Part>,
+    pub(crate) owned: BTreeSet<Part>,
     /// What it was told to own, while it has not come to that.
     told: Option<BTreeSet<Part>>,
     /// How far it is.
-    positions: BTreeMap<Part, i64>,
+    pub(crate) positions: BTreeMap<Part, i64>,
+    /// Whether it goes on and commits by itself; else that is done for it, in transactions.
+    pub(crate) commits: bool,
     /// Whether it is further than it has tried to commit.
     is_ahead: bool,
     /// What is to be said with the next heartbeat of the consumer protocol: all, or what it owns.
@@ -76,12 +78,12 @@ pub(super) struct Member {
     heartbeat_ms: u64,
     commit_ms: u64,
     pub(super) paused_until_ms: Option<u64>,
-    pub(super) is_dead: bool,
-    pub(super) out: Vec<Message>,
+    pub(crate) is_dead: bool,
+    pub(crate) out: Vec<Message>,
 }
 
 impl Member {
-    pub(super) fn new(
+    pub(crate) fn new(
         number: usize,
         group: Str,
         is_classic: bool,
@@ -104,6 +106,7 @@ impl Member {
             owned: BTreeSet::new(),
             told: None,
             positions: BTreeMap::new(),
+            commits: true,
             is_ahead: false,
             says_all: true,
             says_owned: true,
@@ -127,7 +130,7 @@ impl Member {
         self.instance.clone().unwrap_or_else(|| Str::from(self.number.to_string().as_str()))
     }
 
-    pub(super) fn is_in(&self) -> bool {
+    pub(crate) fn is_in(&self) -> bool {
         self.epoch > 0 && (!self.is_classic || self.next == Next::Live)
     }
 
@@ -149,7 +152,7 @@ impl Member {
         self.says_all = true;
     }
 
-    pub(super) fn tick(&mut self, now_ms: u64, random: &mut Random, topics: &Topics, acknowledged: &Offsets) {
+    pub(crate) fn tick(&mut self, now_ms: u64, random: &mut Random, topics: &Topics, acknowledged: &Offsets) {
         if self.is_dead || self.paused_until_ms.is_some_and(|at| at > now_ms) {
             return;
         }
@@ -179,7 +182,7 @@ impl Member {
             self.live(now_ms, topics);
         } else if self.owned.iter().any(|part| !self.positions.contains_key(part)) {
             self.fetch(now_ms, acknowledged);
-        } else if now_ms >= self.commit_ms && !self.owned.is_empty() {
+        } else if self.commits && now_ms >= self.commit_ms && !self.owned.is_empty() {
             self.commit_ms = now_ms + random.between(100, 3_000);
             self.positions.values_mut().for_each(|position| *position += i64::try_from(random.below(5)).unwrap_or(0));
             self.is_ahead = true;
@@ -235,46 +238,31 @@ impl Member {
 
     fn commit(&mut self, now_ms: u64) {
         self.is_ahead = false;
-        let topic = |((topic, partition), position): (&Part, &i64)| CommitTopic {
-            topic_id: id(*topic),
-            name: name(*topic),
-            partitions: vec![CommitPartition {
-                partition_index: *partition,
-                committed_offset: *position,
-                committed_leader_epoch: -1,
-                ..CommitPartition::default()
-            }],
-        };
         let request = OffsetCommit {
             group_id: self.group.clone(),
             member_id: self.id.clone(),
             group_instance_id: self.instance.clone(),
             generation_id: self.epoch,
             supports_member_epochs: true,
-            topics: self.positions.iter().map(topic).collect(),
+            topics: to_commit(&self.positions, None),
             ..OffsetCommit::default()
         };
         self.ask(now_ms, PATIENCE_MS, Asked::Commit(self.positions.clone()), Request::Commit(request));
     }
 
     fn fetch(&mut self, now_ms: u64, acknowledged: &Offsets) {
-        let topic = |(topic, partition): &Part| FetchTopic {
-            topic_id: id(*topic),
-            name: name(*topic),
-            partition_indexes: vec![*partition],
-        };
         let request = OffsetFetch {
             group_id: self.group.clone(),
             member_id: Some(self.id.clone()).filter(|_| !self.is_classic),
             member_epoch: if self.is_classic { -1 } else { self.epoch },
-            topics: Some(self.owned.iter().map(topic).collect()),
+            topics: Some(to_fetch(&self.owned)),
             require_stable: true,
         };
         self.ask(now_ms, PATIENCE_MS, Asked::Fetch(acknowledged.clone()), Request::Fetch(request));
     }
 
     /// Takes an answer in; one that it does not wait for any more changes nothing.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         now_ms: u64,
         (attempt, reply, life): (u64, Option<Reply>, u64),
@@ -358,6 +346,31 @@ impl Member {
             reply => self.answered_classic(reply),
         }
     }
+}
+
+/// Offsets, as they are committed.
+pub(crate) fn to_commit(offsets: &BTreeMap<Part, i64>, metadata: Option<&Str>) -> Vec<CommitTopic> {
+    let topic = |((topic, partition), offset): (&Part, &i64)| CommitTopic {
+        topic_id: id(*topic),
+        name: name(*topic),
+        partitions: vec![CommitPartition {
+            partition_index: *partition,
+            committed_offset: *offset,
+            committed_leader_epoch: -1,
+            committed_metadata: metadata.cloned(),
+        }],
+    };
+    offsets.iter().map(topic).collect()
+}
+
+/// Partitions, as their offsets are asked for.
+pub(crate) fn to_fetch(parts: &BTreeSet<Part>) -> Vec<FetchTopic> {
+    let topic = |(topic, partition): &Part| FetchTopic {
+        topic_id: id(*topic),
+        name: name(*topic),
+        partition_indexes: vec![*partition],
+    };
+    parts.iter().map(topic).collect()
 }
 
 fn committed_parts(topics: &[CommittedTopic]) -> BTreeSet<Part> {

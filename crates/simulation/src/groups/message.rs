@@ -7,7 +7,7 @@ use ottla_state_machine::Ticket;
 
 /// What a member asks for.
 #[derive(Clone, Debug)]
-pub(super) enum Request {
+pub(crate) enum Request {
     Join(JoinGroup),
     Sync(SyncGroup),
     Heartbeat(Heartbeat),
@@ -18,7 +18,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    pub(super) fn event(self, ticket: Ticket) -> Event {
+    pub(crate) fn event(self, ticket: Ticket) -> Event {
         match self {
             Self::Join(request) => Event::JoinGroup(ticket, request),
             Self::Sync(request) => Event::SyncGroup(ticket, request),
@@ -33,21 +33,21 @@ impl Request {
 
 /// Who asks, and which of its requests it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Caller {
-    pub(super) member: usize,
-    pub(super) attempt: u64,
+pub(crate) struct Caller {
+    pub(crate) member: usize,
+    pub(crate) attempt: u64,
 }
 
 /// A message on the network.
 #[derive(Clone, Debug)]
-pub(super) enum Message {
+pub(crate) enum Message {
     Asked(Caller, Request),
     /// The answer, or none where nobody coordinates any more; and how often the group was gone before it.
     Told(Caller, Option<Reply>, u64),
 }
 
 impl Message {
-    pub(super) fn member(&self) -> usize {
+    pub(crate) fn member(&self) -> usize {
         match self {
             Self::Asked(caller, _) | Self::Told(caller, ..) => caller.member,
         }

@@ -103,7 +103,7 @@ impl Member {
     }
 
     /// Its last words; for a while if it is static and another process is to come under its name.
-    pub(super) fn leave(&mut self, for_a_while: bool) {
+    pub(crate) fn leave(&mut self, for_a_while: bool) {
         if self.epoch > 0 && self.is_classic {
             let members = vec![LeavingMember {
                 member_id: self.id.clone(),

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A partition: the number of its topic, and its own.
-pub(super) type Part = (usize, i32);
+pub(crate) type Part = (usize, i32);
 
 pub(super) const NAMES: [&str; 2] = ["a", "b"];
 
-pub(super) fn name(topic: usize) -> Str {
+pub(crate) fn name(topic: usize) -> Str {
     Str::from_static(NAMES.get(topic).copied().unwrap_or_default())
 }
 
@@ -22,20 +22,20 @@ pub(super) fn id(topic: usize) -> Uuid {
     Uuid::from_bytes([u8::try_from(topic + 1).unwrap_or(u8::MAX); 16])
 }
 
-pub(super) fn number_of(id_or_name: impl Fn(usize) -> bool) -> Option<usize> {
+pub(crate) fn number_of(id_or_name: impl Fn(usize) -> bool) -> Option<usize> {
     (0..NAMES.len()).find(|topic| id_or_name(*topic))
 }
 
 /// How many partitions each topic has; they only become more.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Topics {
-    pub(super) partitions: [i32; NAMES.len()],
+pub(crate) struct Topics {
+    pub(crate) partitions: [i32; NAMES.len()],
     /// How often they have changed.
-    pub(super) changes: i64,
+    pub(crate) changes: i64,
 }
 
 impl Topics {
-    pub(super) fn image(&self) -> Arc<Image> {
+    pub(crate) fn image(&self) -> Arc<Image> {
         let mut image = Image::default();
         for (topic, count) in self.partitions.iter().enumerate().filter(|(_, count)| **count > 0) {
             let topic_id = id(topic);
@@ -52,7 +52,7 @@ impl Topics {
     }
 
     /// All partitions of some topics.
-    pub(super) fn of(&self, topics: &BTreeSet<usize>) -> BTreeSet<Part> {
+    pub(crate) fn of(&self, topics: &BTreeSet<usize>) -> BTreeSet<Part> {
         let count = |topic: usize| self.partitions.get(topic).copied().unwrap_or(0);
         topics.iter().flat_map(|topic| (0..count(*topic)).map(|partition| (*topic, partition))).collect()
     }

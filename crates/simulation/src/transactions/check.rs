@@ -1,4 +1,9 @@
-//! What must hold of transactions, whatever happens.
+//! What must hold of transactions, whatever happens: here of records; of the group's offsets a file each.
+
+pub(super) mod aborted;
+pub(super) mod copied;
+pub(super) mod stable;
+pub(super) mod together;
 
 use super::partition::Partition;
 use super::producer::{Outcome, Producer};

@@ -1,19 +1,15 @@
 //! The coordinator: the broker's machine on a log that fails over, and the broker's sender of markers.
 
 use super::message::{Answer, Attempt, Client, End, Message, Refusal};
-use core::time::Duration;
+use super::partition::{index_of, topic_partition};
+use crate::groups::now;
 use ottla_coordinator::transactions::{
     AddPartitions, Effect, EndTransaction, Error, Event, InitProducerId, Markers, Partitions, Producer, Reply,
     Settings, State, TransactionCoordinator, TransactionRecord, VerifyPartitions,
 };
 use ottla_protocol::{Bytes, Str};
-use ottla_state_machine::{Now, Shard, Ticket};
+use ottla_state_machine::{Shard, Ticket};
 use std::collections::BTreeMap;
-
-/// When the world begins, by the wall clock.
-const EPOCH_MS: i64 = 1_700_000_000_000;
-/// What all partitions are of.
-pub(super) const TOPIC: &str = "t";
 
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +42,6 @@ pub(super) struct Coordinator {
     pub(super) out: Vec<Message>,
     /// How often it was decided to abort a transaction.
     pub(super) aborts: usize,
-}
-
-fn now(now_ms: u64) -> Now {
-    let wall_ms = EPOCH_MS.saturating_add(i64::try_from(now_ms).unwrap_or(i64::MAX));
-    Now { monotonic: Duration::from_millis(now_ms), wall_ms }
 }
 
 impl Coordinator {
@@ -278,8 +269,8 @@ impl Coordinator {
         self.ends.retain(|id, (markers, _)| soft.untold(id, markers.producer).is_some());
         for (id, (markers, told)) in &mut self.ends {
             let Some(untold) = soft.untold(id, markers.producer) else { continue };
-            for (_, index) in untold.iter() {
-                let Ok(partition) = usize::try_from(index) else { continue };
+            for (topic, index) in untold.iter() {
+                let partition = index_of(topic, index);
                 if told.get(&partition).is_some_and(|at| now_ms < at + again_after_ms) {
                     continue;
                 }
@@ -319,7 +310,7 @@ impl Coordinator {
 }
 
 fn one(partition: usize) -> Partitions {
-    Partitions::from_iter([(Str::from_static(TOPIC), i32::try_from(partition).unwrap_or(i32::MAX))])
+    Partitions::from_iter([topic_partition(partition)])
 }
 
 fn offset(count: usize) -> i64 {

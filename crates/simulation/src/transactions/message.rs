@@ -1,5 +1,7 @@
 //! What producers, coordinator and partitions say to each other.
 
+use crate::groups;
+use ottla_coordinator::OffsetCommit;
 use ottla_coordinator::transactions::{Error, Partitions, Producer};
 use ottla_protocol::Str;
 
@@ -8,12 +10,21 @@ pub(super) type Client = usize;
 /// A request of a producer, which tells an answer that is late.
 pub(super) type Attempt = u64;
 
-/// A batch: its sequence, and the values of its records.
+/// What a producer has written in its transaction, as one batch.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
     pub(super) producer: Producer,
     pub(super) sequence: i32,
-    pub(super) values: Vec<u64>,
+    pub(super) content: Content,
+}
+
+/// What is in a batch.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// Records with these values.
+    Values(Vec<u64>),
+    /// Offsets of a group, which its coordinator writes: the message is a TxnOffsetCommit.
+    Offsets(OffsetCommit),
 }
 
 /// The end of a transaction in a partition.
@@ -81,6 +92,8 @@ pub(super) enum Message {
         token: u64,
         answer: Result<(), Refusal>,
     },
+    /// Between members of the group, and whoever looks at its offsets, and its coordinator.
+    Group(groups::Message),
     Marker {
         partition: usize,
         end: End,

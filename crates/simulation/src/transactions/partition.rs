@@ -1,6 +1,10 @@
-//! A partition: a log of `storage` that fails over, and what its leader does before it appends.
+//! A partition: a log of `storage` that fails over, what its leader does before it appends, and the coordinator of the group where
+//! it has the offsets.
 
-use super::message::{Attempt, Batch, Client, End, Message, Refusal};
+use super::message::{Attempt, Batch, Client, Content, End, Message, Refusal};
+use super::offsets::{Led, Offsets, refused};
+use crate::groups::{self, Topics};
+use ottla_coordinator::transactions::Producer;
 use ottla_protocol::Str;
 use ottla_protocol::batch::{Builder, CheckedBatch, CheckedBatches, NewRecord, control::EndTxnMarker};
 use ottla_storage::fs::{Fs, SimFs};
@@ -9,7 +13,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-const NOW_MS: i64 = 1_700_000_000_000;
+/// Partitions that records are written into.
+pub(super) const PARTITIONS: usize = 3;
+/// The one with the group's offsets, which comes after them.
+pub(super) const OFFSETS: usize = PARTITIONS;
+/// What the former are of, and the latter.
+const TOPICS: [&str; 2] = ["t", "__consumer_offsets"];
+pub(super) const NOW_MS: i64 = 1_700_000_000_000;
 /// Bytes read at a time: a few batches.
 const READ_BYTES: usize = 4_096;
 
@@ -26,12 +36,14 @@ pub(super) struct Partition {
     log: Log,
     pub(super) leader_epoch: i32,
     pub(super) high_watermark: i64,
-    pub(super) down_until_ms: Option<u64>,
+    down_until_ms: Option<u64>,
+    /// The group's coordinator, where the partition has its offsets.
+    offsets: Option<Offsets>,
     waiting: BTreeMap<u64, Waiting>,
     next_token: u64,
     /// Answers that wait until the high watermark reaches their offset.
     parked: Vec<(i64, Message)>,
-    pub(super) out: Vec<Message>,
+    out: Vec<Message>,
     /// All that anybody has read so far, as committed.
     pub(super) read: Vec<u64>,
 }
@@ -42,18 +54,35 @@ fn open() -> Log {
     Log::open(fs, Path::new("/data/t-0"), &options).expect("a disk in memory opens")
 }
 
-fn checked(batch: Builder) -> CheckedBatches {
+/// What a transaction's coordinator knows a partition as.
+pub(super) fn topic_partition(partition: usize) -> (Str, i32) {
+    let [records, offsets] = TOPICS;
+    match partition {
+        OFFSETS => (Str::from_static(offsets), 0),
+        _ => (Str::from_static(records), i32::try_from(partition).unwrap_or(i32::MAX)),
+    }
+}
+
+/// The same the other way round.
+pub(super) fn index_of(topic: &Str, index: i32) -> usize {
+    (0..=OFFSETS).find(|it| topic_partition(*it) == (topic.clone(), index)).unwrap_or(OFFSETS)
+}
+
+pub(super) fn checked(batch: Builder) -> CheckedBatches {
     CheckedBatches::from(batch.build().expect("a batch of a simulation can be built"))
 }
 
 impl Partition {
-    pub(super) fn new(index: usize) -> Self {
+    /// A partition; that with the offsets of a group which reads these topics, if there are any.
+    pub(super) fn new(index: usize, read: Option<Topics>) -> Self {
         Self {
             index,
             log: open(),
             leader_epoch: 0,
             high_watermark: 0,
-            down_until_ms: None,
+            // Whoever leads first takes over too.
+            down_until_ms: Some(0),
+            offsets: read.map(Offsets::new),
             waiting: BTreeMap::new(),
             next_token: 0,
             parked: Vec::new(),
@@ -99,6 +128,43 @@ impl Partition {
         self.waiting.clear();
         self.parked.clear();
         self.down_until_ms = Some(up_at_ms);
+        if let Some(offsets) = &mut self.offsets {
+            offsets.fail_over();
+        }
+    }
+
+    /// Time passes: whoever takes over is there at last, and timers run out.
+    pub(super) fn tick(&mut self, now_ms: u64) {
+        let comes_up = self.down_until_ms.take_if(|at| *at <= now_ms).is_some();
+        if self.down_until_ms.is_some() {
+            return;
+        }
+        let batches = if comes_up && self.offsets.is_some() { self.batches() } else { Vec::new() };
+        if let Some((offsets, led)) = self.coordinator(now_ms) {
+            match comes_up {
+                true => offsets.load(led, &batches),
+                false => offsets.tick(led),
+            }
+        }
+    }
+
+    /// The group's coordinator with what it works on.
+    fn coordinator(&mut self, now_ms: u64) -> Option<(&mut Offsets, Led<'_>)> {
+        let Self { log, leader_epoch, high_watermark, offsets, .. } = self;
+        let led = Led { log, leader_epoch: *leader_epoch, high_watermark: *high_watermark, now_ms };
+        offsets.as_mut().map(|offsets| (offsets, led))
+    }
+
+    /// How many commits of offsets the group's coordinator has refused.
+    pub(super) fn refused_commits(&self) -> usize {
+        self.offsets.as_ref().map_or(0, |offsets| offsets.refused)
+    }
+
+    /// What was said since the last time.
+    pub(super) fn said(&mut self) -> Vec<Message> {
+        let mut said = core::mem::take(&mut self.out);
+        said.extend(self.offsets.iter_mut().flat_map(|offsets| offsets.out.drain(..)));
+        said
     }
 
     /// What is below is committed.
@@ -111,33 +177,51 @@ impl Partition {
         let (ready, parked) = std::mem::take(&mut self.parked).into_iter().partition(|(end, _)| *end <= high_watermark);
         self.parked = parked;
         self.out.extend(Vec::into_iter(ready).map(|(_, message): (i64, Message)| message));
+        if let Some(offsets) = &mut self.offsets {
+            offsets.release(high_watermark);
+        }
     }
 
-    /// Takes a message in; while nobody leads it is lost.
-    pub(super) fn take(&mut self, message: Message) {
+    /// Takes a message in; while nobody leads it is lost, but to members, whose connections are refused.
+    pub(super) fn take(&mut self, now_ms: u64, message: Message) {
         if self.down_until_ms.is_some() {
+            if let Message::Group(groups::Message::Asked(caller, _)) = message {
+                self.out.push(refused(caller));
+            }
             return;
         }
         match message {
             Message::Produce { client, attempt, transactional_id, batch, version, .. } => {
-                self.produce(client, attempt, transactional_id, batch, version);
+                self.produce(now_ms, (client, attempt), transactional_id, batch, version);
             }
             Message::LookedUp { token, answer, .. } => {
                 let Some(waiting) = self.waiting.remove(&token) else { return };
                 match answer {
                     Ok(()) => {
                         let Waiting { client, attempt, batch, verification } = waiting;
-                        self.append(client, attempt, &batch, Some(verification));
+                        self.write(now_ms, (client, attempt), batch, Some(verification));
                     }
                     Err(refusal) => self.refuse(waiting.client, waiting.attempt, refusal),
                 }
             }
             Message::Marker { end, .. } => self.mark(&end),
+            Message::Group(groups::Message::Asked(caller, request)) => {
+                if let Some((offsets, led)) = self.coordinator(now_ms) {
+                    offsets.ask(led, caller, request);
+                }
+            }
             _ => {}
         }
     }
 
-    fn produce(&mut self, client: Client, attempt: Attempt, transactional_id: Str, batch: Batch, version: i16) {
+    fn produce(
+        &mut self,
+        now_ms: u64,
+        (client, attempt): (Client, Attempt),
+        transactional_id: Str,
+        batch: Batch,
+        version: i16,
+    ) {
         let adds = version >= 2;
         let verify = Verify {
             producer_id: batch.producer.id,
@@ -146,7 +230,7 @@ impl Partition {
             bumps_epoch: adds,
         };
         match self.log.begin_verification(verify, NOW_MS) {
-            Ok(None) => self.append(client, attempt, &batch, None),
+            Ok(None) => self.write(now_ms, (client, attempt), batch, None),
             Ok(Some(verification)) => {
                 let (partition, token, producer) = (self.index, self.next_token, batch.producer);
                 self.next_token += 1;
@@ -157,9 +241,36 @@ impl Partition {
         }
     }
 
-    fn append(&mut self, client: Client, attempt: Attempt, batch: &Batch, verification: Option<Verification>) {
-        let Batch { producer, sequence, values } = batch;
-        let mut builder = Builder::new().producer(producer.id, producer.epoch, *sequence).transactional(true);
+    fn write(
+        &mut self,
+        now_ms: u64,
+        (client, attempt): (Client, Attempt),
+        batch: Batch,
+        verification: Option<Verification>,
+    ) {
+        let Batch { producer, sequence, content } = batch;
+        match content {
+            Content::Values(values) => self.append(client, attempt, (producer, sequence), &values, verification),
+            Content::Offsets(request) => {
+                if let Err(error) = self.log.check_transaction((producer.id, producer.epoch), verification) {
+                    return self.refuse(client, attempt, refusal(&error));
+                }
+                if let Some((offsets, led)) = self.coordinator(now_ms) {
+                    offsets.commit(led, (client, attempt), producer, request);
+                }
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        client: Client,
+        attempt: Attempt,
+        (producer, sequence): (Producer, i32),
+        values: &[u64],
+        verification: Option<Verification>,
+    ) {
+        let mut builder = Builder::new().producer(producer.id, producer.epoch, sequence).transactional(true);
         for value in values {
             let value = value.to_be_bytes();
             builder.push(NewRecord { timestamp: NOW_MS, value: Some(&value), ..NewRecord::default() });
@@ -188,6 +299,9 @@ impl Partition {
         let marked = |answer| Message::Marked { partition: self.index, transactional_id, producer, answer };
         match self.log.append_as_leader(checked(batch), self.leader_epoch, NOW_MS, origin) {
             Ok(info) => {
+                if let Some(offsets) = &mut self.offsets {
+                    offsets.ended(info.first_offset, producer.id, committed);
+                }
                 let message = marked(Ok(()));
                 self.park(info.last_offset + 1, message);
             }

@@ -1,10 +1,13 @@
 //! A producer: it takes a transactional id, and writes transactions one after the other until somebody tells it that it is over.
+//! One that copies writes what it has read, and how far it has read, as a member of a group.
 
-use super::coordinator::TOPIC;
-use super::message::{Answer, Attempt, Batch, Client, Message, Refusal};
+use super::copier::{Copier, Input, Ranges};
+use super::message::{Answer, Attempt, Batch, Client, Content, Message, Refusal};
+use super::partition::{OFFSETS, PARTITIONS, topic_partition};
 use crate::random::Random;
 use ottla_coordinator::transactions::{Error, Partitions, Producer as Id};
 use ottla_protocol::Str;
+use ottla_protocol::batch::NO_SEQUENCE;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a producer knows of one of its transactions.
@@ -24,13 +27,24 @@ pub(super) struct Transaction {
     pub(super) outcome: Outcome,
     /// The values, each in one partition.
     pub(super) values: Vec<u64>,
+    /// What it copies.
+    pub(super) ranges: Ranges,
+    /// Whether the group's coordinator has taken the offsets, and nobody was asked to end it.
+    pub(super) is_pending: bool,
 }
 
+#[derive(Clone, Copy)]
 enum Step {
     Init,
+    /// There is nothing to copy.
+    Read,
     Add,
     Write,
-    End { commits: bool },
+    AddOffsets,
+    Offsets,
+    End {
+        commits: bool,
+    },
     Over,
 }
 
@@ -44,17 +58,27 @@ pub(super) struct Producer {
     /// What is still to be written of the transaction.
     batches: VecDeque<(usize, Vec<u64>)>,
     pub(super) transactions: Vec<Transaction>,
+    pub(super) copier: Option<Copier>,
     attempt: Attempt,
     /// When what was asked is asked again.
     again_at_ms: u64,
     retry_ms: u64,
+    /// It stands still before.
+    pub(super) paused_until_ms: u64,
     /// How many transactions it writes; then it stops in order.
     left: u64,
-    pub(super) out: Vec<(Option<usize>, Message)>,
+    pub(super) out: Vec<Message>,
 }
 
 impl Producer {
-    pub(super) fn new(client: Client, transactional_id: Str, version: i16, left: u64, retry_ms: u64) -> Self {
+    pub(super) fn new(
+        client: Client,
+        transactional_id: Str,
+        version: i16,
+        left: u64,
+        retry_ms: u64,
+        copier: Option<Copier>,
+    ) -> Self {
         Self {
             client,
             transactional_id,
@@ -64,9 +88,11 @@ impl Producer {
             sequences: BTreeMap::new(),
             batches: VecDeque::new(),
             transactions: Vec::new(),
+            copier,
             attempt: 0,
             again_at_ms: 0,
             retry_ms,
+            paused_until_ms: 0,
             left,
             out: Vec::new(),
         }
@@ -79,11 +105,26 @@ impl Producer {
     /// The process is killed.
     pub(super) fn kill(&mut self) {
         self.step = Step::Over;
+        if let Some(copier) = &mut self.copier {
+            copier.member.is_dead = true;
+        }
     }
 
-    /// Begins no other transaction.
+    /// Begins no other transaction, but copies what there is.
     pub(super) fn finish(&mut self) {
-        self.left = 0;
+        self.left = if self.copier.is_some() { u64::MAX } else { 0 };
+        self.paused_until_ms = 0;
+    }
+
+    /// A copier lives in its group, and begins a transaction when there is something to copy.
+    pub(super) fn consume(&mut self, now_ms: u64, random: &mut Random, input: &mut Input) {
+        let Some(copier) = &mut self.copier else { return };
+        copier.member.tick(now_ms, random, &input.topics, &input.acknowledged);
+        if let Step::Read = self.step
+            && let Some((ranges, values)) = copier.read(random, input)
+        {
+            self.write(random, ranges, values);
+        }
     }
 
     /// Asks, or asks again.
@@ -95,37 +136,61 @@ impl Producer {
         self.attempt += 1;
         let (client, attempt, transactional_id, producer) =
             (self.client, self.attempt, self.transactional_id.clone(), self.id);
-        let message = match &self.step {
-            Step::Init => (None, Message::Init { client, attempt, transactional_id }),
+        let message = match self.step {
+            Step::Init => Message::Init { client, attempt, transactional_id },
             Step::Add => {
-                let index = |(partition, _): &(usize, Vec<u64>)| {
-                    (Str::from_static(TOPIC), i32::try_from(*partition).unwrap_or(i32::MAX))
-                };
-                let partitions: Partitions = self.batches.iter().map(index).collect();
-                (None, Message::Add { client, attempt, transactional_id, producer, partitions })
+                let partitions = self.batches.iter().map(|(partition, _)| topic_partition(*partition)).collect();
+                Message::Add { client, attempt, transactional_id, producer, partitions }
             }
-            Step::Write => {
-                let Some((partition, values)) = self.batches.front().cloned() else { return };
-                let sequence = self.sequences.get(&partition).copied().unwrap_or(0);
-                let batch = Batch { producer, sequence, values };
+            Step::AddOffsets => {
+                let partitions = Partitions::from_iter([topic_partition(OFFSETS)]);
+                Message::Add { client, attempt, transactional_id, producer, partitions }
+            }
+            Step::Write | Step::Offsets => {
+                let Some((partition, sequence, content)) = self.next_batch() else { return };
+                let (batch, version) = (Batch { producer, sequence, content }, self.version);
+                Message::Produce { client, attempt, transactional_id, partition, batch, version }
+            }
+            Step::End { commits: committed } => {
+                self.ends(committed);
                 let version = self.version;
-                (Some(partition), Message::Produce { client, attempt, transactional_id, partition, batch, version })
+                Message::EndTxn { client, attempt, transactional_id, producer, committed, version }
             }
-            Step::End { commits } => {
-                let (committed, version) = (*commits, self.version);
-                if committed {
-                    self.set(Outcome::Maybe);
-                }
-                (None, Message::EndTxn { client, attempt, transactional_id, producer, committed, version })
-            }
-            Step::Over => return,
+            Step::Read | Step::Over => return,
         };
         self.out.push(message);
     }
 
-    fn set(&mut self, outcome: Outcome) {
+    /// Where what is next belongs, its sequence there, and what it is.
+    fn next_batch(&self) -> Option<(usize, i32, Content)> {
+        if let Some((partition, values)) = self.batches.front() {
+            let sequence = self.sequences.get(partition).copied().unwrap_or(0);
+            return Some((*partition, sequence, Content::Values(values.clone())));
+        }
+        let metadata = format!("{}/{}", self.client, self.transactions.len().saturating_sub(1));
+        let ranges = &self.transactions.last()?.ranges;
+        let commit = self.copier.as_ref()?.commit(self.id, ranges, &Str::from(metadata.as_str()));
+        Some((OFFSETS, NO_SEQUENCE, Content::Offsets(commit)))
+    }
+
+    fn ends(&mut self, commits: bool) {
         if let Some(transaction) = self.transactions.last_mut() {
-            transaction.outcome = outcome;
+            transaction.is_pending = false;
+            if commits {
+                transaction.outcome = Outcome::Maybe;
+            }
+        }
+    }
+
+    /// Its transaction has ended.
+    fn ended(&mut self, commits: bool, input: &mut Input) {
+        self.batches.clear();
+        let Some(transaction) = self.transactions.last_mut() else { return };
+        transaction.outcome = if commits { Outcome::Committed } else { Outcome::Never };
+        match (&mut self.copier, commits) {
+            (Some(copier), true) => copier.committed(&transaction.ranges, &mut input.acknowledged),
+            (Some(copier), false) => copier.aborted(&transaction.ranges),
+            (None, _) => {}
         }
     }
 
@@ -136,33 +201,42 @@ impl Producer {
         self.again_at_ms = 0;
     }
 
-    fn begin(&mut self, random: &mut Random, partitions: usize, next_value: &mut u64) {
+    fn begin(&mut self, random: &mut Random, input: &mut Input) {
         if self.left == 0 {
+            if let Some(copier) = &mut self.copier {
+                copier.member.leave(false);
+            }
             return self.kill();
         }
         self.left -= 1;
-        let mut transaction = Transaction { outcome: Outcome::Never, values: Vec::new() };
+        if self.copier.is_some() {
+            return self.go_on(Step::Read);
+        }
+        let mut batches = Vec::new();
         for _ in 0..random.between(1, 4) {
-            let mut values = Vec::new();
-            for _ in 0..random.between(1, 3) {
-                values.push(*next_value);
-                *next_value += 1;
-            }
-            transaction.values.extend(&values);
-            let partition = random.below(u64::try_from(partitions).unwrap_or(1));
+            batches.push((0..random.between(1, 3)).map(|_| input.value()).collect());
+        }
+        self.write(random, Ranges::new(), batches);
+    }
+
+    /// Begins a transaction with these values, each batch somewhere.
+    fn write(&mut self, random: &mut Random, ranges: Ranges, batches: Vec<Vec<u64>>) {
+        let values = batches.iter().flatten().copied().collect();
+        self.transactions.push(Transaction { outcome: Outcome::Never, values, ranges, is_pending: false });
+        for values in batches {
+            let partition = random.below(u64::try_from(PARTITIONS).unwrap_or(1));
             self.batches.push_back((usize::try_from(partition).unwrap_or(0), values));
         }
-        self.transactions.push(transaction);
         self.go_on(if self.version >= 2 { Step::Write } else { Step::Add });
     }
 
     /// Takes an answer in; one that is late is none.
-    pub(super) fn take(&mut self, random: &mut Random, partitions: usize, next_value: &mut u64, message: Message) {
+    pub(super) fn take(&mut self, now_ms: u64, random: &mut Random, input: &mut Input, message: Message) {
         let (attempt, answer) = match message {
             Message::Told { attempt, answer, .. } => (attempt, answer),
             Message::Produced { attempt, answer, .. } => {
-                if attempt == self.attempt && matches!(self.step, Step::Write) {
-                    self.produced(random, answer);
+                if attempt == self.attempt && matches!(self.step, Step::Write | Step::Offsets) {
+                    self.produced(now_ms, random, answer);
                 }
                 return;
             }
@@ -171,19 +245,19 @@ impl Producer {
         if attempt != self.attempt {
             return;
         }
-        match (&self.step, answer) {
+        match (self.step, answer) {
             (Step::Init, Answer::Producer(Ok(id))) => {
                 self.become_producer(id);
-                self.begin(random, partitions, next_value);
+                self.begin(random, input);
             }
             (Step::Add, Answer::Added(Ok(()))) => self.go_on(Step::Write),
+            (Step::AddOffsets, Answer::Added(Ok(()))) => self.go_on(Step::Offsets),
             (Step::End { commits }, Answer::Producer(Ok(id))) => {
-                self.set(if *commits { Outcome::Committed } else { Outcome::Never });
-                self.batches.clear();
+                self.ended(commits, input);
                 if self.version >= 2 {
                     self.become_producer(id);
                 }
-                self.begin(random, partitions, next_value);
+                self.begin(random, input);
             }
             (_, Answer::Producer(Err(error)) | Answer::Added(Err(error))) => self.refused(error),
             _ => {}
@@ -205,21 +279,30 @@ impl Producer {
         }
     }
 
-    fn produced(&mut self, random: &mut Random, answer: Result<(), Refusal>) {
+    fn produced(&mut self, now_ms: u64, random: &mut Random, answer: Result<(), Refusal>) {
+        let was_offsets = matches!(self.step, Step::Offsets);
         match answer {
             Ok(()) => {
                 if let Some((partition, values)) = self.batches.pop_front() {
                     let count = i32::try_from(values.len()).unwrap_or(0);
                     *self.sequences.entry(partition).or_insert(0) += count;
                 }
-                match self.batches.is_empty() {
-                    true => self.go_on(Step::End { commits: !random.permille(200) }),
-                    false => self.go_on(Step::Write),
+                if let Some(transaction) = self.transactions.last_mut() {
+                    transaction.is_pending = was_offsets;
+                }
+                self.go_on(match (self.batches.is_empty(), was_offsets || self.copier.is_none()) {
+                    (false, _) => Step::Write,
+                    (true, false) if self.version >= 2 => Step::Offsets,
+                    (true, false) => Step::AddOffsets,
+                    (true, true) => Step::End { commits: !random.permille(200) },
+                });
+                if was_offsets {
+                    self.again_at_ms = now_ms + random.below(400);
                 }
             }
             Err(Refusal::Retry) => {}
             // Its epoch ends with the transaction, so nothing that is under way can come into the next.
-            Err(Refusal::Abort) if self.version >= 2 => self.go_on(Step::End { commits: false }),
+            Err(Refusal::Abort) if self.version >= 2 || was_offsets => self.go_on(Step::End { commits: false }),
             Err(Refusal::Abort | Refusal::Fenced) => self.kill(),
         }
     }

@@ -1,24 +1,33 @@
 //! The clock, the network, the faults, and the run of a seed.
 
-use super::check;
+use super::check::{self, copied};
 use super::coordinator::Coordinator;
+use super::copier::{Copier, GROUP, Input};
 use super::message::Message;
-use super::partition::Partition;
+use super::partition::{OFFSETS, PARTITIONS, Partition};
 use super::producer::{Outcome, Producer};
+use super::watcher::{WATCHER, Watcher};
 use crate::Violation;
+use crate::groups::{self, History, Member, Offsets, Part, Topics};
 use crate::random::Random;
 use core::time::Duration;
 use ottla_protocol::Str;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-const PARTITIONS: usize = 3;
-const IDS: u64 = 3;
+/// Transactional ids; those from the first number on are of copiers.
+const COPIERS_FROM: u64 = 3;
+const IDS: u64 = 6;
+/// Partitions that are copied, and how often each gets a record.
+const INPUTS: i32 = 4;
+const INPUT_EVERY_MS: u64 = 200;
 /// How often anything looks at the clock.
 const STEP_MS: u64 = 5;
 /// How often a consumer looks from the start on.
 const LOOK_MS: u64 = 1_000;
+/// How often somebody looks at the group's offsets.
+const WATCH_MS: u64 = 200;
 /// How long the world is given to heal when faults have stopped.
-const HEALING_MS: u64 = 60_000;
+const HEALING_MS: u64 = 120_000;
 /// The longest that a transaction may take.
 const TIMEOUT_MS: i32 = 5_000;
 
@@ -39,6 +48,12 @@ pub struct TransactionReport {
     pub doubled: usize,
     /// Producers that were fenced or killed.
     pub producers: usize,
+    /// Records that were copied.
+    pub copied: usize,
+    /// Offsets that were said to be unstable.
+    pub unstable: usize,
+    /// Commits of offsets that were refused: of members that are none any more, or of another generation.
+    pub refused: usize,
 }
 
 enum Destination {
@@ -54,6 +69,7 @@ struct Faults {
     late_permille: u64,
     failover_permille: u64,
     takeover_permille: u64,
+    pause_permille: u64,
 }
 
 struct World {
@@ -64,12 +80,21 @@ struct World {
     coordinator: Coordinator,
     partitions: Vec<Partition>,
     producers: Vec<Producer>,
+    /// Whether copiers are members of the classic protocol.
+    is_classic: bool,
+    input: Input,
+    /// What members were told.
+    history: History,
+    watcher: Watcher,
+    /// Up to where copies were read.
+    copied: BTreeMap<Part, i64>,
     /// Messages by the time they arrive, and a number that makes them differ.
     network: BTreeMap<(u64, u64), Message>,
     /// Commits of the coordinator's log and of the partitions': up to where, at what time.
     commits: BTreeMap<(u64, u64), Commit>,
+    /// When the last message of a member, or to it, arrives.
+    last_ms: BTreeMap<(usize, bool), u64>,
     sent: u64,
-    next_value: u64,
     report: TransactionReport,
 }
 
@@ -90,6 +115,8 @@ pub fn run(seed: u64, time: Duration) -> TransactionReport {
     report.producers = world.producers.len();
     let transactions = world.producers.iter().flat_map(|producer| &producer.transactions);
     report.committed = transactions.filter(|it| it.outcome == Outcome::Committed).count();
+    report.unstable = world.watcher.unstable;
+    report.refused = world.partitions.iter().map(Partition::refused_commits).sum();
     report.violation = violation;
     report
 }
@@ -106,20 +133,28 @@ impl World {
             late_permille: fenced(random.below(60)),
             failover_permille: random.below(8),
             takeover_permille: random.below(4),
+            pause_permille: random.below(4),
         };
+        let topics = Topics { partitions: [INPUTS, 0], changes: 0 };
+        let partition = |index| Partition::new(index, (index == OFFSETS).then(|| topics.clone()));
         Self {
             coordinator: Coordinator::new(version, TIMEOUT_MS),
-            random,
             now_ms: 0,
             version,
             faults,
-            partitions: (0..PARTITIONS).map(Partition::new).collect(),
+            partitions: (0..=OFFSETS).map(partition).collect(),
             producers: Vec::new(),
+            is_classic: random.permille(500),
+            input: Input { topics, length: 0, acknowledged: Offsets::new(), next_value: 0 },
+            history: History::default(),
+            watcher: Watcher::default(),
+            copied: BTreeMap::new(),
+            last_ms: BTreeMap::new(),
             network: BTreeMap::new(),
             commits: BTreeMap::new(),
             sent: 0,
-            next_value: 0,
             report: TransactionReport::default(),
+            random,
         }
     }
 
@@ -130,9 +165,10 @@ impl World {
         while self.now_ms < end_ms {
             self.step(true)?;
         }
-        // Who writes yet ends what it has begun, and begins nothing more.
+        // Who writes yet ends what it has begun, and begins nothing more; copiers go on to the end of the input.
         let healed_ms = self.now_ms + HEALING_MS;
         self.network.clear();
+        self.last_ms.clear();
         self.producers.iter_mut().for_each(Producer::finish);
         while self.now_ms < healed_ms {
             self.step(false)?;
@@ -140,7 +176,8 @@ impl World {
         self.look()?;
         check::epochs_grow(&self.coordinator.producers())?;
         check::all_or_nothing(self.producers.iter(), &self.partitions, true)?;
-        check::nothing_hangs(&self.partitions, self.coordinator.unfinished())
+        check::nothing_hangs(&self.partitions, self.coordinator.unfinished())?;
+        copied::all(&copied::once(&self.partitions)?, &self.watcher.stable, &self.input)
     }
 
     fn start(&mut self, id: u64) {
@@ -148,42 +185,64 @@ impl World {
         // A version 1 producer waits until what it has sent has come or is lost.
         let retry_ms = if self.version >= 2 { self.random.between(50, 400) } else { 8_000 };
         let count = self.random.between(1, 40);
+        let copier = (id >= COPIERS_FROM).then(|| {
+            let group = Str::from_static(GROUP);
+            Copier::new(Member::new(client, group, self.is_classic, None, BTreeSet::from([0])))
+        });
         let id = Str::from(format!("id-{id}").as_str());
-        self.producers.push(Producer::new(client, id, self.version, count, retry_ms));
+        self.producers.push(Producer::new(client, id, self.version, count, retry_ms, copier));
     }
 
     fn step(&mut self, faulty: bool) -> Result<(), Violation> {
         self.now_ms += STEP_MS;
         if faulty {
             self.make_faults();
+            self.input.length = i64::try_from(self.now_ms / INPUT_EVERY_MS).unwrap_or(0);
         }
-        self.deliver();
+        self.deliver()?;
         self.commit();
         let again_ms = if self.version >= 2 { 300 } else { 8_000 };
         self.coordinator.tick(self.now_ms, again_ms);
         for partition in &mut self.partitions {
-            if partition.down_until_ms.is_some_and(|at| at <= self.now_ms) {
-                partition.down_until_ms = None;
-            }
+            partition.tick(self.now_ms);
         }
         for producer in &mut self.producers {
-            producer.tick(self.now_ms);
+            if producer.paused_until_ms <= self.now_ms {
+                producer.consume(self.now_ms, &mut self.random, &mut self.input);
+                producer.tick(self.now_ms);
+            }
         }
         self.collect(faulty);
         if self.now_ms.is_multiple_of(LOOK_MS) {
             self.look()?;
         }
-        if faulty && self.now_ms.is_multiple_of(500) {
-            self.restart_producers();
+        if self.now_ms.is_multiple_of(WATCH_MS) {
+            self.watch();
+        }
+        if self.now_ms.is_multiple_of(500) {
+            self.restart_producers(faulty);
         }
         Ok(())
     }
 
     fn look(&mut self) -> Result<(), Violation> {
-        for (index, partition) in self.partitions.iter_mut().enumerate() {
+        for (index, partition) in self.partitions.iter_mut().enumerate().take(PARTITIONS) {
             check::reads_go_on(partition, index)?;
         }
+        let copies = copied::once(&self.partitions)?;
+        self.report.copied = copies.values().map(BTreeSet::len).sum();
+        self.copied = copies.into_iter().filter_map(|(part, read)| Some((part, read.last()? + 1))).collect();
+        self.watcher.look_back(&self.producers)?;
         check::all_or_nothing(self.producers.iter(), &self.partitions, false)
+    }
+
+    /// Somebody asks for the group's offsets.
+    fn watch(&mut self) {
+        let copied = self.copied.clone();
+        let question = self.watcher.ask(&mut self.random, &self.input, &self.producers, copied);
+        if let Some(offsets) = self.partitions.get_mut(OFFSETS) {
+            offsets.take(self.now_ms, question);
+        }
     }
 
     fn make_faults(&mut self) {
@@ -197,7 +256,8 @@ impl World {
                     self.coordinator.fail_over(low + usize::try_from(more).unwrap_or(0), up_at_ms);
                 }
                 _ => {
-                    let index = usize::try_from(self.random.below(3)).unwrap_or(0);
+                    let index = self.random.below(u64::try_from(self.partitions.len()).unwrap_or(1));
+                    let index = usize::try_from(index).unwrap_or(0);
                     let random = &mut self.random;
                     if let Some(partition) = self.partitions.get_mut(index) {
                         partition.fail_over(|| random.permille(500), up_at_ms);
@@ -205,12 +265,16 @@ impl World {
                 }
             }
         }
+        if self.random.permille(self.faults.pause_permille) {
+            let until_ms = self.now_ms + self.random.between(100, 15_000);
+            if let Some(producer) = self.somebody() {
+                producer.paused_until_ms = until_ms;
+            }
+        }
         if self.random.permille(self.faults.takeover_permille) {
             // Another process with the same id; the one before may be alive or not.
-            let client = self.random.below(u64::try_from(self.producers.len()).unwrap_or(1));
-            let kills = self.random.permille(500);
-            if let Some(producer) = usize::try_from(client).ok().and_then(|client| self.producers.get_mut(client))
-                && kills
+            if self.random.permille(500)
+                && let Some(producer) = self.somebody()
             {
                 producer.kill();
             }
@@ -219,17 +283,26 @@ impl World {
         }
     }
 
-    /// There is somebody to write with each id.
-    fn restart_producers(&mut self) {
-        for id in 0..IDS {
+    /// A producer that lives, if the one that is drawn does.
+    fn somebody(&mut self) -> Option<&mut Producer> {
+        let client = self.random.below(u64::try_from(self.producers.len()).unwrap_or(1));
+        self.producers.get_mut(usize::try_from(client).ok()?).filter(|it| !it.is_over())
+    }
+
+    /// There is somebody to write with each id; in the end to copy, until all is copied.
+    fn restart_producers(&mut self, faulty: bool) {
+        for id in if faulty { 0..IDS } else { COPIERS_FROM..IDS } {
             let name = format!("id-{id}");
             if self.producers.iter().all(|it| it.is_over() || *it.transactional_id != *name) {
                 self.start(id);
+                if let Some(producer) = self.producers.last_mut().filter(|_| !faulty) {
+                    producer.finish();
+                }
             }
         }
     }
 
-    fn deliver(&mut self) {
+    fn deliver(&mut self) -> Result<(), Violation> {
         while let Some(entry) = self.network.first_entry() {
             if entry.key().0 > self.now_ms {
                 break;
@@ -239,16 +312,38 @@ impl World {
                 Destination::Coordinator => self.coordinator.take(self.now_ms, message),
                 Destination::Partition(index) => {
                     if let Some(partition) = self.partitions.get_mut(index) {
-                        partition.take(message);
+                        partition.take(self.now_ms, message);
                     }
                 }
                 Destination::Client(client) => {
-                    if let Some(producer) = self.producers.get_mut(client) {
-                        producer.take(&mut self.random, PARTITIONS, &mut self.next_value, message);
-                    }
+                    self.tell(client, message)?;
                 }
             }
             self.note_appends();
+        }
+        Ok(())
+    }
+
+    /// A message comes to a producer, which takes it in when it does not stand still.
+    fn tell(&mut self, client: usize, message: Message) -> Result<(), Violation> {
+        if let (WATCHER, Message::Group(groups::Message::Told(caller, reply, _))) = (client, &message) {
+            return self.watcher.take(caller.attempt, reply.clone(), &self.producers);
+        }
+        let Some(producer) = self.producers.get_mut(client).filter(|it| !it.is_over()) else { return Ok(()) };
+        if producer.paused_until_ms > self.now_ms {
+            let until_ms = producer.paused_until_ms;
+            self.put(until_ms, message);
+            return Ok(());
+        }
+        match (message, &mut producer.copier) {
+            (Message::Group(groups::Message::Told(caller, reply, life)), Some(copier)) => {
+                let told = (caller.attempt, reply, life);
+                copier.member.take(self.now_ms, told, &mut self.history, &Offsets::new())
+            }
+            (message, _) => {
+                producer.take(self.now_ms, &mut self.random, &mut self.input, message);
+                Ok(())
+            }
         }
     }
 
@@ -300,10 +395,13 @@ impl World {
     fn collect(&mut self, faulty: bool) {
         let mut said = std::mem::take(&mut self.coordinator.out);
         for partition in &mut self.partitions {
-            said.append(&mut partition.out);
+            said.append(&mut partition.said());
         }
         for producer in &mut self.producers {
-            said.extend(producer.out.drain(..).map(|(_, message)| message));
+            said.append(&mut producer.out);
+            if let Some(copier) = &mut producer.copier {
+                said.extend(copier.member.out.drain(..).map(Message::Group));
+            }
         }
         for message in said {
             self.send(message, faulty);
@@ -313,6 +411,15 @@ impl World {
     fn send(&mut self, message: Message, faulty: bool) {
         if faulty && self.random.permille(self.faults.lost_permille) {
             return;
+        }
+        if let Message::Group(message) = &message {
+            // On one connection, which keeps the order.
+            let way = (message.member(), matches!(message, groups::Message::Asked(..)));
+            let arrival_ms = self.arrival(faulty);
+            let last_ms = self.last_ms.entry(way).or_default();
+            *last_ms = arrival_ms.max(*last_ms);
+            let at_ms = *last_ms;
+            return self.put(at_ms, Message::Group(message.clone()));
         }
         if faulty && self.random.permille(self.faults.doubled_permille) {
             self.report.doubled += 1;
@@ -341,6 +448,8 @@ fn destination(message: &Message) -> Destination {
         | Message::EndTxn { .. }
         | Message::LookUp { .. }
         | Message::Marked { .. } => Destination::Coordinator,
+        Message::Group(groups::Message::Asked(..)) => Destination::Partition(OFFSETS),
+        Message::Group(groups::Message::Told(caller, ..)) => Destination::Client(caller.member),
         Message::Produce { partition, .. }
         | Message::LookedUp { partition, .. }
         | Message::Marker { partition, .. } => Destination::Partition(*partition),
