@@ -105,6 +105,23 @@ impl Operation {
     }
 }
 
+/// Where changes come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A broker took the request, and checked what it knows best.
+    Broker,
+    /// The controller was asked directly.
+    Controller,
+    /// They come with a topic that is about to be made.
+    NewTopic,
+}
+
+impl Origin {
+    fn of(node_id: Option<i32>) -> Self {
+        if node_id.is_some() { Self::Broker } else { Self::Controller }
+    }
+}
+
 /// New values by name; none is to be deleted.
 type Changes = BTreeMap<Str, Option<Str>>;
 
@@ -114,7 +131,7 @@ pub(super) fn decide_incremental(
 ) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
     let no_value =
         |change: &ConfigChange| (change.value.is_none() && change.operation != 1).then(|| change.name.clone());
-    decide(c, event.validate_only, event.resources, |r| {
+    decide(c, event.validate_only, Origin::of(event.node_id), event.resources, |r| {
         check_keys(r.configs.iter().map(|change| &change.name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
         let resource = known_resource(c, event.node_id, r)?;
@@ -125,7 +142,7 @@ pub(super) fn decide_incremental(
 
 pub(super) fn decide_legacy(c: &Context<'_>, event: AlterConfigs) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
     let no_value = |(name, value): &(Str, Option<Str>)| value.is_none().then(|| name.clone());
-    decide(c, event.validate_only, event.resources, |r| {
+    decide(c, event.validate_only, Origin::of(event.node_id), event.resources, |r| {
         check_keys(r.configs.iter().map(|(name, _)| name))?;
         check_values(r.configs.iter().filter_map(no_value).collect())?;
         let resource = known_resource(c, event.node_id, r)?;
@@ -146,7 +163,7 @@ pub(super) fn for_new_resource(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut records = checked_records(c, resource, changes, true)?;
+    let mut records = checked_records(c, resource, changes, Origin::NewTopic)?;
     records.extend(clear_elr_records(c, &records));
     Ok(records)
 }
@@ -154,6 +171,7 @@ pub(super) fn for_new_resource(
 fn decide<C>(
     c: &Context<'_>,
     validate_only: bool,
+    origin: Origin,
     resources: Vec<AlterableResource<C>>,
     changes: impl Fn(&AlterableResource<C>) -> Result<(ConfigResource, Changes), ApiError>,
 ) -> Result<Decision<Vec<AlteredResource>>, ApiError> {
@@ -163,7 +181,7 @@ fn decide<C>(
     for r in &resources {
         let result = match repeated.contains(&(r.resource_type, &r.resource_name)) {
             true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
-            false => changes(r).and_then(|(resource, changes)| checked_records(c, &resource, changes, false)),
+            false => changes(r).and_then(|(resource, changes)| checked_records(c, &resource, changes, origin)),
         };
         reply.push(AlteredResource {
             resource_type: r.resource_type,
@@ -321,7 +339,7 @@ fn checked_records(
     c: &Context<'_>,
     resource: &ConfigResource,
     changes: Changes,
-    newly_created: bool,
+    origin: Origin,
 ) -> Result<Vec<MetadataRecord>, ApiError> {
     let old = current(c, resource);
     let mut new = old.clone();
@@ -333,6 +351,9 @@ fn checked_records(
             continue;
         }
         check_change(c, resource, &name, value.as_ref())?;
+        if origin == Origin::Controller && resource.kind == ResourceType::Broker && name == CORDONED_LOG_DIRS {
+            check_cordons(old.get(&name), value.as_ref())?;
+        }
         match &value {
             Some(value) => new.insert(name.clone(), value.clone()),
             None => new.remove(&name),
@@ -349,7 +370,7 @@ fn checked_records(
         );
     }
     c.settings.schema.validate(resource, &new, &old)?;
-    if !newly_created {
+    if origin != Origin::NewTopic {
         check_exists(c, resource)?;
     }
     Ok(records)
@@ -382,6 +403,18 @@ fn check_change(c: &Context<'_>, resource: &ConfigResource, name: &Str, value: O
             "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.",
         )),
         false => Ok(()),
+    }
+}
+
+/// Which log dirs a broker has only itself knows: who asks the controller directly can but end cordons (KIP-1066).
+fn check_cordons(old: Option<&Str>, new: Option<&Str>) -> Result<(), ApiError> {
+    let dirs = |list: &Str| -> BTreeSet<String> { list.trim().split(',').map(|dir| dir.trim().to_owned()).collect() };
+    let Some(new) = new.filter(|new| !new.trim().is_empty()) else { return Ok(()) };
+    match dirs(new).is_subset(&old.map(dirs).unwrap_or_default()) {
+        true => Ok(()),
+        false => Err(ApiError::invalid_config(
+            "When updating cordoned.log.dirs via controllers,  the new value must be a subset of the current configuration value.",
+        )),
     }
 }
 

@@ -139,6 +139,27 @@ fn cordons_need_a_cluster_that_knows_them() {
 }
 
 #[test]
+fn the_controller_itself_only_ends_cordons() {
+    let refused = "INVALID_CONFIG: When updating cordoned.log.dirs via controllers,  the new value must be a subset of the current configuration value.";
+    check(&format!(
+        "broker 1
+         alter-here broker:1 cordoned.log.dirs=/a => 1: {refused}
+         alter-here broker: cordoned.log.dirs=* => : {refused}
+         alter broker:1 cordoned.log.dirs=/a,/b,/c => 1: ok
+         alter-here broker:1 cordoned.log.dirs=/a,/d => 1: {refused}
+         alter-here broker:1 cordoned.log.dirs=/c,/b => 1: ok
+         alter-here broker:1 cordoned.log.dirs-=/b => 1: ok
+         configs broker:1 => cordoned.log.dirs=/c
+         alter-here broker:1 cordoned.log.dirs+=/b => 1: {refused}
+         replace-here broker:1 cordoned.log.dirs=/b => 1: {refused}
+         replace-here broker:1 cordoned.log.dirs=/c => 1: ok
+         alter-here broker:1 cordoned.log.dirs= => 1: ok
+         alter broker:1 cordoned.log.dirs=* => 1: ok
+         alter-here broker:1 cordoned.log.dirs- => 1: ok"
+    ));
+}
+
+#[test]
 fn one_request_changes_so_many_configs_and_no_more() {
     let configs = |count: usize| (0..count).map(|i| format!(" c{i}=1")).collect::<String>();
     let (fits, too_many) = (configs(10_000), configs(10_001));

@@ -149,8 +149,10 @@ impl World {
             "create" | "would-create" => self.create(rest, verb != "create"),
             "delete" => self.delete(rest),
             "grow" | "would-grow" => self.grow(rest, verb != "grow"),
-            "alter" | "would-alter" => self.alter(rest, verb != "alter"),
-            "replace" => self.replace(rest),
+            "alter" | "would-alter" => self.alter(rest, Some(1), verb != "alter"),
+            "alter-here" => self.alter(rest, None, false),
+            "replace" => self.replace(rest, Some(1)),
+            "replace-here" => self.replace(rest, None),
             "producer-ids" => self.producer_ids(rest),
             "wait" => self.wait(number(rest)),
             "show" => self.show(rest),
@@ -449,7 +451,8 @@ impl World {
     }
 
     /// `TYPE:NAME KEY=VALUE KEY=null KEY- KEY+=VALUE KEY-=VALUE KEY?7=VALUE`; resources are parted by ` + `.
-    fn alter(&mut self, text: &str, validate_only: bool) -> String {
+    /// `node_id` is the broker that was asked; none is the controller itself.
+    fn alter(&mut self, text: &str, node_id: Option<i32>, validate_only: bool) -> String {
         let change = |text: &&str| {
             let (name, operation, value) = match text.split_once('=') {
                 None => (text.trim_end_matches('-'), 1, None),
@@ -468,12 +471,12 @@ impl World {
             let configs = options.0.iter().map(change).collect();
             AlterableResource { resource_type, resource_name, configs }
         });
-        let event = IncrementalAlterConfigs { node_id: Some(1), resources: resources.collect(), validate_only };
+        let event = IncrementalAlterConfigs { node_id, resources: resources.collect(), validate_only };
         self.reply(|t| Event::IncrementalAlterConfigs(t, event))
     }
 
     /// `TYPE:NAME KEY=VALUE …`.
-    fn replace(&mut self, text: &str) -> String {
+    fn replace(&mut self, text: &str, node_id: Option<i32>) -> String {
         let (resource, options) = Options::of(text);
         let (resource_type, resource_name) = resource_of(resource);
         let config = |pair: &&str| {
@@ -482,7 +485,7 @@ impl World {
         };
         let configs = options.0.iter().map(config).collect();
         let resources = vec![AlterableResource { resource_type, resource_name, configs }];
-        self.reply(|t| Event::AlterConfigs(t, AlterConfigs { node_id: Some(1), resources, validate_only: false }))
+        self.reply(|t| Event::AlterConfigs(t, AlterConfigs { node_id, resources, validate_only: false }))
     }
 
     fn producer_ids(&mut self, text: &str) -> String {
