@@ -5,6 +5,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from harness import topics
+from harness.tools import run_tool
 from log_dirs.several import Load, Several, until
 
 _SLOWLY = "300000"
@@ -173,6 +174,22 @@ def test_cordoned_dirs_get_nothing_new(several):
     until(lambda: refusal(grow) is None, "the end of the cordon")
     several.broker.restart()
     several.create("after", 2)
+
+
+def test_a_controller_that_is_asked_directly_only_ends_cordons(several):
+    """It does not know the broker's log dirs (KIP-1066), so what it is asked for must be cordoned already."""
+    a, b, c = several.paths
+
+    def ask(*dirs, **options):
+        where = ["--bootstrap-controller", f"127.0.0.1:{several.broker.controller_port}"]
+        change = ["--alter", "--add-config", f"cordoned.log.dirs=[{','.join(map(str, dirs))}]"]
+        return run_tool("kafka-configs", *where, *change, "--entity-type", "brokers", "--entity-name", 1, **options)
+
+    several.configure("cordoned.log.dirs", f"{a},{b}")
+    assert "the new value must be a subset of the current configuration value" in ask(b, c, code=1).text
+    ask(b)
+    until(lambda: several.move("nothing", a) != _INVALID_REPLICA_ASSIGNMENT, "the end of one cordon")
+    assert several.move("nothing", b) == _INVALID_REPLICA_ASSIGNMENT
 
 
 def test_a_dir_that_fails_takes_only_its_partitions(several):
