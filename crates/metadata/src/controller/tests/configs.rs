@@ -149,7 +149,7 @@ fn the_controller_itself_only_ends_cordons() {
          alter-here broker:1 cordoned.log.dirs=/a,/d => 1: {refused}
          alter-here broker:1 cordoned.log.dirs=/c,/b => 1: ok
          configs broker:1 => cordoned.log.dirs=/c,/b
-         replace-here broker:1 cordoned.log.dirs=/b => 1: {refused}
+         replace-here broker:1 cordoned.log.dirs=/d => 1: {refused}
          replace-here broker:1 cordoned.log.dirs=/c => 1: ok
          alter-here broker:1 cordoned.log.dirs= => 1: ok
          alter broker:1 cordoned.log.dirs=* => 1: ok
