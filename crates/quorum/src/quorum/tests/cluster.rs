@@ -47,6 +47,8 @@ pub(super) struct Cluster {
     pub(super) changes: usize,
     /// How long a snapshot is fetched; 0 leaves that to chance.
     pub(super) snapshots_take: usize,
+    /// Snapshots that nodes are not given any more are there for a while.
+    pub(super) keeps_snapshots: bool,
 }
 
 impl Node {
@@ -101,6 +103,7 @@ impl Cluster {
             proposed: 0,
             changes: 0,
             snapshots_take: 0,
+            keeps_snapshots: false,
         };
         for id in 0..voters + spare {
             cluster.nodes.push(Node {
@@ -252,7 +255,7 @@ impl Cluster {
         }
         if self.is_up(at) {
             self.fetch(at);
-            let needed = self.quorum(at).status().snapshot.end_offset;
+            let needed = if self.keeps_snapshots { 0 } else { self.quorum(at).status().snapshot.end_offset };
             self.nodes[at].driver.files.retain(|end_offset, _| *end_offset >= needed);
         }
     }

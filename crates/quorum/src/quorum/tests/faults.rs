@@ -137,7 +137,7 @@ fn a_node_that_lags_behind_gets_a_snapshot() {
 #[test]
 fn a_snapshot_that_comes_slowly_is_not_given_up_for_a_later_one() {
     let (mut cluster, leader, lagging) = one_that_lags_behind(11);
-    cluster.snapshots_take = 40;
+    (cluster.snapshots_take, cluster.keeps_snapshots) = (40, true);
     cluster.start(lagging);
     // A later one is made more often than one comes.
     for _ in 0..40 {
