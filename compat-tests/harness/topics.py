@@ -107,6 +107,12 @@ def leaders(bootstrap, topic):
     return {number: p.leader for number, p in described.items()}
 
 
+def brokers(bootstrap):
+    """The ids of the brokers that are not fenced, as one of them sees it."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    return set(admin.list_topics(timeout=DEADLINE_S).brokers)
+
+
 def topic_id(bootstrap, topic):
     """The id as it is on the wire."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})

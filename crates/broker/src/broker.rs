@@ -6,6 +6,7 @@ use crate::{
     fetch::sessions::Sessions,
     fetchers::{Fetchers, ReplicaFetch},
     groups::Groups,
+    log_dirs::MetadataDir,
     logging::Levels,
     metadata_quorum::MetadataQuorum,
     metrics::{self, ClusterOverview, Metrics, Rebalances},
@@ -70,11 +71,14 @@ pub(crate) struct Broker {
     pub(crate) config_changed: Notify,
     controller: OnceLock<controllers::Handle>,
     quorum: OnceLock<Arc<MetadataQuorum>>,
+    /// Keeps others out as long as this node works there.
+    _metadata_dir: MetadataDir,
 }
 
 impl Broker {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, cluster_id, clock, replicas, published, log_levels, stopping, kraft_version } = parts;
+        let Parts { config, cluster_id, metadata_dir, clock, replicas, published, log_levels, stopping, kraft_version } =
+            parts;
         let settings = Settings::new(&config);
         let limits = Limits::new(
             settings.max_connections,
@@ -111,6 +115,7 @@ impl Broker {
             config_changed: Notify::new(),
             controller: OnceLock::new(),
             quorum: OnceLock::new(),
+            _metadata_dir: metadata_dir,
         })
     }
 
@@ -239,6 +244,7 @@ impl Broker {
 pub(crate) struct Parts {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) cluster_id: Str,
+    pub(crate) metadata_dir: MetadataDir,
     pub(crate) clock: Clock,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) published: Arc<Published>,

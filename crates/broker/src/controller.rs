@@ -75,6 +75,8 @@ enum Command {
         id: ottla_quorum::SnapshotId,
         bytes: Bytes,
     },
+    /// One that cannot be had.
+    NotInstalled(ottla_quorum::SnapshotId),
     Stop,
 }
 

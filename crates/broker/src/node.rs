@@ -12,7 +12,6 @@ use crate::{
     controller_registration::ControllerRegistration,
     controllers::{self, Channel, Controllers, Followed, Follower, FollowerSettings, Remote},
     dialer::Setup,
-    dir::Dir,
     format, housekeeping, http, isr_changes,
     joining::Joining,
     log_dirs::{self, OpenDirs},
@@ -33,7 +32,7 @@ use ottla_metadata::{
     controller::{Activate, Event, Reply, Settings},
     image::Image,
 };
-use ottla_protocol::{Str, Uuid};
+use ottla_protocol::Str;
 use ottla_state_machine::Shard;
 use ottla_storage::fs::{Fs, RealFs};
 use quorum::Place;
@@ -150,7 +149,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let Options { config, must_be_formatted, log_levels, clock, .. } = options;
     let config = Arc::new(config);
     let fs: Arc<dyn Fs> = Arc::new(RealFs::new(max_log_files()));
-    let OpenDirs { dirs, dead, cluster_id } = log_dirs::open(&config, &fs, must_be_formatted)?;
+    let OpenDirs { dirs, metadata, dead, cluster_id } = log_dirs::open(&config, &fs, must_be_formatted)?;
     let published = Published::new();
     let max_lag = millis(config.get(keys::REPLICA_LAG_TIME_MAX_MS));
     let site = Site::new(config.node_id(), clock, max_lag, published.clone());
@@ -159,6 +158,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
         replicas: Replicas::new(site, dirs, dead, config.clone()),
         config,
         cluster_id,
+        metadata_dir: metadata,
         clock,
         published,
         log_levels,
@@ -264,18 +264,12 @@ fn request_timeout(config: &ServerConfig) -> Duration {
     millis(config.get(keys::CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS).into())
 }
 
-/// The directory that the metadata is in, by which replicas of it are told apart.
-fn metadata_directory(parts: &Parts) -> Option<Uuid> {
-    let is_it = |dir: &&Arc<Dir>| dir.log_dir.path() == Path::new(parts.config.metadata_log_dir());
-    parts.replicas.dirs().iter().find(is_it).map(|dir| dir.id)
-}
-
 fn follower_settings(parts: &Parts) -> FollowerSettings {
     let config = &parts.config;
     FollowerSettings {
         node_id: config.node_id(),
         cluster_id: parts.cluster_id.clone(),
-        directory_id: metadata_directory(parts).unwrap_or(Uuid::ZERO),
+        directory_id: parts.metadata_dir.id,
         timeout: request_timeout(config),
         setup: Setup::new(config),
         max_bytes: config.get(keys::CONTROLLER_QUORUM_FETCH_MAX_BYTES),

@@ -35,9 +35,10 @@ pub(crate) enum Body {
     FetchSnapshot {
         id: SnapshotId,
     },
+    /// None where it is not there.
     Snapshot {
         id: SnapshotId,
-        records: Records,
+        records: Option<Records>,
     },
     Register(RegisterBroker),
     Registered(Result<i64, ErrorCode>),

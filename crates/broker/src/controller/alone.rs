@@ -130,7 +130,8 @@ impl Alone {
             | Command::Raft(_)
             | Command::Lost(_)
             | Command::Gone(_)
-            | Command::Installed { .. } => return Ok(()),
+            | Command::Installed { .. }
+            | Command::NotInstalled(_) => return Ok(()),
         };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;

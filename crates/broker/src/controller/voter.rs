@@ -145,6 +145,7 @@ impl Voter {
                     }
                 }
                 Command::Installed { id, bytes } => self.install(id, bytes)?,
+                Command::NotInstalled(id) => self.quorum.not_installed(id),
                 Command::Stop => *stop = true,
             }
         }

@@ -36,13 +36,22 @@ pub(crate) fn ensure_formatted(
     let given = || cluster_id.map_or_else(|| entropy::uuid().to_string(), str::to_owned);
     let cluster_id = of_dirs.unwrap_or_else(given);
     let mut taken = ensemble::ids(&formatted);
-    for dir in dirs.iter_mut().filter(|dir| dir.directory_id().is_none()) {
+    let metadata_dir = Path::new(config.metadata_log_dir());
+    let mut unformatted: Vec<_> = dirs.iter_mut().filter(|dir| dir.directory_id().is_none()).collect();
+    // First, so that a crash leaves no other formatted without it.
+    unformatted.sort_by_key(|dir| dir.path() != metadata_dir);
+    for dir in unformatted {
+        let is_of_metadata = dir.path() == metadata_dir;
+        if is_of_metadata && !is_new && dir.meta_properties().is_none() && is_controller(config) {
+            // The metadata that was there decided whose the partitions are: without it they would be nobody's.
+            bail!("the metadata's log dir, {}, is not formatted, but others of this node are", dir.path().display());
+        }
         if is_new {
             write_bootstrap(dir)?;
         }
         let id = ensemble::unused_id(&taken, entropy::uuid);
         taken.insert(id);
-        if is_new && dir.path() == Path::new(config.metadata_log_dir()) {
+        if is_new && is_of_metadata {
             write_first_voter(dir, config, id)?;
         }
         // Last, as it is what says that a dir is formatted.
@@ -55,9 +64,12 @@ pub(crate) fn ensure_formatted(
     Ok(cluster_id)
 }
 
+fn is_controller(config: &ServerConfig) -> bool {
+    config.roles().contains(&ProcessRole::Controller)
+}
+
 fn write_first_voter(dir: &LogDir, config: &ServerConfig, directory_id: Uuid) -> anyhow::Result<()> {
-    let is_controller = config.roles().contains(&ProcessRole::Controller);
-    let address = advertised_controller(config).filter(|_| is_controller && !has_fixed_voters(config));
+    let address = advertised_controller(config).filter(|_| is_controller(config) && !has_fixed_voters(config));
     let Some((host, port)) = address else { return Ok(()) };
     let listener = config.get(keys::CONTROLLER_LISTENER_NAMES).first().cloned().unwrap_or_default();
     let record = Voters::only(config.node_id(), Voter { directory_id, host, port }).to_record(&listener);

@@ -2,9 +2,7 @@
 
 mod takeover;
 
-use super::{
-    Recovered, controller_settings, follower_settings, metadata_directory, millis, open_logs, request_timeout,
-};
+use super::{Recovered, controller_settings, follower_settings, millis, open_logs, request_timeout};
 use crate::{
     broker::{Broker, Parts},
     client::Address,
@@ -17,7 +15,6 @@ use crate::{
     publisher::Publisher,
     registration,
 };
-use anyhow::Context as _;
 use ottla_config::{ServerConfig, keys};
 use ottla_metadata::{
     controller::{Activate, Controller},
@@ -65,7 +62,7 @@ pub(super) fn build(
 ) -> anyhow::Result<Built> {
     let config = parts.config.clone();
     let node_id = config.node_id();
-    let directory_id = metadata_directory(&parts).context("the metadata's log dir is not open")?;
+    let directory_id = parts.metadata_dir.id;
     let endpoints = registration::endpoints(config.advertised_controller_listeners(), bound);
     let own = own(node_id, directory_id, &endpoints);
     let founder = founder(&config, &parts, directory_id);

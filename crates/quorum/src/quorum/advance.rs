@@ -32,8 +32,8 @@ impl<S: Store> Quorum<S> {
         self.settle(send)?;
         let mut progress = Progress { role: self.changed_role(), ..Progress::default() };
         progress.snapshot_wanted = self.node.store().take_newer_wanted() && self.is_leader();
-        if let Some(installing) = self.installing.as_mut().filter(|i| !i.announced || i.again) {
-            (installing.announced, installing.again) = (true, false);
+        if let Some(installing) = self.installing.as_mut().filter(|installing| !installing.announced) {
+            installing.announced = true;
             progress.install = Some(installing.snapshot.clone());
         }
         if self.replay.0 <= self.replay.1 {

@@ -28,14 +28,12 @@ pub(super) struct Installing {
     message: Message,
     pub(super) snapshot: super::Snapshot,
     pub(super) announced: bool,
-    /// To be asked for once more, as nothing came of it.
-    pub(super) again: bool,
-    /// The tick at which it was asked for last, and how many pass before it is asked for again.
+    /// The tick at which it was asked for, and how many pass before one is asked for again.
     asked: u64,
     patience: u64,
 }
 
-/// How long a snapshot is waited for before it is asked for again, in election timeouts: at first, and at the most.
+/// How long a snapshot is waited for that nothing is heard of, in election timeouts: at first, and at the most.
 const PATIENCE: u64 = 4;
 const MOST_PATIENCE: u64 = 32;
 
@@ -89,15 +87,12 @@ impl<S: Store> Quorum<S> {
         self.heed(&message)?;
         self.observe();
         let election = u64::from(self.settings.election_ticks);
-        if let Some(installing) = self.installing.as_mut().filter(|installing| installing.snapshot.index == index) {
-            // It is on its way, or whoever fetched it could not: then the leader says so often enough.
-            if self.ticks.saturating_sub(installing.asked) >= installing.patience {
-                installing.again = true;
-                installing.asked = self.ticks;
-                installing.patience = (installing.patience * 2).min(MOST_PATIENCE * election);
-            }
-            return Ok(());
-        }
+        let patience = match &self.installing {
+            // One is on its way. A later one waits: where they are made faster than they come none would be in place.
+            Some(installing) if self.ticks.saturating_sub(installing.asked) < installing.patience => return Ok(()),
+            Some(installing) => (installing.patience * 2).min(MOST_PATIENCE * election),
+            None => PATIENCE * election,
+        };
         if !self.follows(&message) {
             return Ok(());
         }
@@ -105,8 +100,7 @@ impl<S: Store> Quorum<S> {
             (message::snapshot_data(message.get_snapshot()), node_id(message.from))
         {
             let snapshot = super::Snapshot { leader, id, index, members };
-            let (asked, patience) = (self.ticks, PATIENCE * election);
-            self.installing = Some(Installing { message, snapshot, announced: false, again: false, asked, patience });
+            self.installing = Some(Installing { message, snapshot, announced: false, asked: self.ticks, patience });
         }
         Ok(())
     }
@@ -148,5 +142,11 @@ impl<S: Store> Quorum<S> {
         let taken = !self.failed && self.node.step(installing.message).is_ok();
         self.observe();
         taken
+    }
+
+    /// The snapshot that was asked for cannot be had: it may be deleted, or its leader gone. The one that the leader names next is
+    /// asked for.
+    pub fn not_installed(&mut self, id: SnapshotId) {
+        self.installing.take_if(|installing| installing.announced && installing.snapshot.id == id);
     }
 }

@@ -153,9 +153,9 @@ pub struct Progress {
     pub committed: Vec<Committed>,
     /// The role, when it is another one.
     pub role: Option<Role>,
-    /// To be fetched and put in place, then confirmed by [`super::Quorum::installed`]. The same is asked for again after a while,
-    /// each time a longer one: it may not have come. When another is asked for, or entries are handed out before, it is not wanted
-    /// any more.
+    /// To be fetched and put in place, then confirmed by [`super::Quorum::installed`], or given up by
+    /// [`super::Quorum::not_installed`]. Where nothing is heard of it the same or a later one is asked for after a while, each time a
+    /// longer one. When another is asked for, or entries are handed out before, it is not wanted any more.
     pub install: Option<Snapshot>,
     /// A member was added after the snapshot that stands before the log, and waits: make one that is up to date and have the
     /// log compacted to it. Asked again until then.

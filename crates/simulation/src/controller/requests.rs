@@ -16,9 +16,8 @@ impl Controller {
         match message.body {
             Body::Raft(bytes) => self.refused += usize::from(process.quorum.receive(bytes).is_err()),
             Body::FetchSnapshot { id } => {
-                if let Some(records) = self.disk.snapshot(id).cloned() {
-                    acts.push(self.send(from, run, Body::Snapshot { id, records }));
-                }
+                let records = self.disk.snapshot(id).cloned();
+                acts.push(self.send(from, run, Body::Snapshot { id, records }));
             }
             Body::Snapshot { id, records } if run == process.run => self.install(id, records, acts),
             body => self.asked(from, run, body, now, acts),

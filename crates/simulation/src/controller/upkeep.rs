@@ -21,7 +21,9 @@ impl Controller {
     /// Snapshots when they are due, and what is in them goes from the quorum's log.
     pub(super) fn upkeep(&mut self, now: Duration, acts: &mut Vec<Act>) {
         let Some(process) = &mut self.process else { return };
-        process.fetching.take_if(|fetching| now.saturating_sub(fetching.since) >= TIMEOUT);
+        if let Some(late) = process.fetching.take_if(|fetching| now.saturating_sub(fetching.since) >= TIMEOUT) {
+            process.quorum.not_installed(late.id);
+        }
         if let Some((_, id, records)) = process.generating.take_if(|(due, ..)| *due <= now) {
             self.disk.keep_snapshot(id, records);
         }
@@ -44,7 +46,7 @@ impl Controller {
         self.disk.clean();
     }
 
-    /// Asks for a snapshot; one that does not come is asked for again when the quorum says so.
+    /// Asks for a snapshot.
     pub(super) fn fetch(&mut self, snapshot: &Snapshot, now: Duration, acts: &mut Vec<Act>) {
         let Some(process) = &mut self.process else { return };
         process.fetching = Some(Fetching { id: snapshot.id, since: now });
@@ -52,12 +54,13 @@ impl Controller {
         acts.push(Act::Send(Message { from: self.id, to: snapshot.leader, run: process.run, body }));
     }
 
-    /// A snapshot has come.
-    pub(super) fn install(&mut self, id: SnapshotId, records: Records, acts: &mut Vec<Act>) {
+    /// A snapshot has come, or word that there is none.
+    pub(super) fn install(&mut self, id: SnapshotId, records: Option<Records>, acts: &mut Vec<Act>) {
         let Some(process) = &mut self.process else { return };
         if process.fetching.take_if(|fetching| fetching.id == id).is_none() {
             return;
         }
+        let Some(records) = records else { return process.quorum.not_installed(id) };
         if id.end_offset > self.disk.end() {
             let mut image = ottla_metadata::Image::default();
             if let Err(reason) = log::apply(&mut image, &records) {

@@ -23,6 +23,9 @@ import kafka.server.SharedServer;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.utils.Utils;
 import org.apache.kafka.metadata.bootstrap.BootstrapDirectory;
+import org.apache.kafka.metadata.properties.MetaProperties;
+import org.apache.kafka.metadata.properties.MetaPropertiesEnsemble;
+import org.apache.kafka.metadata.properties.PropertiesUtils;
 
 /** One node of a test's cluster as an external process. */
 public final class Node {
@@ -149,6 +152,17 @@ public final class Node {
                 Utils.delete(new File(metadata, "__cluster_metadata-0"));
             }
             new BootstrapDirectory(metadata).writeBinaryFile(server.cluster.bootstrap());
+            identify();
+        }
+    }
+
+    /** The log dirs get the ids by which the test knows them. It formats some with others, which Kafka in its own process never reads. */
+    private void identify() throws IOException {
+        for (Map.Entry<String, MetaProperties> each : server.metaPropsEnsemble().logDirProps().entrySet()) {
+            File file = new File(each.getKey(), MetaPropertiesEnsemble.META_PROPERTIES_NAME);
+            if (file.exists()) {
+                PropertiesUtils.writePropertiesFile(each.getValue().toProperties(), file.getPath(), false);
+            }
         }
     }
 

@@ -102,6 +102,9 @@ fn alter(run: &mut Run) -> anyhow::Result<()> {
         ("alter-unknown-topic", 2, "d-unknown", "retention.ms", "90000"),
         ("alter-group", 32, "d-group", "consumer.session.timeout.ms", "46000"),
         ("alter-logger", 8, "1", "root", "WARN"),
+        ("alter-cordons", 4, "1", "cordoned.log.dirs", "/nowhere"),
+        ("alter-cordons-of-all", 4, "", "cordoned.log.dirs", "*"),
+        ("alter-cordons-to-none", 4, "1", "cordoned.log.dirs", " "),
         ("alter-unknown-type", 99, "1", "background.threads", "9"),
     ];
     for (step, resource_type, name, config, value) in cases {

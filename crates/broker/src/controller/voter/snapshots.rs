@@ -18,11 +18,15 @@ impl Voter {
         info!("fetches the metadata up to offset {} from node {}", id.end_offset, snapshot.leader);
         let (commands, peers) = (self.handle.commands.clone(), self.parts.peers.clone());
         self.parts.peers.spawn(async move {
-            match peers.fetch_snapshot(snapshot.leader, epoch, id).await {
-                // A queue that is full or gone: the leader asks again.
-                Ok(bytes) => drop(commands.try_send(Command::Installed { id: snapshot.id, bytes })),
-                Err(error) => warn!("cannot fetch the metadata's snapshot: {error:#}"),
-            }
+            let command = match peers.fetch_snapshot(snapshot.leader, epoch, id).await {
+                Ok(bytes) => Command::Installed { id: snapshot.id, bytes },
+                Err(error) => {
+                    warn!("cannot fetch the metadata's snapshot: {error:#}");
+                    Command::NotInstalled(snapshot.id)
+                }
+            };
+            // Where the queue is full or gone the quorum hears nothing, and asks again.
+            let _ = commands.try_send(command);
         });
     }
 

@@ -91,6 +91,16 @@ fn an_added_disk_joins_the_others_without_a_bootstrap_of_its_own() {
 }
 
 #[test]
+fn a_metadata_log_is_not_begun_anew_where_others_know_of_one() {
+    let fs = SimFs::new();
+    ensure(&fs, &["a"], 1, Some(ID)).unwrap();
+    let elsewhere = format!("{CONTROLLER}metadata.log.dir=/d/b\n");
+    let refused = ensure_with(&fs, &["a", "b"], 1, None, &elsewhere).unwrap_err();
+    assert_eq!(refused, "the metadata's log dir, /d/b, is not formatted, but others of this node are");
+    assert_eq!(ids(&fs, &["b"]), [None]);
+}
+
+#[test]
 fn a_dir_of_an_older_release_gets_its_id() {
     let fs = SimFs::new();
     fs.put(Path::new("/d/a/meta.properties"), format!("version=1\ncluster.id={ID}\nnode.id=1\n").as_bytes());

@@ -29,7 +29,7 @@ pub(super) struct Node {
     pub(super) role: Option<Role>,
     pub(super) founder: bool,
     /// A snapshot that is being fetched, and when it is there.
-    fetching: Option<(Snapshot, usize)>,
+    pub(super) fetching: Option<(Snapshot, usize)>,
     pub(super) installed: usize,
     pub(super) refused: Vec<super::super::Refused>,
 }
@@ -45,6 +45,10 @@ pub(super) struct Cluster {
     pub(super) committed: BTreeMap<u64, (i32, Bytes)>,
     pub(super) proposed: u64,
     pub(super) changes: usize,
+    /// How long a snapshot is fetched; 0 leaves that to chance.
+    pub(super) snapshots_take: usize,
+    /// Snapshots that nodes are not given any more are there for a while.
+    pub(super) keeps_snapshots: bool,
 }
 
 impl Node {
@@ -98,6 +102,8 @@ impl Cluster {
             committed: BTreeMap::new(),
             proposed: 0,
             changes: 0,
+            snapshots_take: 0,
+            keeps_snapshots: false,
         };
         for id in 0..voters + spare {
             cluster.nodes.push(Node {
@@ -237,7 +243,7 @@ impl Cluster {
                 self.take(at, &entry);
             }
             if let Some(snapshot) = progress.install {
-                let due = self.now + self.random.below(30);
+                let due = self.now + if self.snapshots_take > 0 { self.snapshots_take } else { self.random.below(30) };
                 self.nodes[at].fetching = Some((snapshot, due));
             }
             if progress.snapshot_wanted && self.random.chance(50) {
@@ -249,7 +255,7 @@ impl Cluster {
         }
         if self.is_up(at) {
             self.fetch(at);
-            let needed = self.quorum(at).status().snapshot.end_offset;
+            let needed = if self.keeps_snapshots { 0 } else { self.quorum(at).status().snapshot.end_offset };
             self.nodes[at].driver.files.retain(|end_offset, _| *end_offset >= needed);
         }
     }
@@ -284,7 +290,7 @@ impl Cluster {
         let file = source.driver.files.get(&snapshot.id.end_offset).cloned();
         let file = if snapshot.id.end_offset == 0 { Some(Vec::new()) } else { file };
         let Some(file) = file.filter(|_| source.quorum.is_some() && !cut) else {
-            self.nodes[at].fetching = Some((snapshot, self.now + 5));
+            self.quorum(at).not_installed(snapshot.id);
             return;
         };
         let node = &mut self.nodes[at];

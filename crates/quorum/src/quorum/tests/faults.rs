@@ -125,7 +125,50 @@ fn a_node_that_is_cut_off_does_not_disturb_the_others() {
 
 #[test]
 fn a_node_that_lags_behind_gets_a_snapshot() {
-    let mut cluster = Cluster::new(3, 3, 0);
+    let (mut cluster, _, lagging) = one_that_lags_behind(3);
+    // Messages of the snapshot are lost for a while.
+    cluster.network.weather.lost = 70;
+    cluster.start(lagging);
+    cluster.run(100);
+    cluster.heal();
+    assert_eq!(cluster.nodes[lagging].installed, 1);
+}
+
+#[test]
+fn a_snapshot_that_comes_slowly_is_not_given_up_for_a_later_one() {
+    let (mut cluster, leader, lagging) = one_that_lags_behind(11);
+    (cluster.snapshots_take, cluster.keeps_snapshots) = (40, true);
+    cluster.start(lagging);
+    // A later one is made more often than one comes.
+    for _ in 0..40 {
+        cluster.run(10);
+        assert!(cluster.propose(leader));
+        cluster.run(2);
+        cluster.compact(leader);
+    }
+    assert!(cluster.nodes[lagging].installed >= 1, "{:?}", cluster.describe());
+    cluster.heal();
+}
+
+#[test]
+fn a_snapshot_that_is_gone_is_followed_by_the_next_at_once() {
+    let (mut cluster, leader, lagging) = one_that_lags_behind(12);
+    cluster.snapshots_take = 10;
+    cluster.start(lagging);
+    cluster.run_until("it is asked for", |cluster| cluster.nodes[lagging].fetching.is_some());
+    let asked = cluster.now;
+    assert!(cluster.propose(leader));
+    cluster.run(5);
+    cluster.compact(leader);
+    cluster.run_until("the next is in place", |cluster| cluster.nodes[lagging].installed == 1);
+    let (took, election) = (cluster.now - asked, usize::try_from(ELECTION_TICKS).unwrap());
+    assert!(took <= 2 * 10 + 2 * election, "{took} ticks: the leader names it once an election timeout");
+    cluster.heal();
+}
+
+/// A cluster with its leader, and a node that is down and needs a snapshot.
+fn one_that_lags_behind(seed: u64) -> (Cluster, usize, usize) {
+    let mut cluster = Cluster::new(seed, 3, 0);
     cluster.run_until("a leader", |cluster| cluster.leader().is_some());
     let leader = cluster.leader().unwrap();
     let lagging = (leader + 1) % 3;
@@ -136,12 +179,7 @@ fn a_node_that_lags_behind_gets_a_snapshot() {
     }
     cluster.run(5);
     cluster.compact(leader);
-    // Messages of the snapshot are lost for a while.
-    cluster.network.weather.lost = 70;
-    cluster.start(lagging);
-    cluster.run(100);
-    cluster.heal();
-    assert_eq!(cluster.nodes[lagging].installed, 1);
+    (cluster, leader, lagging)
 }
 
 #[test]
