@@ -88,10 +88,13 @@ class _Member:
 
     def __init__(self, group, id, launcher):
         self.id, self.launcher = id, launcher
-        log = group.folder / f"{id}.log"
-        with open(log, "ab") as out:
+        self._log = group.folder / f"{id}.log"
+        with open(self._log, "ab") as out:
             full = [*launcher, "setpriv", "--pdeathsig", "KILL", *map(str, group.arguments(id))]
             self.process = subprocess.Popen(full, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def said(self):
+        return self._log.read_text(errors="replace").splitlines()[-5:]
 
     def freeze(self):
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -181,7 +184,15 @@ class Group:
             self.revive()
             return self.is_done()
 
-        eventually(done, f"{self.name} has copied up to {self.offsets()}", seconds)
+        try:
+            eventually(done, f"{self.name} has not copied all", seconds)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}: {self.progress()}") from None
+
+    def progress(self):
+        """For a test that fails: how far it is, and what its members said last."""
+        said = {member.id: member.said() for member in self.members}
+        return f"offsets {self.offsets()} of {self.ends(self.source, IsolationLevel.READ_UNCOMMITTED)}; {said}"
 
     def problems(self, expected):
         """What is wrong with the copy: of each partition the values that are expected, in their order."""

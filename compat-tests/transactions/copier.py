@@ -1,5 +1,6 @@
 """A member of a group that copies a topic to another in transactions, partition by partition; run as a program."""
 
+import faulthandler
 import json
 import random
 import signal
@@ -8,6 +9,8 @@ import sys
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 PATIENCE_S = 30
+# A call that lasts longer than any may is shown where it hangs.
+HANGS_S = 45
 
 
 class Copier:
@@ -26,9 +29,11 @@ class Copier:
         self._consumer.subscribe([wish["source"]], on_assign=lambda *_: None, on_revoke=lambda *_: None)
 
     def run(self, stopped):
+        faulthandler.dump_traceback_later(HANGS_S)
         self._until_done(self._producer.init_transactions)
         try:
             while not stopped:
+                faulthandler.dump_traceback_later(HANGS_S)
                 messages = [each for each in self._consumer.consume(self._size, timeout=0.2) if not each.error()]
                 while messages and not self._copy(messages):
                     pass
