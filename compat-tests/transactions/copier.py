@@ -16,7 +16,12 @@ HANGS_S = 45
 class Copier:
     def __init__(self, wish):
         self._target, self._size, self._aborts = wish["target"], wish["size"], wish["aborts"]
-        common = {"bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500}
+        # Its default, to begin anew with the bootstrap servers when it sees no broker, has calls of a transaction wait for ever for a
+        # handle that it gave up (librdkafka 2.16, rd_kafka_coord_req).
+        common = {
+            "bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500,
+            "metadata.recovery.strategy": "none",
+        }  # fmt: skip
         self._producer = Producer({
             **common, "transactional.id": wish["id"], "transaction.timeout.ms": wish["timeout_ms"], "linger.ms": 0,
             "batch.num.messages": 100,
