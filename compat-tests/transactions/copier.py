@@ -8,20 +8,17 @@ import sys
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-PATIENCE_S = 30
-# A call that lasts longer than any may is shown where it hangs.
-HANGS_S = 45
+PATIENCE_S = 10
+# librdkafka 2.16 has no deadline for what it sends to a group's coordinator (rd_kafka_coord_req): if it gave that broker up, which
+# Metadata did not name for a while, send_offsets_to_transaction waits until a connection comes or goes. So the process ends itself, and
+# shows where it hung.
+HANGS_S = 20
 
 
 class Copier:
     def __init__(self, wish):
         self._target, self._size, self._aborts = wish["target"], wish["size"], wish["aborts"]
-        # Its default, to begin anew with the bootstrap servers when it sees no broker, has calls of a transaction wait for ever for a
-        # handle that it gave up (librdkafka 2.16, rd_kafka_coord_req).
-        common = {
-            "bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500,
-            "metadata.recovery.strategy": "none",
-        }  # fmt: skip
+        common = {"bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500}
         self._producer = Producer({
             **common, "transactional.id": wish["id"], "transaction.timeout.ms": wish["timeout_ms"], "linger.ms": 0,
             "batch.num.messages": 100,
@@ -34,11 +31,11 @@ class Copier:
         self._consumer.subscribe([wish["source"]], on_assign=lambda *_: None, on_revoke=lambda *_: None)
 
     def run(self, stopped):
-        faulthandler.dump_traceback_later(HANGS_S)
+        faulthandler.dump_traceback_later(HANGS_S, exit=True)
         self._until_done(self._producer.init_transactions)
         try:
             while not stopped:
-                faulthandler.dump_traceback_later(HANGS_S)
+                faulthandler.dump_traceback_later(HANGS_S, exit=True)
                 messages = [each for each in self._consumer.consume(self._size, timeout=0.2) if not each.error()]
                 while messages and not self._copy(messages):
                     pass
