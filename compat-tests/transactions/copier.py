@@ -13,6 +13,8 @@ PATIENCE_S = 10
 # Metadata did not name for a while, send_offsets_to_transaction waits until a connection comes or goes. So the process ends itself, and
 # shows where it hung.
 HANGS_S = 20
+# A member that has not given up partitions by then, for it hangs too, loses them to others.
+REBALANCE_MS = 20_000
 
 
 class Copier:
@@ -25,7 +27,7 @@ class Copier:
         })  # fmt: skip
         self._consumer = Consumer({
             **common, "group.id": wish["group"], "auto.offset.reset": "earliest", "enable.auto.commit": False,
-            "isolation.level": "read_committed", **wish["member"],
+            "isolation.level": "read_committed", "max.poll.interval.ms": REBALANCE_MS, **wish["member"],
         })  # fmt: skip
         # With a callback it takes part in a rebalance when it polls only, and so never in the midst of a transaction.
         self._consumer.subscribe([wish["source"]], on_assign=lambda *_: None, on_revoke=lambda *_: None)
