@@ -13,14 +13,18 @@ PATIENCE_S = 10
 # Metadata did not name for a while, send_offsets_to_transaction waits until a connection comes or goes. So the process ends itself, and
 # shows where it hung.
 HANGS_S = 20
-# A member that has not given up partitions by then, for it hangs too, loses them to others.
+# A member that has not given up its partitions by then loses them to others.
 REBALANCE_MS = 20_000
 
 
 class Copier:
     def __init__(self, wish):
         self._target, self._size, self._aborts = wish["target"], wish["size"], wish["aborts"]
-        common = {"bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500}
+        # A member that is to give up a partition may wait until Metadata is asked for, each 5 min by default.
+        common = {
+            "bootstrap.servers": wish["bootstrap"], "log_level": 0, "reconnect.backoff.max.ms": 500,
+            "topic.metadata.refresh.interval.ms": 5_000,
+        }  # fmt: skip
         self._producer = Producer({
             **common, "transactional.id": wish["id"], "transaction.timeout.ms": wish["timeout_ms"], "linger.ms": 0,
             "batch.num.messages": 100,
