@@ -65,7 +65,7 @@ class Nemesis:
 
     def do(self, step):
         self._say(f"begins {step}")
-        FAULTS[step.fault](self, step)
+        (FAULTS.get(step.fault) or OF_CLIENTS[step.fault])(self, step)
         self._say(f"heals {step}")
         self.cluster.recover()
         self._say(f"healed {step}")
@@ -99,6 +99,12 @@ class Nemesis:
 
     def host(self, number):
         return self.cluster.host_of(number)
+
+    def clients(self, step):
+        """A host that has no node."""
+        nodes = self.hosts(self.cluster.nodes)
+        names = [name for name in self.network.hosts if name not in nodes]
+        return names[step.seed % len(names)]
 
     @property
     def network(self):
@@ -274,6 +280,24 @@ def bad_weather(nemesis, step):
     assert router.passed > 100 and router.lost and router.overtaken, "there was no such weather"
 
 
+def isolate_clients(nemesis, step):
+    """The nodes see each other."""
+    nemesis.network.isolate(nemesis.clients(step))
+    _wait(step)
+
+
+def cut_clients_from_leader(nemesis, step):
+    """These clients see the others only."""
+    nemesis.network.cut(nemesis.clients(step), nemesis.host(nemesis.leader(step)))
+    _wait(step)
+
+
+def leader_does_not_reach_clients(nemesis, step):
+    """What they ask for is done, and they never hear of it."""
+    nemesis.network.cut_one_way(nemesis.host(nemesis.leader(step)), nemesis.clients(step))
+    _wait(step)
+
+
 FAULTS = {
     each.__name__: each
     for each in (
@@ -284,3 +308,6 @@ FAULTS = {
         leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap, bad_weather,
     )
 }  # fmt: skip
+
+# For tests whose clients are cut off by themselves.
+OF_CLIENTS = {each.__name__: each for each in (isolate_clients, cut_clients_from_leader, leader_does_not_reach_clients)}

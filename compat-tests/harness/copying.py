@@ -86,12 +86,15 @@ KINDS = {
 class _Member:
     """A process that copies."""
 
-    def __init__(self, group, id):
-        self.id = id
-        log = group.folder / f"{id}.log"
-        with open(log, "ab") as out:
-            full = [*group.launcher, "setpriv", "--pdeathsig", "KILL", *map(str, group.arguments(id))]
+    def __init__(self, group, id, launcher):
+        self.id, self.launcher = id, launcher
+        self._log = group.folder / f"{id}.log"
+        with open(self._log, "ab") as out:
+            full = [*launcher, "setpriv", "--pdeathsig", "KILL", *map(str, group.arguments(id))]
             self.process = subprocess.Popen(full, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def said(self):
+        return self._log.read_text(errors="replace").splitlines()[-5:]
 
     def freeze(self):
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -105,15 +108,14 @@ class _Member:
 
 
 class Group:
-    """Members of one kind that copy a source to a topic of their own, which exists already."""
+    """Members of one kind that copy a source to a topic of their own, which exists already; one is started with each launcher."""
 
-    def __init__(self, kind, bootstrap, source, partitions, folder, members=2, size=50, launcher=()):
+    def __init__(self, kind, bootstrap, source, partitions, folder, size=50, launchers=((), ())):
         self.kind, self.bootstrap, self.source, self.partitions = kind, bootstrap, source, partitions
-        self.name, self.target, self.size, self.launcher = f"copy-by-{kind}", f"copied-by-{kind}", size, launcher
+        self.name, self.target, self.size, self._launchers = f"copy-by-{kind}", f"copied-by-{kind}", size, launchers
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._numbers = itertools.count()
-        self._size = members
         self._asking = None
         self.members = []
 
@@ -121,23 +123,26 @@ class Group:
         return KINDS[self.kind](self, id)
 
     def start(self):
-        for _ in range(self._size):
-            self._join(f"{self.name}-{next(self._numbers)}")
+        for launcher in self._launchers:
+            self._join(self._new_id(), launcher)
 
-    def _join(self, id):
-        self.members.append(_Member(self, id))
+    def _new_id(self):
+        return f"{self.name}-{next(self._numbers)}"
+
+    def _join(self, id, launcher):
+        self.members.append(_Member(self, id, launcher))
 
     def replace(self, member, same_id):
         """Kills a member; its place is taken by one that has its transactional id, or another."""
         member.kill()
         self.members.remove(member)
-        self._join(member.id if same_id else f"{self.name}-{next(self._numbers)}")
+        self._join(member.id if same_id else self._new_id(), member.launcher)
 
     def revive(self):
         """Starts those again that have ended, as they do when they are fenced."""
         for member in [member for member in self.members if member.process.poll() is not None]:
             self.members.remove(member)
-            self._join(member.id)
+            self._join(member.id, member.launcher)
 
     def close(self):
         for member in self.members:
@@ -179,7 +184,15 @@ class Group:
             self.revive()
             return self.is_done()
 
-        eventually(done, f"{self.name} has copied up to {self.offsets()}", seconds)
+        try:
+            eventually(done, f"{self.name} has not copied all", seconds)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}: {self.progress()}") from None
+
+    def progress(self):
+        """For a test that fails: how far it is, and what its members said last."""
+        said = {member.id: member.said() for member in self.members}
+        return f"offsets {self.offsets()} of {self.ends(self.source, IsolationLevel.READ_UNCOMMITTED)}; {said}"
 
     def problems(self, expected):
         """What is wrong with the copy: of each partition the values that are expected, in their order."""
@@ -225,16 +238,29 @@ def read_committed(bootstrap, topic, ends):
         consumer.close()
 
 
-def fill(bootstrap, topic, partitions, count, replicas=1):
-    """Makes a topic of `count` numbers; returns those of each partition."""
-    topics.create(bootstrap, topic, partitions, replicas)
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
-    for number in range(count):
-        while True:
-            try:
-                producer.produce(topic, str(number), partition=number % partitions)
-                break
-            except BufferError:
-                producer.poll(0.1)
-    assert producer.flush(_PATIENCE_S) == 0
-    return [list(range(number, count, partitions)) for number in range(partitions)]
+class Source:
+    """A topic of numbers, which get more by and by, and what a copy of its partitions has to be."""
+
+    def __init__(self, bootstrap, topic, partitions, replicas=1):
+        self.topic, self.expected = topics.create(bootstrap, topic, partitions, replicas), [[] for _ in range(partitions)]
+        self._producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
+        self._numbers, self._failed = itertools.count(), []
+
+    def add(self, count):
+        for number in itertools.islice(self._numbers, count):
+            partition = number % len(self.expected)
+            self.expected[partition].append(number)
+            while not self._send(partition, number):
+                self._producer.poll(0.1)
+        assert self._producer.flush(_PATIENCE_S) == 0 and not self._failed, self._failed[:1]
+
+    def _send(self, partition, number):
+        try:
+            self._producer.produce(self.topic, str(number), partition=partition, on_delivery=self._heard)
+        except BufferError:
+            return False
+        return True
+
+    def _heard(self, error, message):
+        if error:
+            self._failed.append(error)

@@ -177,6 +177,11 @@ class Hosts:
     def leader(self, topic, partition):
         return admin.leaders(self.bootstrap, topic)[partition]
 
+    def is_led(self, topic):
+        """Whether it is there and each of its partitions has a leader."""
+        leaders = admin.leaders(self.bootstrap, topic).values()
+        return bool(leaders) and -1 not in leaders
+
     def in_sync(self, topic, seconds=60):
         """Every broker says so: one that was cut off knows of nothing."""
         said = lambda: [admin.out_of_sync(self.nodes[number].bootstrap, topic) for number in self.brokers]  # noqa: E731

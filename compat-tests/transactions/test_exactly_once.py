@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness import copying, topics
+from harness.trouble import Trouble
 
 PARTITIONS = 8
 SOURCE = "source"
@@ -19,42 +20,16 @@ BROKER = {
     "transaction_state_log_num_partitions": 5,
     "offsets_topic_num_partitions": 5,
 }
-FAULTS = ["kill_broker", "kill_broker_twice", "kill_member", "kill_member_for_good", "freeze_member"]
 
 
-class Faults:
-    """What befalls a broker and the members of groups."""
+class Faults(Trouble):
+    """The broker has its share."""
+
+    faults = ["kill_broker", "kill_broker_twice", *Trouble.faults]
 
     def __init__(self, broker, groups, seed):
-        self.broker, self.groups, self.chance = broker, groups, random.Random(seed)
-        self._frozen = []
-        self.done = []
-
-    def one(self, name):
-        self.done.append(name)
-        getattr(self, name)()
-
-    def any(self):
-        """Whoever was frozen comes back after a while, to a group that has gone on without."""
-        self.one(self.chance.choice(FAULTS))
-        for until, member in list(self._frozen):
-            if time.monotonic() > until:
-                self._thaw(until, member)
-        for group in self.groups:
-            group.revive()
-
-    def end(self):
-        for until, member in list(self._frozen):
-            self._thaw(until, member)
-
-    def _thaw(self, until, member):
-        self._frozen.remove((until, member))
-        if member.process.poll() is None:
-            member.thaw()
-
-    def _member(self):
-        group = self.chance.choice(self.groups)
-        return group, self.chance.choice(group.members)
+        super().__init__(groups, random.Random(seed))
+        self.broker = broker
 
     def kill_broker(self):
         self.broker.kill()
@@ -66,26 +41,11 @@ class Faults:
         time.sleep(self.chance.uniform(0, 0.3))
         self.kill_broker()
 
-    def kill_member(self):
-        group, member = self._member()
-        group.replace(member, same_id=True)
-
-    def kill_member_for_good(self):
-        """Its transaction ends by its timeout."""
-        group, member = self._member()
-        group.replace(member, same_id=False)
-
-    def freeze_member(self):
-        """Longer than its transaction and its session last."""
-        _, member = self._member()
-        if member.process.poll() is None and member not in [frozen for _, frozen in self._frozen]:
-            member.freeze()
-            self._frozen.append((time.monotonic() + 8, member))
-
 
 def run(broker, folder, count, faults, longest_s, size):
     """Groups of every kind of client copy the same topic, each to one of its own."""
-    expected = copying.fill(broker.bootstrap, SOURCE, PARTITIONS, count)
+    source = copying.Source(broker.bootstrap, SOURCE, PARTITIONS)
+    source.add(count)
     groups = [copying.Group(kind, broker.bootstrap, SOURCE, PARTITIONS, folder, size=size) for kind in copying.KINDS]
     for group in groups:
         topics.create(broker.bootstrap, group.target, PARTITIONS)
@@ -101,7 +61,7 @@ def run(broker, folder, count, faults, longest_s, size):
         trouble.end()
         for group in groups:
             group.wait(120 + count / 200)
-        problems = {group.name: found for group in groups if (found := group.problems(expected))}
+        problems = {group.name: found for group in groups if (found := group.problems(source.expected))}
     finally:
         trouble.end()
         for group in groups:
