@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import netns
+from harness import netns, weather
 from harness.run import run
 from harness.weather import Weather, need_tun
 
@@ -143,6 +143,12 @@ def test_nothing_is_left_when_the_block_fails(network):
         assert {link["ifname"] for link in links} == {"lo", "eth0"}
     assert len(os.listdir("/proc/self/fd")) == files
     assert is_fair(datagrams(network, "a", "b"))
+
+
+def test_without_tun_devices_cases_are_skipped_with_the_reason(monkeypatch):
+    monkeypatch.setattr(weather, "_TUN", "/dev/net/none")
+    with pytest.raises(pytest.skip.Exception, match="/dev/net/none cannot be opened"):
+        need_tun()
 
 
 def test_the_next_run_removes_what_one_that_was_killed_left():
