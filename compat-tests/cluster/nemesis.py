@@ -272,9 +272,16 @@ def flap(nemesis, step):
 
 def bad_weather(nemesis, step):
     """What nodes send each other is late, lost, doubled and out of order; clients see them as before."""
-    weather = Weather(lost=0.02, doubled=0.02, least_s=0.001, most_s=0.03)
-    nodes = nemesis.hosts(nemesis.cluster.nodes)
-    with nemesis.network.in_weather(nodes, weather, step.seed) as router:
+    _weather(nemesis, step, nemesis.hosts(nemesis.cluster.nodes), Weather(lost=0.02, doubled=0.02, least_s=0.001, most_s=0.03))
+
+
+def storm(nemesis, step):
+    """So bad that sessions end and requests time out; clients are in it too."""
+    _weather(nemesis, step, list(nemesis.network.hosts), Weather(lost=0.25, doubled=0.1, least_s=0.01, most_s=0.3))
+
+
+def _weather(nemesis, step, hosts, weather):
+    with nemesis.network.in_weather(hosts, weather, step.seed) as router:
         _wait(step)
     nemesis._say(f"{router.passed} packets came, {router.lost} did not, {router.overtaken} came late")
     assert router.passed > 100 and router.lost and router.overtaken, "there was no such weather"
@@ -305,7 +312,8 @@ FAULTS = {
         freeze_a_controller, isolate_a_controller, freeze_leader,
         freeze_one_and_kill_another, isolate, isolate_leader, cut_from_controllers, cut_from_peers, cut_from_all_nodes, cut_two,
         reset_from_peers,
-        leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap, bad_weather,
+        leader_is_not_heard, leader_does_not_hear, controller_does_not_hear_leader, leader_does_not_hear_controller, flap,
+        bad_weather, storm,
     )
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import pytest
 from nemesis import Nemesis, Schedule, Step
 
 from checker.witnesses import Witnesses
-from harness import hosts, topics
+from harness import hosts, topics, weather
 
 PARTITIONS = 6
 TOPIC = "kept"
@@ -95,6 +95,8 @@ def test_no_fault_loses_or_reorders_what_was_acknowledged(tmp_path):
         "freeze_leader", "isolate_leader", "cut_from_controllers", "cut_from_peers", "leader_is_not_heard", "flap",
         "reset_from_peers", "kill_leader", "kill_two",
     ]  # fmt: skip
+    # test_weather.py is skipped, and says why, where there can be none.
+    few += [] if weather.missing() else ["bad_weather"]
     run(tmp_path, Schedule.of_each(FIRST_SEED, 3, PARTITIONS, 4, 5.5, few).steps)
 
 
@@ -119,10 +121,20 @@ def test_the_checker_sees_what_a_cluster_loses(tmp_path):
         assert found.keys() & {"lost-write", "inconsistent-offset", "unseen"}, found
 
 
+@pytest.mark.full
+@pytest.mark.limit(240)
+def test_no_weather_loses_or_reorders_what_was_acknowledged(tmp_path):
+    """Long enough for elections in the middle of it, with a leader that is killed between the two or beside them."""
+    weather.need_tun()
+    chosen = ["bad_weather", "kill_leader", "storm"]
+    run(tmp_path, Schedule.of_each(FIRST_SEED, 3, PARTITIONS, 12, 20, chosen).steps)
+
+
 @pytest.mark.limit(int(MINUTES * 120) + 1200)
 @pytest.mark.skipif(not MINUTES, reason="OTTLA_CLUSTER_FAULT_MINUTES is not set")
 def test_faults_for_as_long_as_is_wished(tmp_path):
     """Seed after seed, each on a new cluster that is checked in the end."""
+    weather.need_tun()
     deadline, seed = time.monotonic() + MINUTES * 60, FIRST_SEED
     while time.monotonic() < deadline:
         print(f"seed {seed}")

@@ -16,12 +16,30 @@ import threading
 import time
 from dataclasses import dataclass
 
+import pytest
+
 from harness.run import run
 
+_TUN = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 1, 0x1000
 _LARGEST = 1 << 16
 _DEVICE = "weather0"
+
+
+def missing():
+    """Why there can be no such router here, or None."""
+    try:
+        os.close(os.open(_TUN, os.O_RDWR))
+    except OSError as error:
+        return f"no bad weather between hosts: {_TUN} cannot be opened ({error.strerror})"
+    return None
+
+
+def need_tun():
+    """Skips the case where this machine has no TUN devices, and says why."""
+    if reason := missing():
+        pytest.skip(reason)
 
 
 @dataclass
@@ -44,22 +62,30 @@ class Router:
         self._devices, self._waiting, self._count, self._latest = {}, [], 0, 0
         self._wake, self._stop = os.pipe()
         self._problems = []
-        for number, host in enumerate(hosts):
-            self._devices[socket.inet_aton(host.address)] = _device(f"{prefix}w{number}", host)
-        for host in hosts:
-            for other in hosts:
-                if other is not host:
-                    _ip(host, "route", "add", f"{other.address}/32", "dev", _DEVICE, "src", host.address)
         self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        try:
+            for number, host in enumerate(hosts):
+                self._devices[socket.inet_aton(host.address)] = _open(f"{prefix}w{number}")
+                _set_up(f"{prefix}w{number}", host)
+            for host in hosts:
+                for other in hosts:
+                    if other is not host:
+                        _ip(host, "route", "add", f"{other.address}/32", "dev", _DEVICE, "src", host.address)
+            self._thread.start()
+        except BaseException:
+            self._close_files()
+            raise
 
     def close(self):
-        """Packets on their way are lost; the devices go, and their routes with them."""
-        os.close(self._stop)
+        """Packets on their way are lost; the devices go with their files, and the routes with them."""
+        os.write(self._stop, b".")
         self._thread.join()
-        for file in (*self._devices.values(), self._wake):
-            os.close(file)
+        self._close_files()
         assert not self._problems, self._problems
+
+    def _close_files(self):
+        for file in (*self._devices.values(), self._wake, self._stop):
+            os.close(file)
 
     def _run(self):
         try:
@@ -102,15 +128,24 @@ class Router:
                 heapq.heappush(self._waiting, (due, self._count, receiver, packet))
 
 
-def _device(name, host):
-    """A device in the host's namespace; who has the file is at its other end."""
-    file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(file, _TUNSETIFF, struct.pack("16sH", name.encode(), _IFF_TUN | _IFF_NO_PI))
+def _open(name):
+    """A new device; who has the file is at its other end, and with the file it goes."""
+    file = os.open(_TUN, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(file, _TUNSETIFF, struct.pack("16sH", name.encode(), _IFF_TUN | _IFF_NO_PI))
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _set_up(name, host):
+    """The device is the host's."""
     run(["ip", "link", "set", name, "netns", host.namespace, "name", _DEVICE])
     # Packets come in where no route to their sender may lead yet.
-    run([*host.launcher, "sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter=0", f"net.ipv4.conf.{_DEVICE}.rp_filter=0"])
+    for part in ("all", _DEVICE):
+        run([*host.launcher, "sh", "-c", f"echo 0 > /proc/sys/net/ipv4/conf/{part}/rp_filter"])
     _ip(host, "link", "set", _DEVICE, "up")
-    return file
 
 
 def _ip(host, *arguments):
