@@ -1,6 +1,9 @@
 """The same requests to Apache Kafka and to Ottla, compared field by field."""
 
+import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,14 +33,17 @@ def program():
 
 @pytest.fixture(scope="module")
 def record(program, tmp_path_factory):
-    """Starts a broker of a kind, and keeps in a file what it answers."""
+    """Starts a broker of a kind, and keeps in a file what it, or its controller, answers."""
+    within, numbers = tmp_path_factory.mktemp("recorded"), itertools.count()
 
-    def record(kind, *arguments, timeout_s=170):
-        folder = tmp_path_factory.mktemp(kind)
-        broker = brokers.make(kind, folder, **_OVERRIDES).start()
+    def record(kind, *arguments, controller=False, timeout_s=170):
+        folder = within / f"{kind}-{next(numbers)}"
+        folder.mkdir()
+        broker = brokers.make(kind, folder, **({} if controller else _OVERRIDES)).start()
+        asked = ["--controller", f"127.0.0.1:{broker.controller_port}"] if controller else [*arguments, broker.bootstrap]
         answers = folder / "answers.tsv"
         try:
-            run([program, "--record", *arguments, broker.bootstrap, answers], timeout_s=timeout_s)
+            run([program, "--record", *asked, answers], timeout_s=timeout_s)
         finally:
             broker.stop()
         return answers
@@ -46,40 +52,31 @@ def record(program, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def kafka_answers(record):
-    return record("kafka")
+def record_controller(record):
+    return partial(record, controller=True)
 
 
 @pytest.fixture(scope="module")
-def record_controller(program, tmp_path_factory):
-    """The same of a node's controller."""
-
-    def record(kind):
-        folder = tmp_path_factory.mktemp(f"{kind}-controller")
-        broker = brokers.make(kind, folder).start()
-        answers = folder / "answers.tsv"
-        try:
-            run([program, "--record", "--controller", f"127.0.0.1:{broker.controller_port}", answers], timeout_s=170)
-        finally:
-            broker.stop()
-        return answers
-
-    return record
+def kafkas_answers(record):
+    """Those of two Apache Kafkas, at once: most of the time is spent waiting for timeouts."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(record, ("kafka", "kafka")))
 
 
 @pytest.fixture(scope="module")
-def kafka_controller_answers(record_controller):
-    return record_controller("kafka")
+def kafka_controllers_answers(record_controller):
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(record_controller, ("kafka", "kafka")))
 
 
-def test_kafka_answers_itself_alike(program, record, kafka_answers):
+def test_kafka_answers_itself_alike(program, kafkas_answers):
     """What differs between two Apache Kafkas is noise, and there is none left to hide a difference in."""
-    run([program, kafka_answers, record("kafka"), "--self"])
+    run([program, *kafkas_answers, "--self"])
 
 
-def test_ottla_answers_as_kafka_does(program, record, kafka_answers):
+def test_ottla_answers_as_kafka_does(program, record, kafkas_answers):
     """Each difference is in the list with its reason, and the list names no other."""
-    run([program, kafka_answers, record("ottla"), "--known", KNOWN])
+    run([program, kafkas_answers[0], record("ottla"), "--known", KNOWN])
 
 
 @pytest.mark.full
@@ -99,12 +96,12 @@ def test_the_last_epochs_of_producers(program, record):
     run([program, *answers, "--only", "epochs"])
 
 
-def test_kafka_s_controller_answers_itself_alike(program, record_controller, kafka_controller_answers):
+def test_kafka_s_controller_answers_itself_alike(program, kafka_controllers_answers):
     """The same of what is asked of controllers."""
-    run([program, kafka_controller_answers, record_controller("kafka"), "--self", "--controller"])
+    run([program, *kafka_controllers_answers, "--self", "--controller"])
 
 
-def test_ottla_s_controller_answers_as_kafka_s_does(program, record_controller, kafka_controller_answers):
+def test_ottla_s_controller_answers_as_kafka_s_does(program, record_controller, kafka_controllers_answers):
     """On the controller's listener too: what brokers and operators ask there."""
     known = installed.COMPAT_TESTS / "wire" / "controller-differences.tsv"
-    run([program, kafka_controller_answers, record_controller("ottla"), "--known", known, "--controller"])
+    run([program, kafka_controllers_answers[0], record_controller("ottla"), "--known", known, "--controller"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from harness import ports, wire
 from harness import topics as admin
 from harness.netns import Network
 from harness.run import run
+from harness.tools import run_tool
 from harness.waiting import eventually
 
 BROKER, CONTROLLER, COMBINED = "broker", "controller", "broker,controller"
@@ -167,6 +169,10 @@ class Hosts:
         self._start([node for node in self.nodes.values() if not node.running])
 
     # What there is to see.
+
+    def active_controller(self):
+        done = run_tool("kafka-metadata-quorum", "--bootstrap-server", self.bootstrap, "describe", "--status")
+        return int(re.search(r"^LeaderId:\s+(\d+)$", done.out, re.M)[1])
 
     def leader(self, topic, partition):
         return admin.leaders(self.bootstrap, topic)[partition]

@@ -25,6 +25,7 @@ import java.util.concurrent.Callable;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
 import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsSpec;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -314,7 +315,8 @@ final class TransactionGroupCases {
         @Override
         public void close() {
             producer.close();
-            consumer.close();
+            // A join that waits for the other member, which does not poll now, would be waited for.
+            consumer.close(CloseOptions.timeout(Duration.ofSeconds(1)));
         }
     }
 

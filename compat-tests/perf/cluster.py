@@ -10,7 +10,6 @@ import argparse
 import itertools
 import json
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "bench")]
 
+import machine
 import sides
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewTopic
@@ -26,7 +26,6 @@ from confluent_kafka.admin import NewTopic
 from harness import broker as brokers
 from harness import hosts, java, topics, usage
 from harness.run import run
-from harness.tools import run_tool
 from harness.waiting import eventually
 
 GIB = 1 << 30
@@ -110,8 +109,7 @@ class Measured:
 
     def controller_killed(self):
         """How long until another controller makes a topic."""
-        done = run_tool("kafka-metadata-quorum", "--bootstrap-server", self.cluster.bootstrap, "describe", "--status")
-        active = int(re.search(r"^LeaderId:\s+(\d+)$", done.out, re.M)[1])
+        active = self.cluster.active_controller()
         other = next(node for number, node in self.cluster.nodes.items() if number != active)
         admin = topics.patient_admin(other.bootstrap)
         admin.list_topics("many", timeout=PATIENCE_S)
@@ -136,6 +134,7 @@ def measure(side, wish):
     with tempfile.TemporaryDirectory(dir=wish.folder) as folder:
         it = Measured(side, Path(folder))
         try:
+            machine.touch_memory()
             it.cluster.start()
             # A JVM compiles what the loads use, and a journal of Ottla grows to its full size.
             it.produce(20, partitions=16, connections=4, replicas=3, megabytes=2 * MOST_MB)

@@ -1,13 +1,15 @@
-"""How long producers hear nothing when the leader of their partition is killed with -9, or stopped in order.
+"""How long producers hear nothing when a node is killed with -9, or stopped in order, that leads a partition and maybe the quorum.
 
     compat-tests/perf/failover [--rounds=5] [--controller=kafka] [ottla|kafka]...
 
-Three brokers with the configs' defaults (a session of 9 s), a controller of the same kind for all, one partition with three
-replicas of which two must be in sync. Producers with acks=all, idempotence and else their defaults send 200 records a second:
-librdkafka, and Apache Kafka's Java producer. The silence is the longest time between two acknowledgements.
+Three nodes, brokers and controllers in one, with the configs' defaults (a session of 9 s); with --controller brokers alone, and one
+controller of that kind apart. Three partitions, each led by a node of its own, with three replicas of which two must be in sync.
+Producers with acks=all, idempotence and else their defaults send 200 records a second: librdkafka, and Apache Kafka's Java
+producer. The silence is the longest time between two acknowledgements of one partition.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -19,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from confluent_kafka import Producer
+from confluent_kafka import ElectionType, Producer, TopicPartition
 
 from harness import broker as brokers
 from harness import hosts, java, topics
@@ -30,20 +32,21 @@ TOPIC = "led"
 RATE = 200
 QUIET_S = 2
 PATIENCE_S = 60
-HOWS = {"kill -9": "kill", "SIGTERM": "stop"}
+PARTITIONS = 3
+SIGNALS = {"kill -9": "kill", "SIGTERM": "stop"}
 
 
 class Acknowledged:
-    """When each acknowledgement came."""
+    """When each acknowledgement came, by partition."""
 
     def __init__(self):
-        self.times, self.refused = [time.monotonic()], []
+        self.times, self.refused = [[] for _ in range(PARTITIONS)], []
 
-    def note(self):
-        self.times.append(time.monotonic())
+    def note(self, partition):
+        self.times[partition].append(time.monotonic())
 
-    def longest_silence_since(self, began):
-        times = [at for at in list(self.times) if at >= began]
+    def longest_silence_since(self, began, partition):
+        times = [at for at in list(self.times[partition]) if at >= began]
         return max(after - before for before, after in zip([began, *times], times))
 
 
@@ -51,18 +54,19 @@ class Librdkafka(Acknowledged):
     def __init__(self, bootstrap, _folder):
         super().__init__()
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "log_level": 0})
+        self._turns = itertools.cycle(range(PARTITIONS))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self):
         while not self._stop.is_set():
-            self._producer.produce(TOPIC, b"x" * 100, on_delivery=self._delivered)
+            self._producer.produce(TOPIC, b"x" * 100, partition=next(self._turns), on_delivery=self._delivered)
             self._producer.poll(1 / RATE)
             time.sleep(1 / RATE)
 
-    def _delivered(self, error, _message):
-        self.refused.append(error.name()) if error else self.note()
+    def _delivered(self, error, message):
+        self.refused.append(error.name()) if error else self.note(message.partition())
 
     def close(self):
         self._stop.set()
@@ -78,7 +82,7 @@ class Java(Acknowledged):
         properties.write_text("enable.idempotence=true\nretries=2147483647\n")
         arguments = command(
             "kafka-verifiable-producer", "--bootstrap-server", bootstrap, "--topic", TOPIC, "--throughput", RATE,
-            "--command-config", properties,
+            "--repeating-keys", 4 * PARTITIONS, "--command-config", properties,
         )  # fmt: skip
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -88,10 +92,10 @@ class Java(Acknowledged):
 
     def _run(self):
         for line in self._process.stdout:
-            name = json.loads(line)["name"]
-            if name == "producer_send_success":
-                self.note()
-            elif name == "producer_send_error":
+            event = json.loads(line)
+            if event["name"] == "producer_send_success":
+                self.note(event["partition"])
+            elif event["name"] == "producer_send_error":
                 self.refused.append(line)
 
     def close(self):
@@ -104,38 +108,63 @@ class Java(Acknowledged):
 CLIENTS = {"librdkafka": Librdkafka, "Java": Java}
 
 
-def silences(cluster, clients, how):
-    """One round: the leader goes, and comes back when another has led for a moment."""
-    leader = cluster.leader(TOPIC, 0)
+def spread(cluster):
+    """Each node leads the partition that it is the preferred leader of."""
+    admin = topics.patient_admin(cluster.bootstrap)
+    partitions = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
+    eventually(lambda: admin.elect_leaders(ElectionType.PREFERRED, partitions).result() and len(led(cluster)) == PARTITIONS, "not spread")
+
+
+def led(cluster):
+    """The partition of each leader."""
+    return {leader: partition for partition, leader in topics.leaders(cluster.bootstrap, TOPIC).items()}
+
+
+def round_of(cluster, clients, victim, how):
+    """One node goes, and comes back when others have led for a moment."""
+    partition = led(cluster)[victim]
     began = time.monotonic()
-    getattr(cluster.nodes[leader], HOWS[how])()
+    getattr(cluster.nodes[victim], SIGNALS[how])()
     ended = time.monotonic()
+
+    def all_go_on(client):
+        return all(times and times[-1] > max(began + 0.5, ended) + 0.2 for times in client.times)
+
     for client in clients.values():
-        eventually(lambda client=client: client.times[-1] > max(began + 0.5, ended) + 0.2, "no acknowledgement", PATIENCE_S)
-    eventually(lambda: cluster.leader(TOPIC, 0) not in (leader, -1), "nobody else leads", PATIENCE_S)
+        eventually(lambda client=client: all_go_on(client), "no acknowledgement", PATIENCE_S)
     time.sleep(QUIET_S)
-    found = {name: client.longest_silence_since(began) for name, client in clients.items()}
-    cluster.nodes[leader].start()
+    found = {"process ends": ended - began}
+    for name, client in clients.items():
+        found[name] = client.longest_silence_since(began, partition)
+        others = [client.longest_silence_since(began, other) for other in range(PARTITIONS) if other != partition]
+        found[f"{name}, partitions of others"] = max(others)
+    cluster.nodes[victim].start()
     cluster.in_sync(TOPIC)
+    spread(cluster)
     time.sleep(QUIET_S)
-    return {**found, "process": ended - began}
+    return found
 
 
 def measure(kind, controller, rounds, folder):
-    nodes = hosts.specs([controller], [kind] * 3)
+    nodes = hosts.specs([controller], [kind] * 3) if controller else [hosts.Spec(number, kind, hosts.COMBINED) for number in (1, 2, 3)]
     cluster = hosts.Hosts(folder, nodes)
-    clients = {}
-    found = {how: [] for how in HOWS}
+    clients, found = {}, {}
     try:
         cluster.start()
-        topics.create(cluster.bootstrap, TOPIC, 1, 3)
+        topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
+        spread(cluster)
         clients = {name: client(cluster.bootstrap, folder) for name, client in CLIENTS.items()}
         for client in clients.values():
-            eventually(lambda client=client: len(client.times) > RATE, "no acknowledgements")
-        for how in HOWS:
-            for _ in range(rounds):
-                found[how].append(silences(cluster, clients, how))
-                print(f"{kind}, {how}: {found[how][-1]}", file=sys.stderr, flush=True)
+            eventually(lambda client=client: min(map(len, client.times)) > RATE / 2, "no acknowledgements")
+        for how in SIGNALS:
+            for number in range(rounds):
+                active = cluster.active_controller()
+                victims = {"a leader": next(node for node in cluster.brokers if node != active)}
+                if not controller:
+                    victims["leader and active controller"] = active
+                for role, victim in victims.items():
+                    found.setdefault(f"{how}, {role}", []).append(round_of(cluster, clients, victim, how))
+                    print(f"{kind}, {number + 1}, {how}, {role}: {found[f'{how}, {role}'][-1]}", file=sys.stderr, flush=True)
         refused = {name: len(client.refused) for name, client in clients.items()}
     finally:
         for client in clients.values():
@@ -147,7 +176,7 @@ def measure(kind, controller, rounds, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--controller", choices=sorted(brokers.KINDS), default="kafka")
+    parser.add_argument("--controller", choices=sorted(brokers.KINDS), default=None)
     parser.add_argument("kinds", nargs="*", default=["ottla", "kafka"])
     wish = parser.parse_args()
     brokers.Kafka.jvm_flags = java.AS_RELEASED
@@ -156,14 +185,13 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             results[kind] = measure(kind, wish.controller, wish.rounds, Path(folder))
     print(f"\n| longest silence, s: median (most) of {wish.rounds} | {' | '.join(wish.kinds)} |\n|---|{'---|' * len(wish.kinds)}")
-    for how in HOWS:
-        for name in [*CLIENTS, "process"]:
+    for case, first in next(iter(results.values()))[0].items():
+        for figure in first[0]:
             row = []
-            for kind in wish.kinds:
-                each = [one[name] for one in results[kind][0][how]]
+            for found, _ in results.values():
+                each = [one[figure] for one in found[case]]
                 row.append(f"{statistics.median(each):.2f} ({max(each):.2f})")
-            label = "process ends after" if name == "process" else name
-            print(f"| {how}, {label} | {' | '.join(row)} |")
+            print(f"| {case}: {figure} | {' | '.join(row)} |")
     print(f"| records refused | {' | '.join(str(results[kind][1]) for kind in wish.kinds)} |")
 
 

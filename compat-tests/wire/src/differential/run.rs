@@ -217,10 +217,6 @@ impl Run {
 
     /// Asks again until `done`, as answers to changes may come before every part of a broker knows of them.
     pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
-        if !self.is_of_broker() {
-            // A controller's answer comes when all it knows is as it says.
-            return Ok(());
-        }
         let begun = Instant::now();
         let mut pause = Duration::from_millis(1);
         while !done(self)? {

@@ -31,8 +31,12 @@ impl Run {
         self.await_topic(name)
     }
 
-    /// Waits until a topic's partitions take requests, and keeps its id.
+    /// Waits until a topic's partitions take requests, and keeps its id. A controller tells nothing of topics, and takes what it
+    /// has decided for done.
     pub fn await_topic(&mut self, name: &str) -> anyhow::Result<()> {
+        if !self.is_of_broker() {
+            return Ok(());
+        }
         let mut partitions = Vec::new();
         self.until(&format!("topic {name}"), |run| {
             let Some(topic) = run.metadata(name)? else {
@@ -48,17 +52,25 @@ impl Run {
         self.until(&format!("the leaders of {name}"), |run| run.leads(name, &partitions))
     }
 
-    /// Waits until a topic is gone.
+    /// Waits until a topic is gone, as a broker tells.
     pub fn await_gone(&mut self, name: &str) -> anyhow::Result<()> {
         const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+        if !self.is_of_broker() {
+            return Ok(());
+        }
         self.until(&format!("the end of {name}"), |run| {
             Ok(run.metadata(name)?.is_none_or(|topic| topic.error_code == UNKNOWN_TOPIC_OR_PARTITION))
         })
     }
 
-    /// How many partitions the broker says a topic has.
-    pub fn partitions(&mut self, name: &str) -> anyhow::Result<usize> {
-        Ok(self.metadata(name)?.map_or(0, |topic| topic.partitions.len()))
+    /// Waits until a topic has as many partitions, and all take requests.
+    pub fn await_partitions(&mut self, name: &str, count: usize) -> anyhow::Result<()> {
+        if self.is_of_broker() {
+            self.until(&format!("{count} partitions of {name}"), |run| {
+                Ok(run.metadata(name)?.is_some_and(|topic| topic.partitions.len() == count))
+            })?;
+        }
+        self.await_topic(name)
     }
 
     fn metadata(&mut self, name: &str) -> anyhow::Result<Option<m::metadata_response::MetadataResponseTopic>> {

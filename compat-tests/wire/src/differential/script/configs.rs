@@ -1,13 +1,22 @@
 //! DescribeConfigs, AlterConfigs, IncrementalAlterConfigs, ListConfigResources and DescribeLogDirs.
 
 use crate::differential::run::Run;
-use ottla_protocol::{ApiKey, Str, any::AnyRequest, messages as m};
+use ottla_protocol::{
+    ApiKey, Str,
+    any::{AnyRequest, AnyResponse},
+    messages as m,
+};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
 pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     run.topic("d-configs", 1, &[("retention.ms", "5000000"), ("cleanup.policy", "compact")])?;
+    // Apache Kafka's controller describes what was published in its process, a moment after it was decided.
+    run.until("the configs of d-configs", |run| match run.quietly(&description(TOPIC, "d-configs", None, false))? {
+        AnyResponse::DescribeConfigs(response) => Ok(response.results.iter().all(|result| result.error_code == 0)),
+        _ => Ok(false),
+    })?;
     describe(run)?;
     if !run.is_of_broker() {
         // Apache Kafka's controller does not survive some of what follows, which its brokers do not let through.
@@ -24,8 +33,18 @@ pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     log_dirs(run)
 }
 
+fn description(resource_type: i8, name: &str, keys: Option<&[&str]>, include_synonyms: bool) -> AnyRequest {
+    let resource = m::describe_configs_request::DescribeConfigsResource {
+        resource_type,
+        resource_name: Str::from(name),
+        configuration_keys: keys.map(|keys| keys.iter().map(|key| Str::from(*key)).collect()),
+        ..Default::default()
+    };
+    let resources = vec![resource];
+    AnyRequest::DescribeConfigs(m::DescribeConfigsRequest { resources, include_synonyms, ..Default::default() })
+}
+
 fn describe(run: &mut Run) -> anyhow::Result<()> {
-    use m::describe_configs_request::DescribeConfigsResource;
     let some: Option<&[&str]> = Some(&["retention.ms", "no.such.config"]);
     let none: Option<&[&str]> = Some(&[]);
     let cases: [(&str, i8, &str, Option<&[&str]>); 16] = [
@@ -50,17 +69,7 @@ fn describe(run: &mut Run) -> anyhow::Result<()> {
         for include_synonyms in [false, true] {
             let step = if include_synonyms { format!("{step}-synonyms") } else { step.to_owned() };
             run.each(&format!("configs-{step}"), ApiKey::DescribeConfigs, |_| {
-                let resource = DescribeConfigsResource {
-                    resource_type,
-                    resource_name: Str::from(name),
-                    configuration_keys: keys.map(|keys| keys.iter().map(|key| Str::from(*key)).collect()),
-                    ..Default::default()
-                };
-                AnyRequest::DescribeConfigs(m::DescribeConfigsRequest {
-                    resources: vec![resource],
-                    include_synonyms,
-                    ..Default::default()
-                })
+                description(resource_type, name, keys, include_synonyms)
             })?;
         }
     }

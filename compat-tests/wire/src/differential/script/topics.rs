@@ -223,8 +223,7 @@ fn create_partitions(run: &mut Run) -> anyhow::Result<()> {
     for version in run.versions(ApiKey::CreatePartitions) {
         let count = 4 + i32::from(version);
         run.one("partitions", version, &request(vec![more("d-created-v2", count, None)], false))?;
-        run.until("more partitions", |run| Ok(run.partitions("d-created-v2")? == usize::try_from(count)?))?;
-        run.await_topic("d-created-v2")?;
+        run.await_partitions("d-created-v2", usize::try_from(count)?)?;
     }
     Ok(())
 }
