@@ -25,9 +25,9 @@ const JOURNAL_FILES: usize = 8;
 pub(crate) struct OpenDirs {
     /// Those that can be used for partitions.
     pub(crate) dirs: Vec<Arc<Dir>>,
-    pub(crate) metadata: MetadataDir,
     /// The names of the others.
     pub(crate) dead: Vec<String>,
+    pub(crate) metadata: MetadataDir,
     pub(crate) cluster_id: String,
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn open(config: &ServerConfig, fs: &Arc<dyn Fs>, must_be_formatted: b
         let room = Room::new(reserve_bytes);
         Ok(Dir::new(dir, id, removals.clone(), room, journal, recovered, journaled))
     });
-    Ok(OpenDirs { dirs: dirs.collect::<anyhow::Result<_>>()?, metadata, dead, cluster_id })
+    Ok(OpenDirs { dirs: dirs.collect::<anyhow::Result<_>>()?, dead, metadata, cluster_id })
 }
 
 /// Opens a log dir's journal. A clean stop leaves none, so beside the mark of one it is older than what the logs hold.

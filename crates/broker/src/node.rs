@@ -149,7 +149,7 @@ fn start(options: Options) -> anyhow::Result<Started> {
     let Options { config, must_be_formatted, log_levels, clock, .. } = options;
     let config = Arc::new(config);
     let fs: Arc<dyn Fs> = Arc::new(RealFs::new(max_log_files()));
-    let OpenDirs { dirs, metadata, dead, cluster_id } = log_dirs::open(&config, &fs, must_be_formatted)?;
+    let OpenDirs { dirs, dead, metadata, cluster_id } = log_dirs::open(&config, &fs, must_be_formatted)?;
     let published = Published::new();
     let max_lag = millis(config.get(keys::REPLICA_LAG_TIME_MAX_MS));
     let site = Site::new(config.node_id(), clock, max_lag, published.clone());

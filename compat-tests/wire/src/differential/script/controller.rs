@@ -104,7 +104,6 @@ fn alter(run: &mut Run) -> anyhow::Result<()> {
         ("alter-logger", 8, "1", "root", "WARN"),
         ("alter-cordons", 4, "1", "cordoned.log.dirs", "/nowhere"),
         ("alter-cordons-of-all", 4, "", "cordoned.log.dirs", "*"),
-        ("alter-cordons-to-none", 4, "1", "cordoned.log.dirs", " "),
         ("alter-unknown-type", 99, "1", "background.threads", "9"),
     ];
     for (step, resource_type, name, config, value) in cases {
