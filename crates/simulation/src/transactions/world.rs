@@ -170,6 +170,7 @@ impl World {
         self.network.clear();
         self.last_ms.clear();
         self.producers.iter_mut().for_each(Producer::finish);
+        self.end_replaced();
         while self.now_ms < healed_ms {
             self.step(false)?;
         }
@@ -287,6 +288,16 @@ impl World {
     fn somebody(&mut self) -> Option<&mut Producer> {
         let client = self.random.below(u64::try_from(self.producers.len()).unwrap_or(1));
         self.producers.get_mut(usize::try_from(client).ok()?).filter(|it| !it.is_over())
+    }
+
+    /// Processes that were replaced are gone: one after the other would be given partitions, and find out then only.
+    fn end_replaced(&mut self) {
+        let mut ids = BTreeSet::new();
+        for producer in self.producers.iter_mut().rev() {
+            if !ids.insert(producer.transactional_id.clone()) {
+                producer.kill();
+            }
+        }
     }
 
     /// There is somebody to write with each id; in the end to copy, until all is copied.
