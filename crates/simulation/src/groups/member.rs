@@ -250,12 +250,14 @@ impl Member {
         self.ask(now_ms, PATIENCE_MS, Asked::Commit(self.positions.clone()), Request::Commit(request));
     }
 
+    /// Asks from where to go on with what it has no position in; of the rest a late answer would be of yesterday.
     fn fetch(&mut self, now_ms: u64, acknowledged: &Offsets) {
+        let missing = self.owned.iter().filter(|part| !self.positions.contains_key(*part)).copied().collect();
         let request = OffsetFetch {
             group_id: self.group.clone(),
             member_id: Some(self.id.clone()).filter(|_| !self.is_classic),
             member_epoch: if self.is_classic { -1 } else { self.epoch },
-            topics: Some(to_fetch(&self.owned)),
+            topics: Some(to_fetch(&missing)),
             require_stable: true,
         };
         self.ask(now_ms, PATIENCE_MS, Asked::Fetch(acknowledged.clone()), Request::Fetch(request));
