@@ -3,12 +3,11 @@
 //! [`GroupCoordinator`] is one partition of `__consumer_offsets` with all groups in it; [`partition_for`] says which.
 //! Each request is an [`Event`] with a `Ticket`, each answer a [`Reply`] to that ticket. The driver
 //!
-//! 1. replays the partition's log through [`CoordinatorRecord::decode`], batch by batch, telling it the producer id of a
-//!    transactional batch; a control record is [`CoordinatorRecord::TransactionEnd`];
+//! 1. replays the partition's log through [`CoordinatorRecord::read`], batch by batch;
 //! 2. activates the shard and sends [`Event::Configure`] and [`Event::Metadata`], again whenever these change; with the
 //!    first of the latter the sessions of members begin;
-//! 3. appends the records of each decision, as [`CoordinatorRecord::encode`] writes them, in one batch; they are at most
-//!    [`Settings::max_batch_bytes`];
+//! 3. appends the records of each decision in one batch ([`CoordinatorRecord::write`]), which is a transactional one of the
+//!    producer if they are offsets of a transaction; they are at most [`Settings::max_batch_bytes`];
 //! 4. writes [`Effect::Log`] to the broker's log;
 //! 5. answers all tickets it still holds when the partition's leadership is lost, or an append has failed: joins and
 //!    syncs that wait for others sit in soft state and die with it.
@@ -41,6 +40,7 @@ pub mod offsets;
 mod partition;
 mod record;
 mod settings;
+mod stored;
 pub mod transactions;
 
 pub use self::error::Error;

@@ -68,7 +68,7 @@ pub enum Decoded {
     /// whatever newer brokers add. It stays in the log as it is, so nothing is lost when a broker that knows it takes
     /// over.
     Ignored {
-        /// The int16 that begins its key.
+        /// The int16 that begins its key, or a control record's type.
         record_type: i16,
     },
 }
@@ -85,6 +85,12 @@ pub enum RecordError {
     /// A transaction's end is a control batch, written by the transaction coordinator.
     #[error("a transaction's end has no key and value")]
     ControlRecord,
+    /// What it is about is not said.
+    #[error("a record of __consumer_offsets has no key")]
+    NoKey,
+    /// A control record's key is not one.
+    #[error("a control record of __consumer_offsets does not decode: {0}")]
+    ControlKey(String),
 }
 
 impl CoordinatorRecord {

@@ -18,6 +18,7 @@ mod operators;
 mod properties;
 mod records;
 mod show;
+mod stored;
 mod transactions;
 mod world;
 

@@ -94,7 +94,14 @@ fn kind(sabotage: &Sabotage) -> &'static [&'static str] {
     let file = sabotage.file.to_string_lossy();
     let is_in = |places: &[&str]| places.iter().any(|place| file.contains(place));
     // Offsets are committed by groups too, but there in no transaction.
-    let of_transactions = ["transactions", "storage", "state-machine", "coordinator/src/offsets", "consumer/commit.rs"];
+    let of_transactions = [
+        "transactions",
+        "storage",
+        "state-machine",
+        "coordinator/src/offsets",
+        "coordinator/src/stored.rs",
+        "consumer/commit.rs",
+    ];
     match (is_in(&of_transactions), is_in(&["crates/coordinator"])) {
         (true, _) => TRANSACTIONS,
         (_, true) => GROUPS,

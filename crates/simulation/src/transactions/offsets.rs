@@ -5,7 +5,7 @@ use super::partition::{NOW_MS, checked};
 use crate::groups::{self, Caller, Topics, now, settings};
 use ottla_coordinator::transactions::Producer;
 use ottla_coordinator::{CoordinatorRecord, Decoded, Error, Event, GroupCoordinator, OffsetCommit, Reply};
-use ottla_protocol::batch::{Builder, CheckedBatch, NO_SEQUENCE, NewRecord, Record, control::ControlType};
+use ottla_protocol::batch::{CheckedBatch, NO_SEQUENCE};
 use ottla_protocol::compression::Limits;
 use ottla_state_machine::{Shard, Ticket};
 use ottla_storage::{Log, Origin};
@@ -56,8 +56,9 @@ impl Offsets {
             for record in batch.records(&Limits::default()) {
                 let record = record.expect("a record of the log can be read");
                 let offset = record.offset;
-                if let Some(record) = read(batch, record) {
-                    self.shard.replay(offset, &record);
+                match CoordinatorRecord::read(batch.header(), record).expect("what was stored can be read") {
+                    Decoded::Record(record) => self.shard.replay(offset, &record),
+                    Decoded::Ignored { .. } => {}
                 }
             }
         }
@@ -113,11 +114,7 @@ impl Offsets {
     fn append(&mut self, led: &mut Led<'_>, writer: Option<Producer>, records: &[CoordinatorRecord]) {
         let mut base = led.log.log_end_offset();
         if !records.is_empty() {
-            let mut batch = Builder::new();
-            for record in records {
-                let (key, value) = record.encode().expect("what is decided can be stored");
-                batch.push(NewRecord { timestamp: NOW_MS, key: Some(&key), value: value.as_deref(), headers: &[] });
-            }
+            let mut batch = CoordinatorRecord::write(records, NOW_MS).expect("what is decided can be stored");
             if let Some(Producer { id, epoch }) = writer {
                 batch = batch.producer(id, epoch, NO_SEQUENCE).transactional(true);
             }
@@ -149,21 +146,6 @@ impl Offsets {
 /// Nobody coordinates here.
 pub(super) fn refused(caller: Caller) -> Message {
     Message::Group(groups::Message::Told(caller, None, 0))
-}
-
-/// A record of the log, or the end of a transaction that a control record is.
-fn read(batch: &CheckedBatch, record: Record) -> Option<CoordinatorRecord> {
-    let (header, key) = (batch.header(), record.key?);
-    let producer_id = header.producer_id;
-    if header.attributes.is_control() {
-        let committed = ControlType::decode_key(&key).ok()? == ControlType::Commit;
-        return Some(CoordinatorRecord::TransactionEnd { producer_id, committed });
-    }
-    let producer_id = header.attributes.is_transactional().then_some(producer_id);
-    match CoordinatorRecord::decode(key, record.value, producer_id).expect("what was stored can be read") {
-        Decoded::Record(record) => Some(record),
-        Decoded::Ignored { .. } => None,
-    }
 }
 
 fn refusal(error: Error) -> Refusal {
