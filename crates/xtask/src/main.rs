@@ -17,7 +17,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   fix     everything that can be put right by a program: format, clippy's fixes, documents, ratchet
   tidy    the project's own checks only
   docs    write the generated documents (`docs --check` only says which are stale)
-  sabotage [NAME]  breaks rules one by one (crates/simulation/sabotage.tsv), which the simulation must find; takes long";
+  sabotage [NAME]  breaks rules one by one (crates/simulation/sabotage.tsv), those with NAME in theirs or tried on the
+                   simulation NAME, which the seeds must find; takes long";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -3,7 +3,7 @@
 use crate::commands::{git_output, project_root};
 use anyhow::{Context as _, bail, ensure};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -11,7 +11,7 @@ use std::{
 
 const LIST: &str = "crates/simulation/sabotage.tsv";
 /// Seeds that a broken rule may hide from.
-const SEEDS: &str = "3000";
+const SEEDS: u64 = 3000;
 const SECONDS: &str = "60";
 
 struct Sabotage {
@@ -21,22 +21,28 @@ struct Sabotage {
     to: String,
 }
 
-/// Runs those whose name has `filter` in it.
+/// Runs those whose name has `filter` in it, or that are tried on the simulation of that name.
 pub(crate) fn run(filter: &str) -> anyhow::Result<()> {
-    let all = listed()?.into_iter().filter(|sabotage| sabotage.rule.contains(filter)).collect::<Vec<_>>();
+    let is_meant = |it: &Sabotage| it.rule.contains(filter) || kind(it).contains(&filter);
+    let all: Vec<_> = listed()?.into_iter().filter(is_meant).collect();
     let copy = copy_sources()?;
-    for kind in all.iter().map(kind).collect::<BTreeSet<_>>() {
-        ensure!(seeds(&copy, kind)?.is_none(), "seeds fail on the sources as they are");
-    }
-    let mut unseen = Vec::new();
+    let (mut unseen, mut last_seeds) = (Vec::new(), BTreeMap::new());
     for sabotage in &all {
         match found(&copy, sabotage)? {
-            Some(violation) => println!("{}: {violation}", sabotage.rule),
+            Some((seed, violation)) => {
+                println!("{}: {violation}", sabotage.rule);
+                let last: &mut u64 = last_seeds.entry(kind(sabotage)).or_default();
+                *last = seed.max(*last);
+            }
             None => {
                 println!("{}: NOT FOUND", sabotage.rule);
                 unseen.push(sabotage.rule.as_str());
             }
         }
+    }
+    for (kind, last) in last_seeds {
+        let violation = seeds(&copy, kind, last)?;
+        ensure!(violation.is_none(), "on the sources as they are: {violation:?}");
     }
     match unseen.is_empty() {
         true => Ok(()),
@@ -80,11 +86,11 @@ fn broken(root: &Path, sabotage: &Sabotage) -> anyhow::Result<(PathBuf, String, 
     Ok((path, whole, broken))
 }
 
-/// What the seeds found with the rule broken.
-fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<String>> {
+/// What a seed found with the rule broken, and which.
+fn found(copy: &Path, sabotage: &Sabotage) -> anyhow::Result<Option<(u64, String)>> {
     let (path, whole, broken) = broken(copy, sabotage)?;
     fs::write(&path, broken)?;
-    let found = seeds(copy, kind(sabotage));
+    let found = seeds(copy, kind(sabotage), SEEDS);
     fs::write(&path, whole)?;
     found
 }
@@ -115,8 +121,8 @@ const TRANSACTIONS: &[&str] = &["transactions"];
 /// The simulation that rules of groups are tried on.
 const GROUPS: &[&str] = &["groups"];
 
-/// The violation, if one was found.
-fn seeds(copy: &Path, kind: &[&str]) -> anyhow::Result<Option<String>> {
+/// The first seed up to `last` with a violation, if there is one, and what is said of it.
+fn seeds(copy: &Path, kind: &[&str], last: u64) -> anyhow::Result<Option<(u64, String)>> {
     // Quickly built again after each change, and quick enough.
     let optimized = ["--config", "profile.dev.opt-level=2"];
     let program = ["run", "--quiet", "--package", "ottla-simulation", "--"];
@@ -124,16 +130,20 @@ fn seeds(copy: &Path, kind: &[&str]) -> anyhow::Result<Option<String>> {
         .args(optimized)
         .args(program)
         .args(kind)
-        .args(["1", SEEDS, SECONDS])
+        .args(["1", &last.to_string(), SECONDS])
         .current_dir(copy)
         .env_remove("CARGO_TARGET_DIR")
         .output()?;
     let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-    match (done.status.success(), said.starts_with("seed ")) {
+    match (done.status.success(), violating_seed(&said)) {
         (true, _) => Ok(None),
-        (false, true) => Ok(Some(said)),
-        (false, false) => bail!("{}", String::from_utf8_lossy(&done.stderr)),
+        (false, Some(seed)) => Ok(Some((seed, said))),
+        (false, None) => bail!("{}", String::from_utf8_lossy(&done.stderr)),
     }
+}
+
+fn violating_seed(said: &str) -> Option<u64> {
+    said.strip_prefix("seed ")?.split(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
