@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as Partition
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from harness import topics
+from harness import broker as brokers
+from harness import ports, topics
 from harness.tools import Tools, table
 from harness.waiting import eventually
 
@@ -124,13 +125,13 @@ def test_force_terminate(broker, tools, topic, fresh, open_transaction):
     assert refused.value.args[0].fatal()
 
 
-async def leave_hanging(broker, id, topic):
+async def leave_hanging(broker, id, topic, timestamp_ms=None):
     """Writes into a transaction that the coordinator knows nothing of."""
     async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=id) as producer:
         await producer.begin_transaction()
         # As if the coordinator had been told, and had ended it already when the record came: KAFKA-14402.
         producer._txn_manager._txn_partitions.add(Partition(topic, 0))
-        await producer.send_and_wait(topic, b"hanging", partition=0)
+        await producer.send_and_wait(topic, b"hanging", partition=0, timestamp_ms=timestamp_ms)
         producer._txn_manager._txn_partitions.clear()
 
 
@@ -166,6 +167,30 @@ def test_hanging_transaction(start_broker):
     assert last_stable_offset(broker, hanging) == 2
     assert found("--broker-id", 1) == []
     producer.commit_transaction(_DEADLINE_S)
+
+
+@pytest.mark.full
+@pytest.mark.limit(300)
+def test_who_holds_readers_back_is_named(tmp_path):
+    """Ottla's log names a hanging transaction once, and its metrics have it until it is ended; it looks each minute."""
+    broker = brokers.make("ottla", tmp_path / "ottla", transaction_partition_verification_enable="false")
+    (broker.http_port,) = ports.free_ports(1)
+    broker.start()
+    try:
+        topics.create(broker.bootstrap, "t")
+        asyncio.run(leave_hanging(broker, "id", "t", timestamp_ms=int((time.time() - 3600) * 1000)))
+        count = lambda: broker.metrics()["ottla_hanging_transactions"]  # noqa: E731
+        assert count() == 0
+        eventually(lambda: count() == 1, "nobody counts it", 90)
+        named = "t-0: a transaction of producer 0 epoch 0 that began at offset 0 was not ended, and nothing was written in it for 36"
+        assert broker.log_text().count(named) == 1, broker.log_tail()
+        ids = {line for line, count in broker.metrics().items() if line.startswith("ottla_transactional_ids") and count}
+        assert ids == {'ottla_transactional_ids{state="Empty"}'}
+        Tools(broker)("kafka-transactions", "abort", "--topic", "t", "--partition", 0, "--start-offset", 0)
+        eventually(lambda: count() == 0, "it is counted yet", 90)
+        assert broker.log_text().count(named) == 1
+    finally:
+        broker.stop()
 
 
 @pytest.mark.full
