@@ -1,17 +1,13 @@
-//! Records as they are in batches of `__consumer_offsets`, where ends of transactions are control records.
+//! Records as they are in batches; in those of `__consumer_offsets` ends of transactions are control records.
 
 use crate::{CoordinatorRecord, Decoded, RecordError};
+use ottla_protocol::Bytes;
 use ottla_protocol::batch::{Builder, Header, NewRecord, Record, control::ControlType};
 
 impl CoordinatorRecord {
     /// A batch of records that no producer wrote.
     pub fn write(records: &[Self], timestamp_ms: i64) -> Result<Builder, RecordError> {
-        let mut builder = Builder::new();
-        for record in records {
-            let (key, value) = record.encode()?;
-            builder.push(NewRecord { timestamp: timestamp_ms, key: Some(&key), value: value.as_deref(), headers: &[] });
-        }
-        Ok(builder)
+        batch(records.iter().map(Self::encode), timestamp_ms)
     }
 
     /// Reads a record of a batch that has this header.
@@ -25,6 +21,19 @@ impl CoordinatorRecord {
         let producer_id = header.attributes.is_transactional().then_some(producer_id);
         Self::decode(key, record.value, producer_id)
     }
+}
+
+/// A batch of keys and values.
+pub(crate) fn batch<E>(
+    records: impl Iterator<Item = Result<(Bytes, Option<Bytes>), E>>,
+    timestamp_ms: i64,
+) -> Result<Builder, E> {
+    let mut builder = Builder::new();
+    for record in records {
+        let (key, value) = record?;
+        builder.push(NewRecord { timestamp: timestamp_ms, key: Some(&key), value: value.as_deref(), headers: &[] });
+    }
+    Ok(builder)
 }
 
 fn transaction_end(control: ControlType, producer_id: i64) -> Decoded {

@@ -7,7 +7,7 @@
 //!
 //! 1. replays the partition's log through [`TransactionRecord::decode`];
 //! 2. activates the shard and sends [`Event::Configure`], again whenever the settings change;
-//! 3. appends the records of each decision, as [`TransactionRecord::encode`] writes them, in one batch;
+//! 3. appends the records of each decision in one batch ([`TransactionRecord::write`]);
 //! 4. has markers written for as long as it leads the partition, whatever fails, and says which are durable;
 //! 5. brings a producer id where the answer is [`Error::NeedsProducerId`], and asks again with it.
 //!

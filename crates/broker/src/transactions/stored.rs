@@ -6,17 +6,12 @@ use ottla_coordinator::{
     Level,
     transactions::{Effect, Event, TransactionCoordinator, TransactionRecord},
 };
-use ottla_protocol::batch::{Builder, Header, NewRecord, Record};
+use ottla_protocol::batch::{Builder, Header, Record};
 use tracing::{debug, info, warn};
 
 impl Stored for TransactionCoordinator {
     fn write(records: &[TransactionRecord], timestamp_ms: i64) -> Result<Builder, String> {
-        let mut builder = Builder::new();
-        for record in records {
-            let (key, value) = record.encode().map_err(|error| error.to_string())?;
-            builder.push(NewRecord { timestamp: timestamp_ms, key: Some(&key), value: value.as_deref(), headers: &[] });
-        }
-        Ok(builder)
+        TransactionRecord::write(records, timestamp_ms).map_err(|error| error.to_string())
     }
 
     fn read(header: &Header, record: Record) -> Result<Option<TransactionRecord>, String> {

@@ -2,6 +2,7 @@
 
 use super::transaction::NO_PRODUCER_ID;
 use super::{Partitions, Producer, State, Transaction};
+use ottla_protocol::batch::Builder;
 use ottla_protocol::codec::{DecodeError, Decoder, EncodeError};
 use ottla_protocol::stored::transaction_log_value::PartitionsSchema;
 use ottla_protocol::stored::{TransactionLogKey, TransactionLogValue};
@@ -83,6 +84,11 @@ impl TransactionRecord {
         let key = TransactionLogKey { transactional_id: self.transactional_id.clone() };
         let value = self.transaction.as_ref().map(|it| written(it).to_versioned_bytes(self.value_version));
         Ok((key.to_versioned_bytes(KEY_VERSION)?, value.transpose()?))
+    }
+
+    /// A batch of records.
+    pub fn write(records: &[Self], timestamp_ms: i64) -> Result<Builder, RecordError> {
+        crate::stored::batch(records.iter().map(Self::encode), timestamp_ms)
     }
 
     /// An upper bound of what the record adds to a batch.

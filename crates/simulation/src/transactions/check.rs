@@ -56,7 +56,7 @@ pub(super) fn all_or_nothing<'a>(
     Ok(())
 }
 
-/// No producer gets an epoch that another had, or an older one.
+/// A producer id never goes back to an older epoch.
 pub(super) fn epochs_grow(
     log: &[(ottla_protocol::Str, ottla_coordinator::transactions::Producer)],
 ) -> Result<(), Violation> {
