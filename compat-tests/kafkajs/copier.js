@@ -37,6 +37,8 @@ async function begin(partition) {
     transactionTimeout: Number(timeoutMs)
   })
   await producer.connect()
+  // kafkajs takes the transactional id with the first transaction, and not before.
+  await (await producer.transaction()).abort()
   // No transaction is open any more, so this is where the next one begins, whatever the group was told.
   const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [source] })
   const committed = partitions.find((each) => each.partition === partition)
