@@ -13,7 +13,7 @@ use ottla_protocol::{
 pub fn frames() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     for api in ApiKey::ALL.iter().copied().filter(|api| api.is_on_broker() || api.is_on_controller()) {
-        for version in api.versions() {
+        for version in api.stable_versions() {
             for body in [AnyRequest::default_of(api), filled(api), of_a_node(api)] {
                 if let Some(frame) = frame(&body, version) {
                     frames.push(frame);

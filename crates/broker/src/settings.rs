@@ -132,7 +132,6 @@ pub(crate) fn transaction_settings(config: &ServerConfig) -> TransactionSettings
         abort_interval_ms: config.get(keys::TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS).into(),
         expiry_interval_ms: config.get(keys::TRANSACTION_REMOVE_EXPIRED_TRANSACTION_CLEANUP_INTERVAL_MS).into(),
         add_partitions_wait_ms: config.get(keys::ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MAX_MS).into(),
-        two_phase_commit: config.get(keys::TRANSACTION_TWO_PHASE_COMMIT_ENABLE),
         max_batch_bytes: count(topic.max_message_bytes),
         ..TransactionSettings::default()
     }

@@ -32,7 +32,7 @@ impl ApiKey {
         facts.min..=facts.max
     }
 
-    /// The versions that a broker advertises unless told to offer unstable ones.
+    /// The versions that are finished in 4.3.1: those that brokers offer, and take.
     pub fn stable_versions(self) -> RangeInclusive<i16> {
         let facts = self.facts();
         facts.min..=facts.max_stable

@@ -34,7 +34,7 @@ pub enum FrameError {
     /// An API key that does not exist, or no longer.
     #[error("there is no API with key {0}")]
     UnknownApiKey(i16),
-    /// A version of the API that does not exist. To ApiVersions the answer is a response of version 0 with
+    /// A version of the API that does not exist, or that 4.3.1 has not finished. To ApiVersions the answer is a response of version 0 with
     /// `UNSUPPORTED_VERSION` and the versions there are, so that the client can choose again (KIP-511).
     #[error("{api_key} has no version {version}")]
     UnsupportedVersion {

@@ -49,17 +49,8 @@ async fn init(cx: &Context, request: InitProducerIdRequest) -> Result<Producer, 
         // With a producer id and epoch an idempotent producer wants a new epoch; Kafka gives it a new id with epoch 0.
         None => Ok(Producer { id: cx.broker.producer_ids.next(&cx.broker).await?, epoch: 0 }),
         Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
-        // Kafka 4.3 does not keep prepared transactions either (KIP-939); what is not allowed it says first.
-        Some(_) if request.keep_prepared_txn => Err(keep_prepared(cx, request.enable2_pc)),
-        Some(id) => take(cx, id.detached(), request.transaction_timeout_ms, request.enable2_pc, expected).await,
-    }
-}
-
-fn keep_prepared(cx: &Context, two_phase_commit: bool) -> ErrorCode {
-    let is_allowed = cx.broker.config().get(ottla_config::keys::TRANSACTION_TWO_PHASE_COMMIT_ENABLE);
-    match two_phase_commit && !is_allowed {
-        true => ErrorCode::TransactionalIdAuthorizationFailed,
-        false => ErrorCode::UnsupportedVersion,
+        // Version 6, which could ask for two-phase commit (KIP-939), is not offered.
+        Some(id) => take(cx, id.detached(), request.transaction_timeout_ms, expected).await,
     }
 }
 
@@ -67,12 +58,11 @@ async fn take(
     cx: &Context,
     transactional_id: Str,
     timeout_ms: i32,
-    two_phase_commit: bool,
     expected: Option<Producer>,
 ) -> Result<Producer, ErrorCode> {
     let event = |ticket, new_producer_id| {
         let transactional_id = transactional_id.clone();
-        let request = InitProducerId { transactional_id, timeout_ms, two_phase_commit, expected, new_producer_id };
+        let request = InitProducerId { transactional_id, timeout_ms, expected, new_producer_id };
         Event::InitProducerId(ticket, request)
     };
     submit_bringing_id(&cx.broker, &transactional_id, event, |reply| match reply {

@@ -62,8 +62,6 @@ pub struct InitProducerId {
     pub transactional_id: Str,
     /// How long its transactions may take.
     pub timeout_ms: i32,
-    /// Whether they have no timeout, as something outside decides on them (KIP-939).
-    pub two_phase_commit: bool,
     /// What the producer was before, if it goes on after an error (KIP-360).
     pub expected: Option<Producer>,
     /// A producer id that nobody has, if one was brought.
@@ -176,9 +174,6 @@ pub enum Error {
     /// What would have to be stored does not fit into one batch.
     #[error("the transaction has too many partitions")]
     TooManyPartitions,
-    /// Transactions without a timeout are not allowed here.
-    #[error("transaction.two.phase.commit.enable is off")]
-    TwoPhaseCommitDisabled,
     /// The timeout is not above 0, or above `transaction.max.timeout.ms`.
     #[error("the transaction timeout is not within the broker's limits")]
     InvalidTimeout,
@@ -202,7 +197,6 @@ impl Error {
         match self {
             Self::NeedsProducerId | Self::TooManyPartitions => ErrorCode::UnknownServerError,
             Self::IdTooLong => ErrorCode::InvalidRequest,
-            Self::TwoPhaseCommitDisabled => ErrorCode::TransactionalIdAuthorizationFailed,
             Self::InvalidTimeout => ErrorCode::InvalidTransactionTimeout,
             Self::ConcurrentTransactions => ErrorCode::ConcurrentTransactions,
             Self::ProducerFenced => ErrorCode::ProducerFenced,

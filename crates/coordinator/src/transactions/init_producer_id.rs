@@ -9,7 +9,10 @@ use crate::Level;
 pub(super) fn init(step: &mut Step<'_>, request: InitProducerId) -> Result<Producer, Error> {
     let id = &request.transactional_id;
     step.check_id(id)?;
-    let timeout_ms = timeout(step, &request)?;
+    let timeout_ms = request.timeout_ms;
+    if !(1..=step.soft.settings.max_timeout_ms).contains(&timeout_ms) {
+        return Err(Error::InvalidTimeout);
+    }
     let Some(transaction) = step.hard.transactions.get(id) else {
         let producer_id = request.new_producer_id.ok_or(Error::NeedsProducerId)?;
         let new = Transaction::new(producer_id, timeout_ms, step.now.wall_ms);
@@ -29,16 +32,6 @@ pub(super) fn init(step: &mut Step<'_>, request: InitProducerId) -> Result<Produ
             let next = transaction.initialized(producer, timeout_ms, step.now.wall_ms);
             give(step, &request, next, last_epoch)
         }
-    }
-}
-
-fn timeout(step: &Step<'_>, request: &InitProducerId) -> Result<i32, Error> {
-    let settings = &step.soft.settings;
-    match request.two_phase_commit {
-        true if settings.two_phase_commit => Ok(i32::MAX),
-        true => Err(Error::TwoPhaseCommitDisabled),
-        false if (1..=settings.max_timeout_ms).contains(&request.timeout_ms) => Ok(request.timeout_ms),
-        false => Err(Error::InvalidTimeout),
     }
 }
 

@@ -11,8 +11,6 @@ pub struct Settings {
     pub abort_interval_ms: i64,
     /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
     pub expiry_interval_ms: i64,
-    /// `transaction.two.phase.commit.enable` (KIP-939).
-    pub two_phase_commit: bool,
     /// `add.partitions.to.txn.retry.backoff.max.ms`: how long partitions wait for the end of the transaction before.
     pub add_partitions_wait_ms: i64,
     /// The cluster's level of the feature `transaction.version`.
@@ -28,7 +26,6 @@ impl Default for Settings {
             id_expiration_ms: 604_800_000,
             abort_interval_ms: 10_000,
             expiry_interval_ms: 3_600_000,
-            two_phase_commit: false,
             add_partitions_wait_ms: 100,
             transaction_version: 2,
             max_batch_bytes: 1_048_588,

@@ -31,7 +31,7 @@ impl RequestFrame {
         let mut d = Decoder::new(frame);
         // ApiVersions of a version yet unknown has the newest header known: its correlation id can be answered.
         let header = RequestHeader::read(&mut d, api_key.request_header_version(version))?;
-        if !api_key.versions().contains(&version) {
+        if !api_key.stable_versions().contains(&version) {
             return Err(FrameError::UnsupportedVersion { api_key, version, correlation_id: header.correlation_id });
         }
         Ok(Self {

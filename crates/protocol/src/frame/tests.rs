@@ -115,7 +115,7 @@ fn header(key: i16, version: i16) -> Bytes {
 fn unknown_apis_and_versions_are_told_apart() {
     assert_eq!(RequestFrame::parse(header(9999, 0)), Err(FrameError::UnknownApiKey(9999)));
     assert_eq!(RequestFrame::parse(header(4, 0)), Err(FrameError::UnknownApiKey(4)), "LeaderAndIsr is gone since 4.0");
-    for (api_key, version) in [(ApiKey::ApiVersions, 99), (ApiKey::Produce, 2)] {
+    for (api_key, version) in [(ApiKey::ApiVersions, 99), (ApiKey::Produce, 2), (ApiKey::InitProducerId, 6)] {
         assert_eq!(
             RequestFrame::parse(header(api_key.key(), version)),
             Err(FrameError::UnsupportedVersion { api_key, version, correlation_id: 5 })

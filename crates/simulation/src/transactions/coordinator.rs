@@ -218,7 +218,6 @@ impl Coordinator {
                 let request = InitProducerId {
                     transactional_id,
                     timeout_ms: self.timeout_ms,
-                    two_phase_commit: false,
                     expected: None,
                     new_producer_id: None,
                 };
@@ -301,7 +300,7 @@ impl Coordinator {
         last.values().filter(|open| **open).count()
     }
 
-    /// What was decided for good of each producer's transactions, in order: whether it was a commit, and by which producer.
+    /// Who had which transactional id, record by record.
     pub(super) fn producers(&self) -> Vec<(Str, Producer)> {
         let decoded =
             self.log.iter().filter_map(|(key, value)| TransactionRecord::decode(key.clone(), value.clone()).ok()?);

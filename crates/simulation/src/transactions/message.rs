@@ -128,9 +128,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error {
             Error::ConcurrentTransactions | Error::NeedsProducerId => Self::Retry,
-            Error::TooManyPartitions | Error::IdTooLong | Error::InvalidTimeout | Error::TwoPhaseCommitDisabled => {
-                Self::Abort
-            }
+            Error::TooManyPartitions | Error::IdTooLong | Error::InvalidTimeout => Self::Abort,
             Error::ProducerFenced | Error::InvalidProducerIdMapping | Error::InvalidTxnState => Self::Fenced,
         }
     }

@@ -34,17 +34,29 @@ fn parse(text: &str) -> Result<Apis> {
     Ok(apis)
 }
 
-/// The APIs that brokers serve; those for controllers alone are no client's concern.
+/// The APIs that brokers serve, in versions that are finished; those for controllers alone are no client's concern.
 fn release_apis(text: &str) -> Result<Apis> {
     let for_brokers = |line: &&str| line.contains("BROKER");
-    text.lines().skip(1).filter(for_brokers).map(parse_line).collect()
+    text.lines().skip(1).filter(for_brokers).map(parse_release_line).collect()
+}
+
+fn parse_release_line(line: &str) -> Result<(i16, Api)> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [key, name, min, _max, max_stable, ..] = fields.as_slice() else {
+        anyhow::bail!("`{line}` has fewer than five fields");
+    };
+    parse_fields(line, [key, name, min, max_stable])
 }
 
 fn parse_line(line: &str) -> Result<(i16, Api)> {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [key, name, min, max, ..] = fields.as_slice() else {
-        anyhow::bail!("`{line}` has fewer than four fields");
+    let [key, name, min, max] = fields.as_slice() else {
+        anyhow::bail!("`{line}` has not four fields");
     };
+    parse_fields(line, [key, name, min, max])
+}
+
+fn parse_fields(line: &str, [key, name, min, max]: [&str; 4]) -> Result<(i16, Api)> {
     let number = |text: &str| text.trim().parse::<i16>().with_context(|| format!("`{text}` in `{line}`"));
     Ok((number(key)?, Api { name: (*name).into(), min: number(min)?, max: number(max)? }))
 }
@@ -73,14 +85,15 @@ mod tests {
 
     const RELEASE: &str = "key\tname\tmin version\tmax version\tmax stable version\tlisteners\n\
         0\tProduce\t3\t13\t13\t[BROKER]\n36\tSaslAuthenticate\t2\t2\t2\t[BROKER, CONTROLLER]\n\
-        52\tVote\t0\t2\t2\t[CONTROLLER]\n";
+        22\tInitProducerId\t0\t6\t5\t[BROKER]\n52\tVote\t0\t2\t2\t[CONTROLLER]\n";
 
     #[test]
     fn the_table_shows_what_is_served_and_what_is_not() {
         let table = table(&release_apis(RELEASE).unwrap(), &parse("0\tProduce\t0\t13\n").unwrap());
-        assert!(table.starts_with("1 of the 2 APIs"), "{table}");
+        assert!(table.starts_with("1 of the 3 APIs"), "{table}");
         assert!(table.contains("| 0 | Produce | 3 to 13 | 0 to 13 |\n"), "{table}");
         assert!(table.contains("| 36 | SaslAuthenticate | 2 | not yet |\n"), "{table}");
+        assert!(table.contains("| 22 | InitProducerId | 0 to 5 | not yet |\n"), "{table}");
         assert!(!table.contains("Vote"), "{table}");
     }
 

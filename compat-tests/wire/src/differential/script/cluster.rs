@@ -6,6 +6,7 @@ use ottla_protocol::{ApiKey, Str, any::AnyRequest, messages as m};
 pub(super) fn play(run: &mut Run) -> anyhow::Result<()> {
     api_versions(run)?;
     unsupported_versions(run)?;
+    unfinished_versions(run)?;
     find_coordinator(run)?;
     run.each("describe-cluster", ApiKey::DescribeCluster, |_| {
         AnyRequest::DescribeCluster(m::DescribeClusterRequest::default())
@@ -55,6 +56,16 @@ pub(super) fn unsupported_versions(run: &mut Run) -> anyhow::Result<()> {
     for key in [-1i16, 4, 1000] {
         bytes.splice(4..6, key.to_be_bytes());
         run.raw(&format!("unknown-api-{key}"), &bytes, ApiKey::Metadata, 1)?;
+    }
+    Ok(())
+}
+
+/// Versions that 4.3.1 has not finished are not offered, and so not taken either.
+fn unfinished_versions(run: &mut Run) -> anyhow::Result<()> {
+    for api in ApiKey::ALL.iter().copied().filter(|api| api.versions() != api.stable_versions()) {
+        let version = *api.versions().end();
+        let bytes = Client::frame(&AnyRequest::default_of(api), version)?;
+        run.raw(&format!("unfinished-version-{api}"), &bytes, api, version)?;
     }
     Ok(())
 }

@@ -117,21 +117,6 @@ fn a_producer_whose_epochs_are_used_up_gets_another_id() {
 }
 
 #[test]
-fn without_a_timeout_only_where_that_is_allowed() {
-    let mut world = World::new(2);
-    check_in(&mut world, "init a 2pc => TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
-    world.settings.two_phase_commit = true;
-    check_in(
-        &mut world,
-        "crash
-         init a 2pc timeout=5 => 1000/0
-         add a 1000/0 t-0 => ok
-         wait 100000000
-         describe a => Ongoing 1000/0 timeout=2147483647 start=0 t-0",
-    );
-}
-
-#[test]
 fn an_id_must_fit_into_a_record() {
     let long = "x".repeat(32768);
     check(&format!("init {long} => INVALID_REQUEST\ninit {} => 1000/0", &long[1..]));

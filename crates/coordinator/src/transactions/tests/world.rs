@@ -132,7 +132,6 @@ impl World {
                 let request = |new_producer_id| InitProducerId {
                     transactional_id: Str::from(id),
                     timeout_ms: find("timeout=").map_or(60_000, |ms| ms.parse().unwrap()),
-                    two_phase_commit: rest.contains(&"2pc"),
                     expected: find("was=").map(producer),
                     new_producer_id,
                 };
