@@ -1,6 +1,6 @@
 //! What a caller is told went wrong: Kafka's code and message.
 
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Str};
 
 /// An error of a request or of one item of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,14 @@ impl ApiError {
     /// An error that is but its code.
     pub fn bare(code: ErrorCode) -> Self {
         Self { code, message: None }
+    }
+
+    /// What a response says with its error code and message.
+    pub fn answered(error_code: i16, message: Option<&Str>) -> Result<(), Self> {
+        match ErrorCode::from_code(error_code).unwrap_or(ErrorCode::UnknownServerError) {
+            ErrorCode::None => Ok(()),
+            code => Err(Self { code, message: message.map(|message| message.to_string()) }),
+        }
     }
 
     pub(crate) fn invalid_request(message: impl Into<String>) -> Self {

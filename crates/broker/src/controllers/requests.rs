@@ -11,7 +11,7 @@ use ottla_metadata::{
     },
     image::{Endpoint, Partition},
 };
-use ottla_protocol::{ApiKey, ErrorCode, Str, Uuid, messages::*};
+use ottla_protocol::{ApiKey, ErrorCode, Uuid, messages::*};
 use std::collections::BTreeMap;
 
 /// Why there is no reply.
@@ -61,14 +61,7 @@ fn code(code: i16) -> ErrorCode {
 }
 
 fn checked(error_code: i16) -> Result<(), ApiError> {
-    with_message(error_code, None)
-}
-
-fn with_message(error_code: i16, message: Option<&Str>) -> Result<(), ApiError> {
-    match code(error_code) {
-        ErrorCode::None => Ok(()),
-        code => Err(ApiError { code, message: message.map(|message| message.to_string()) }),
-    }
+    ApiError::answered(error_code, None)
 }
 
 async fn register(channel: &Channel, event: &RegisterBroker) -> Result<Reply, Error> {
@@ -122,7 +115,7 @@ async fn register_controller(channel: &Channel, event: &RegisterController) -> R
         ..Default::default()
     };
     let answer: ControllerRegistrationResponse = channel.call(ApiKey::ControllerRegistration, &request).await?;
-    Ok(Reply::RegisterController(with_message(answer.error_code, answer.error_message.as_ref())))
+    Ok(Reply::RegisterController(ApiError::answered(answer.error_code, answer.error_message.as_ref())))
 }
 
 async fn heartbeat(channel: &Channel, event: &BrokerHeartbeat) -> Result<Reply, Error> {
@@ -282,7 +275,7 @@ async fn create_topics(channel: &Channel, event: &CreateTopics) -> Result<Reply,
     let answer: CreateTopicsResponse = channel.call(ApiKey::CreateTopics, &request).await?;
     let result = |topic: &create_topics_response::CreatableTopicResult| TopicResult {
         name: topic.name.clone(),
-        result: with_message(topic.error_code, topic.error_message.as_ref()).map(|()| CreatedTopic {
+        result: ApiError::answered(topic.error_code, topic.error_message.as_ref()).map(|()| CreatedTopic {
             topic_id: topic.topic_id,
             num_partitions: topic.num_partitions,
             replication_factor: topic.replication_factor,

@@ -47,11 +47,10 @@ async fn handle(cx: Context, request: AlterConfigsRequest) -> AlterConfigsRespon
 async fn decide(cx: &Context, rest: AlterConfigsRequest) -> Result<Vec<AlteredResource>, ApiError> {
     if let Some(remote) = alterations::elsewhere(cx) {
         let answer: AlterConfigsResponse = alterations::ask_elsewhere(&remote, cx, &rest).await?;
-        let altered = answer.responses.iter().map(|r| {
-            alterations::altered(r.resource_type, &r.resource_name, r.error_code, r.error_message.as_ref())
-        });
         let asked = rest.resources.iter().map(|r| (r.resource_type, &r.resource_name));
-        return Ok(alterations::in_order(asked, altered.collect()));
+        let responses = answer.responses.iter();
+        let answered = responses.map(|r| (r.resource_type, &r.resource_name, r.error_code, r.error_message.as_ref()));
+        return Ok(alterations::in_order(asked, answered));
     }
     let event = controller::AlterConfigs {
         node_id: alterations::broker_asked(cx),

@@ -77,29 +77,23 @@ pub(super) async fn ask_elsewhere<R: Message>(remote: &Remote, cx: &Context, res
     answer.ok_or(ApiError::bare(ErrorCode::NotController))
 }
 
-/// What a controller elsewhere answered of a resource.
-pub(super) fn altered(resource_type: i8, name: &Str, error_code: i16, message: Option<&Str>) -> AlteredResource {
-    let result = match ErrorCode::from_code(error_code).unwrap_or(ErrorCode::UnknownServerError) {
-        ErrorCode::None => Ok(()),
-        code => Err(ApiError { code, message: message.map(|message| message.to_string()) }),
-    };
-    AlteredResource { resource_type, resource_name: name.clone(), result }
-}
+/// What a controller elsewhere answered of a resource: type, name, error code and message.
+pub(super) type Answered<'a> = (i8, &'a Str, i16, Option<&'a Str>);
 
 /// Puts answers in the order of the request: Kafka's controller has an order of its own.
 pub(super) fn in_order<'a>(
     asked: impl Iterator<Item = (i8, &'a Str)>,
-    mut altered: Vec<AlteredResource>,
+    answered: impl Iterator<Item = Answered<'a>>,
 ) -> Vec<AlteredResource> {
-    let mut take = |(resource_type, name): (i8, &Str)| {
-        let at = altered.iter().position(|r| r.resource_type == resource_type && r.resource_name == *name);
-        at.map(|at| altered.swap_remove(at)).unwrap_or_else(|| AlteredResource {
-            resource_type,
-            resource_name: name.clone(),
-            result: Err(ApiError::bare(ErrorCode::UnknownServerError)),
-        })
+    let mut results: BTreeMap<_, _> =
+        answered.map(|(kind, name, code, message)| ((kind, name), ApiError::answered(code, message))).collect();
+    let unanswered = || Err(ApiError::bare(ErrorCode::UnknownServerError));
+    let altered = |(resource_type, name): (i8, &'a Str)| AlteredResource {
+        resource_type,
+        resource_name: name.clone(),
+        result: results.remove(&(resource_type, name)).unwrap_or_else(unanswered),
     };
-    asked.map(&mut take).collect()
+    asked.map(altered).collect()
 }
 
 /// What every alteration must fulfil, whatever the resource.

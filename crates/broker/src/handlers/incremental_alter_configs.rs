@@ -49,11 +49,10 @@ async fn handle(cx: Context, request: IncrementalAlterConfigsRequest) -> Increme
 async fn decide(cx: &Context, rest: IncrementalAlterConfigsRequest) -> Result<Vec<AlteredResource>, ApiError> {
     if let Some(remote) = alterations::elsewhere(cx) {
         let answer: IncrementalAlterConfigsResponse = alterations::ask_elsewhere(&remote, cx, &rest).await?;
-        let altered = answer.responses.iter().map(|r| {
-            alterations::altered(r.resource_type, &r.resource_name, r.error_code, r.error_message.as_ref())
-        });
         let asked = rest.resources.iter().map(|r| (r.resource_type, &r.resource_name));
-        return Ok(alterations::in_order(asked, altered.collect()));
+        let responses = answer.responses.iter();
+        let answered = responses.map(|r| (r.resource_type, &r.resource_name, r.error_code, r.error_message.as_ref()));
+        return Ok(alterations::in_order(asked, answered));
     }
     let event = controller::IncrementalAlterConfigs {
         node_id: alterations::broker_asked(cx),
