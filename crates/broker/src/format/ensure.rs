@@ -18,8 +18,9 @@ use std::path::Path;
 
 /// Makes all dirs of one node of one cluster, and answers the cluster's id.
 ///
-/// Where none is formatted they are, with default features, as of the given cluster or else a new one. Where some are,
-/// the others join them, as they do when Kafka starts: a disk was added or replaced.
+/// Where none is formatted they are, with default features, as of the given cluster or else a new one. Where some are, all must
+/// be, as in Kafka: what has no `meta.properties` may be a disk that is not mounted, and empty logs would take the place of those
+/// on it.
 ///
 /// A new controller that listens for others is the first of its cluster, as `--standalone` would make it.
 pub(crate) fn ensure_formatted(
@@ -35,23 +36,22 @@ pub(crate) fn ensure_formatted(
     let is_new = of_dirs.is_none();
     let given = || cluster_id.map_or_else(|| entropy::uuid().to_string(), str::to_owned);
     let cluster_id = of_dirs.unwrap_or_else(given);
+    let unformatted = dirs.iter().find(|dir| dir.meta_properties().is_none());
+    if let Some(dir) = unformatted.filter(|_| !is_new) {
+        bail!(
+            "No `meta.properties` found in {} (is its disk mounted?), but others of this node are formatted; for a new disk run `ottla format -t {cluster_id} -c FILE --ignore-formatted` first",
+            dir.path().display()
+        );
+    }
     let mut taken = ensemble::ids(&formatted);
     let metadata_dir = Path::new(config.metadata_log_dir());
-    let mut unformatted: Vec<_> = dirs.iter_mut().filter(|dir| dir.directory_id().is_none()).collect();
-    // First, so that a crash leaves no other formatted without it.
-    unformatted.sort_by_key(|dir| dir.path() != metadata_dir);
-    for dir in unformatted {
-        let is_of_metadata = dir.path() == metadata_dir;
-        if is_of_metadata && !is_new && dir.meta_properties().is_none() && is_controller(config) {
-            // The metadata that was there decided whose the partitions are: without it they would be nobody's.
-            bail!("the metadata's log dir, {}, is not formatted, but others of this node are", dir.path().display());
-        }
+    for dir in dirs.iter_mut().filter(|dir| dir.directory_id().is_none()) {
         if is_new {
             write_bootstrap(dir)?;
         }
         let id = ensemble::unused_id(&taken, entropy::uuid);
         taken.insert(id);
-        if is_new && is_of_metadata {
+        if is_new && dir.path() == metadata_dir {
             write_first_voter(dir, config, id)?;
         }
         // Last, as it is what says that a dir is formatted.

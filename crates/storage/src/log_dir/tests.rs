@@ -111,8 +111,14 @@ fn checkpoints_are_kafkas_and_each_in_its_file() {
 
 #[test]
 fn a_malformed_checkpoint_is_told_with_its_line_and_done_without() {
-    let cases =
-        [("1\n0\n", 1), ("0\nx\n", 2), ("0\n2\na 0 1\n", 2), ("0\n1\na 0\n", 3), ("0\n2\na 0 1\na b 1\n", 4), ("", 1)];
+    let cases = [
+        ("1\n0\n", 1),
+        ("\n", 1),
+        ("0\nx\n", 2),
+        ("0\n2\na 0 1\n", 2),
+        ("0\n1\na 0\n", 3),
+        ("0\n2\na 0 1\na b 1\n", 4),
+    ];
     for (wrong, expected) in cases {
         let fs = SimFs::new();
         put(&fs, "recovery-point-offset-checkpoint", wrong);
@@ -121,6 +127,16 @@ fn a_malformed_checkpoint_is_told_with_its_line_and_done_without() {
         assert_eq!(line, expected, "{wrong:?}");
         // As Kafka does: the logs are recovered from their start.
         assert_eq!(open(&fs).checkpointed.lock().recovery_points, PartitionOffsets::new());
+    }
+}
+
+#[test]
+fn a_checkpoint_that_ends_before_its_count_is_empty_as_for_kafka() {
+    for text in ["", "0", "0\n"] {
+        let fs = SimFs::new();
+        put(&fs, "recovery-point-offset-checkpoint", text);
+        let read = offsets::read(&fs, Path::new(PATH), Checkpoint::RecoveryPoint);
+        assert_eq!(read.unwrap(), PartitionOffsets::new(), "{text:?}");
     }
 }
 

@@ -80,24 +80,15 @@ fn the_given_cluster_is_that_of_new_dirs_and_must_be_that_of_old_ones() {
 }
 
 #[test]
-fn an_added_disk_joins_the_others_without_a_bootstrap_of_its_own() {
+fn a_disk_that_may_not_be_mounted_is_not_formatted_over() {
     let fs = SimFs::new();
     ensure(&fs, &["a"], 1, Some(ID)).unwrap();
-    let before = ids(&fs, &["a"]);
-    assert_eq!(ensure(&fs, &["a", "b"], 1, None), Ok(ID.to_owned()));
-    let after = ids(&fs, &["a", "b"]);
-    assert!(after[0] == before[0] && after[1].is_some() && after[1] != after[0]);
-    assert!(!has_bootstrap(&fs, "b"));
-}
-
-#[test]
-fn a_metadata_log_is_not_begun_anew_where_others_know_of_one() {
-    let fs = SimFs::new();
-    ensure(&fs, &["a"], 1, Some(ID)).unwrap();
-    let elsewhere = format!("{CONTROLLER}metadata.log.dir=/d/b\n");
-    let refused = ensure_with(&fs, &["a", "b"], 1, None, &elsewhere).unwrap_err();
-    assert_eq!(refused, "the metadata's log dir, /d/b, is not formatted, but others of this node are");
-    assert_eq!(ids(&fs, &["b"]), [None]);
+    for lines in [CONTROLLER.to_owned(), format!("{CONTROLLER}metadata.log.dir=/d/b\n")] {
+        let refused = ensure_with(&fs, &["a", "b"], 1, None, &lines).unwrap_err();
+        assert!(refused.starts_with("No `meta.properties` found in /d/b "), "{refused}");
+        assert!(refused.contains(&format!("`ottla format -t {ID} -c FILE --ignore-formatted`")), "{refused}");
+        assert!(ids(&fs, &["b"]) == [None] && !has_bootstrap(&fs, "b"));
+    }
 }
 
 #[test]
