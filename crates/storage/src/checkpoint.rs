@@ -20,6 +20,12 @@ pub enum Error {
         /// How.
         source: io::Error,
     },
+    /// There is nothing in the file.
+    #[error("checkpoint {path}: empty")]
+    Empty {
+        /// Which.
+        path: PathBuf,
+    },
     /// The content is not a checkpoint.
     #[error("checkpoint {path}: malformed at line {line}: {text:?}")]
     Malformed {
@@ -32,8 +38,7 @@ pub enum Error {
     },
 }
 
-/// Reads the entries of a checkpoint; a file that is not there has none, nor has one without a count: an Apache Kafka that was
-/// killed before it first wrote leaves an empty one.
+/// Reads the entries of a checkpoint; a file that is not there has none.
 pub(crate) fn read<T>(fs: &dyn Fs, path: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Error> {
     let content = match fs.open(path, Open::Existing).and_then(|file| fs::read_to_end(&*file, MAX_BYTES)) {
         Ok(content) => content,
@@ -41,6 +46,9 @@ pub(crate) fn read<T>(fs: &dyn Fs, path: &Path, parse: impl Fn(&str) -> Option<T
         Err(source) => return Err(Error::Io { path: path.to_path_buf(), source }),
     };
     let text = String::from_utf8_lossy(&content);
+    if text.is_empty() {
+        return Err(Error::Empty { path: path.to_path_buf() });
+    }
     decode(&text, parse).map_err(|line| Error::Malformed {
         path: path.to_path_buf(),
         line: line + 1,
@@ -73,13 +81,10 @@ fn encode(entries: impl Iterator<Item = String>) -> String {
 /// The entries, or the number of the line that is wrong, counted from 0.
 fn decode<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, usize> {
     let mut lines = text.lines();
-    match lines.next().map(str::trim) {
-        Some(VERSION) => {}
-        Some(_) => return Err(0),
-        None => return Ok(Vec::new()),
+    if lines.next().map(str::trim) != Some(VERSION) {
+        return Err(0);
     }
-    let Some(count) = lines.next() else { return Ok(Vec::new()) };
-    let count: usize = count.trim().parse().map_err(|_| 1_usize)?;
+    let count: usize = lines.next().and_then(|line| line.trim().parse().ok()).ok_or(1_usize)?;
     let entries: Vec<T> =
         lines.enumerate().map(|(n, line)| parse(line.trim()).ok_or(n + 2)).collect::<Result<_, _>>()?;
     // The end of the last line tells that it is whole.

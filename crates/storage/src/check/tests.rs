@@ -153,6 +153,8 @@ const DAMAGES: &[(Damage, &str, &str, AtStart)] = &[
         "malformed",
         Rebuilt,
     ),
+    // Torn by a power cut; the epochs are in the batches.
+    (|fs| fs.put(&path("topic-0/leader-epoch-checkpoint"), b""), "topic-0/leader-epoch-checkpoint", "empty", Rebuilt),
     (|fs| fs.put(&path("topic-0/partition.metadata"), b"?"), "topic-0/partition.metadata", "malformed", Offline),
     (|fs| fs.remove_file(&path("topic-0/00000000000000000000.index")).unwrap(), FIRST_LOG, "missing", Rebuilt),
     (

@@ -295,7 +295,7 @@ impl Loader<'_> {
 /// The leader epochs that a folder has; none if the file was torn by a power cut, or damaged.
 fn load_epochs(fs: &dyn Fs, path: &Path) -> Result<Option<LeaderEpochs>, Error> {
     match LeaderEpochs::load(fs, path) {
-        Err(error @ checkpoint::Error::Malformed { .. }) => {
+        Err(error @ (checkpoint::Error::Empty { .. } | checkpoint::Error::Malformed { .. })) => {
             tracing::warn!(%error, "taking the leader epochs from the batches");
             Ok(None)
         }

@@ -38,8 +38,12 @@ pub(crate) fn read(fs: &dyn Fs, dir: &Path, which: Checkpoint) -> Result<Partiti
     read_file(fs, &dir.join(which.file_name()))
 }
 
+/// An empty file has no entries, as for Kafka, which leaves one when it is killed before it first wrote.
 pub(crate) fn read_file(fs: &dyn Fs, path: &Path) -> Result<PartitionOffsets, Error> {
-    Ok(checkpoint::read(fs, path, parse_line)?.into_iter().collect())
+    match checkpoint::read(fs, path, parse_line) {
+        Err(Error::Empty { .. }) => Ok(PartitionOffsets::new()),
+        read => Ok(read?.into_iter().collect()),
+    }
 }
 
 /// As Kafka, takes a checkpoint that cannot be read for one that is not there: the logs are recovered from their start.

@@ -114,6 +114,7 @@ fn a_malformed_checkpoint_is_told_with_its_line_and_done_without() {
     let cases = [
         ("1\n0\n", 1),
         ("\n", 1),
+        ("0\n", 2),
         ("0\nx\n", 2),
         ("0\n2\na 0 1\n", 2),
         ("0\n1\na 0\n", 3),
@@ -131,13 +132,11 @@ fn a_malformed_checkpoint_is_told_with_its_line_and_done_without() {
 }
 
 #[test]
-fn a_checkpoint_that_ends_before_its_count_is_empty_as_for_kafka() {
-    for text in ["", "0", "0\n"] {
-        let fs = SimFs::new();
-        put(&fs, "recovery-point-offset-checkpoint", text);
-        let read = offsets::read(&fs, Path::new(PATH), Checkpoint::RecoveryPoint);
-        assert_eq!(read.unwrap(), PartitionOffsets::new(), "{text:?}");
-    }
+fn an_empty_checkpoint_has_no_entries_as_for_kafka() {
+    let fs = SimFs::new();
+    put(&fs, "recovery-point-offset-checkpoint", "");
+    let read = offsets::read(&fs, Path::new(PATH), Checkpoint::RecoveryPoint);
+    assert_eq!(read.unwrap(), PartitionOffsets::new());
 }
 
 #[test]
