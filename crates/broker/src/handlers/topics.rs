@@ -8,7 +8,11 @@ use ottla_metadata::{
     topic_name::{self, GROUP_METADATA_TOPIC_NAME, TRANSACTION_STATE_TOPIC_NAME},
 };
 use ottla_protocol::{ErrorCode, Str};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::timeout;
+
+/// How long an internal topic is waited for: what the same client asks after that waits behind it.
+const INTERNAL_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Every operation on a topic, as a bit field (KIP-430); without an authorizer everyone may do all.
 /// Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs.
@@ -123,7 +127,8 @@ pub(crate) async fn ensure_internal(broker: &Broker, name: &'static str) -> Erro
             config.offsets_topic_configs(),
         ),
     };
-    match create(broker, Str::from_static(name), partitions, factor, configs).await {
+    let created = create(broker, Str::from_static(name), partitions, factor, configs);
+    match timeout(INTERNAL_PATIENCE, created).await.unwrap_or(ErrorCode::RequestTimedOut) {
         ErrorCode::None | ErrorCode::TopicAlreadyExists => ErrorCode::None,
         error => {
             // Some clients ask again at once.
