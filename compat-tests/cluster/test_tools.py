@@ -145,10 +145,11 @@ def test_kafka_metadata_shell_reads_the_log_of_each_node(cluster, tmp_path):
         def shell(*words):
             return run(command("kafka-metadata-shell", "--snapshot", copy, *words), name=" ".join(words)).out
 
-        # The shell may look before it has read all of the file.
-        brokers = lambda: set(shell("ls", "/image/cluster/brokers").split())  # noqa: E731
-        eventually(lambda: brokers() == {"1", "2", "3"}, "not all brokers are in the log")
-        assert "seen" in shell("ls", "/image/topics/byName").split()
-        assert set(shell("ls", "/image/topics/byName/seen").split()) >= {"0", "1", "2"}
-        partition = shell("cat", "/image/topics/byName/seen/0")
-        assert "replicas" in partition and "leader" in partition
+        def shows(wanted, *words):
+            """Each call is a shell of its own, and any may look before it has read all of the file."""
+            eventually(lambda: wanted <= set(re.findall(r"\w+", shell(*words))), f"{words} shows no {wanted}")
+
+        shows({"1", "2", "3"}, "ls", "/image/cluster/brokers")
+        shows({"seen"}, "ls", "/image/topics/byName")
+        shows({"0", "1", "2"}, "ls", "/image/topics/byName/seen")
+        shows({"replicas", "leader"}, "cat", "/image/topics/byName/seen/0")
