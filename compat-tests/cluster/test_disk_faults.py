@@ -1,5 +1,7 @@
 """One of three nodes has a disk that is full or fails, under load: the others go on, nothing is lost, and it comes back."""
 
+from collections import Counter
+
 import pytest
 
 from checker import segments
@@ -50,6 +52,18 @@ def more(load, node, count=500):
     wait_for(lambda: len(load.acknowledged) > before + count, node)
 
 
+def more_of_each(load, node, count=20):
+    """The same for each partition, whoever leads it."""
+    acknowledged = lambda: Counter(partition for partition, _ in list(load.acknowledged))  # noqa: E731
+    before = acknowledged()
+    wait_for(lambda: all(now > before[partition] + count for partition, now in acknowledged().items()), node)
+
+
+def leads_nothing(cluster, number):
+    asked = cluster.nodes[number % 3 + 1].bootstrap
+    return not [each for each in topics.leaders(asked, "kept").values() if each == number]
+
+
 def comes_back(cluster, load):
     """All replicas are whole, and alike byte for byte."""
     cluster.in_sync("kept")
@@ -94,6 +108,31 @@ def test_the_quorum_s_disk_of_one_node_is_full(start, request):
         node.start()
         cluster.in_sync("kept")
         more(load, node)
+    comes_back(cluster, load)
+
+
+@pytest.mark.parametrize("restarted", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_the_disk_of_one_node_is_full(start, restarted):
+    """Others lead and all goes on, though the node lives; with room, and after kill -9 on the full disk, it has all again."""
+    disk, cluster, load = start(320, **_LOGS)
+    node, other = cluster.nodes[SICK], cluster.nodes[1]
+    with load.running():
+        more_of_each(load, node)
+        disk.leave_mib(4)
+        wait_for(lambda: "is short of room" in node.log_text(), node)
+        wait_for(lambda: leads_nothing(cluster, SICK), node)
+        more_of_each(load, other)
+        disk.fill()
+        wait_for(lambda: len(topics.out_of_sync(other.bootstrap, "kept")) == PARTITIONS, other)
+        more_of_each(load, other)
+        if restarted:
+            node.kill()
+            node.start()
+            more_of_each(load, other)
+        disk.drop_ballast()
+        cluster.in_sync("kept")
+        assert "is offline" not in node.log_text() and "has room again" in node.log_text()
+        more_of_each(load, node)
     comes_back(cluster, load)
 
 

@@ -1,12 +1,15 @@
 //! Tells the controller which log dirs this broker's replicas are in, where it does not know (KIP-858).
+//!
+//! Where a log dir is short of room it is told another thing ([`directory_to_tell`]), so that others lead.
 
 use crate::{broker::Broker, replica::Replica};
 use ottla_metadata::{
     MetadataVersion,
     controller::{AssignReplicas, Assignment, Event, Reply},
-    image::Image,
+    image::{DIRECTORY_LOST, Image},
 };
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Uuid};
+use ottla_replication::directory_to_tell;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -14,75 +17,73 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Notify;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
-/// How long to wait before the controller is asked again.
+/// How long to wait before the controller is told again what it does not know.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Replicas of which the controller may not know the log dir.
 #[derive(Default)]
 pub(crate) struct Assignments {
-    pending: Mutex<Vec<Weak<Replica>>>,
+    /// By topic and number.
+    pending: Mutex<BTreeMap<(Uuid, i32), Weak<Replica>>>,
     added: Notify,
 }
 
 impl Assignments {
-    /// Notes replicas that were made, found or moved.
+    /// Notes replicas that were made, found or moved, or whose log dir has become short of room or is no longer.
     pub(crate) fn add(&self, replicas: impl IntoIterator<Item = Arc<Replica>>) {
-        let before = {
-            let mut pending = self.pending.lock();
-            let before = pending.len();
-            pending.extend(replicas.into_iter().map(|replica| Arc::downgrade(&replica)));
-            pending.len() - before
-        };
-        if before > 0 {
+        let pending = |replica: Arc<Replica>| ((replica.topic_id, replica.index), Arc::downgrade(&replica));
+        let added: Vec<_> = replicas.into_iter().map(pending).collect();
+        if !added.is_empty() {
+            self.pending.lock().extend(added);
             self.added.notify_one();
         }
     }
 
     /// What the controller is to be told. What it knows is forgotten.
-    fn take(&self, image: &Image, node_id: i32) -> Vec<Assignment> {
-        let pending = std::mem::take(&mut *self.pending.lock());
+    fn wanted(&self, image: &Image, node_id: i32) -> Vec<Assignment> {
+        let mut pending = self.pending.lock();
         if image.features().metadata_version().unwrap_or_default() < MetadataVersion::DIRECTORIES {
-            return Vec::new();
+            pending.clear();
         }
-        let known = |assignment: &Assignment| {
-            let topic = image.topics().by_id(&assignment.topic_id)?;
-            topic.partitions.get(&assignment.partition)?.directory(node_id)
-        };
-        let all = pending.iter().filter_map(Weak::upgrade).map(|replica| {
-            let assignment =
-                Assignment { directory: replica.dir().id, topic_id: replica.topic_id, partition: replica.index };
-            ((replica.topic_id, replica.index), assignment)
+        let mut wanted = Vec::new();
+        pending.retain(|(topic_id, partition), replica| {
+            let (topic_id, partition) = (*topic_id, *partition);
+            let directory = || {
+                let dir = replica.upgrade()?.dir();
+                let state = image.topics().by_id(&topic_id)?.partitions.get(&partition)?;
+                directory_to_tell(dir.id, dir.room.is_short(), state, image.cluster(), node_id)
+            };
+            let directory = directory();
+            wanted.extend(directory.map(|directory| Assignment { directory, topic_id, partition }));
+            directory.is_some()
         });
-        let latest: BTreeMap<_, _> = all.collect();
-        latest.into_values().filter(|wanted| known(wanted).is_some_and(|known| known != wanted.directory)).collect()
+        wanted
     }
 }
 
 /// Runs until the broker stops.
 pub(crate) async fn run(broker: Arc<Broker>) {
     let assignments = broker.replicas.assignments();
+    let mut told = false;
     loop {
         tokio::select! {
             biased;
             () = broker.stopping.cancelled() => return,
             () = assignments.added.notified() => {}
+            () = tokio::time::sleep(RETRY), if told => {}
         }
-        let partitions = assignments.pending.lock().clone();
-        let wanted = assignments.take(&broker.image(), broker.node_id);
-        if wanted.is_empty() || tell(&broker, wanted).await {
-            continue;
-        }
-        tokio::select! {
-            biased;
-            () = broker.stopping.cancelled() => return,
-            () = tokio::time::sleep(RETRY) => assignments.add(partitions.iter().filter_map(Weak::upgrade)),
+        let wanted = assignments.wanted(&broker.image(), broker.node_id);
+        told = !wanted.is_empty();
+        if told {
+            tell(&broker, wanted).await;
         }
     }
 }
 
-async fn tell(broker: &Broker, assignments: Vec<Assignment>) -> bool {
+async fn tell(broker: &Broker, assignments: Vec<Assignment>) {
+    let handed_over = assignments.iter().filter(|each| each.directory == DIRECTORY_LOST).count();
     let event = AssignReplicas { broker_id: broker.node_id, broker_epoch: broker.epoch(), assignments };
     match broker.controller().submit(|ticket| Event::AssignReplicas(ticket, event)).await {
         Ok(Reply::AssignReplicas(Ok(codes))) => {
@@ -91,12 +92,13 @@ async fn tell(broker: &Broker, assignments: Vec<Assignment>) -> bool {
             if refused > 0 {
                 warn!(refused, "the controller does not take the log dirs of some replicas");
             }
-            true
+            if handed_over > 0 {
+                info!(partitions = handed_over, "others lead what is in log dirs that are short of room");
+            }
         }
         Ok(Reply::AssignReplicas(Err(refusal))) => {
             error!(%refusal, "the controller does not take the log dirs of replicas");
-            false
         }
-        Ok(_) | Err(_) => false,
+        Ok(_) | Err(_) => {}
     }
 }

@@ -15,6 +15,7 @@ const ROOM_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks at the room on the disks until the broker stops, beside all else, which may have to wait for a disk.
 pub(crate) async fn watch_room(broker: Arc<Broker>) {
+    let mut were_short = Vec::new();
     let mut look = tokio::time::interval(ROOM_EVERY);
     loop {
         tokio::select! {
@@ -31,6 +32,15 @@ pub(crate) async fn watch_room(broker: Arc<Broker>) {
             let broker = broker.clone();
             tokio::task::spawn_blocking(move || clean_up(&broker, |dir| dir == id));
         }
+        // Who leads may be another now, and who can.
+        let short =
+            broker.replicas.dirs().iter().filter(|dir| dir.room.is_short()).map(|dir| dir.id).collect::<Vec<_>>();
+        let concerned = |id: &Uuid| short.contains(id) || were_short.contains(id);
+        if !short.is_empty() || !were_short.is_empty() {
+            let replicas = broker.replicas.all().into_iter().filter(|replica| concerned(&replica.dir().id));
+            broker.replicas.assignments().add(replicas);
+        }
+        were_short = short;
     }
 }
 

@@ -4,7 +4,7 @@
 //! in another dir is not; no empty log may be made where either is.
 
 use crate::dir::Dir;
-use ottla_metadata::image::Image;
+use ottla_metadata::image::{DIRECTORY_LOST, Image};
 use ottla_protocol::Uuid;
 use ottla_storage::log_dir::{PartitionDir, names};
 use std::sync::Arc;
@@ -19,7 +19,9 @@ pub(crate) fn end(dirs: &[Arc<Dir>], node_id: i32, image: &Image) -> anyhow::Res
             let is_log = match assigned(image, node_id, &future) {
                 Some(id) if id == dir.id => !fs.exists(&place)?,
                 // A disk that failed in the last step of a move took the log's name away and did not say so.
-                Some(id) => dirs.iter().any(|dir| dir.id == id) && !exists_anywhere(dirs, &future)?,
+                Some(id) => {
+                    (id == DIRECTORY_LOST || dirs.iter().any(|dir| dir.id == id)) && find(dirs, &future)?.is_none()
+                }
                 None => false,
             };
             if !is_log {
@@ -41,21 +43,29 @@ pub(crate) fn is_left_behind(
     dir: &Dir,
     found: &PartitionDir,
 ) -> anyhow::Result<bool> {
-    let assigned = assigned(image, node_id, found);
-    let Some(other) = dirs.iter().find(|other| Some(other.id) == assigned && other.id != dir.id) else {
-        return Ok(false);
+    let other = match assigned(image, node_id, found) {
+        // Either has all of it.
+        Some(DIRECTORY_LOST) => find(dirs, found)?,
+        assigned => dirs.iter().find(|other| Some(other.id) == assigned),
     };
-    let place = other.log_dir.path().join(names::partition(&found.topic, found.partition));
-    Ok(other.log_dir.fs().exists(&place)?)
+    match other.filter(|other| other.id != dir.id) {
+        Some(other) => has(other, found),
+        None => Ok(false),
+    }
 }
 
-fn exists_anywhere(dirs: &[Arc<Dir>], found: &PartitionDir) -> anyhow::Result<bool> {
+/// The first of the dirs that has the log.
+fn find<'a>(dirs: &'a [Arc<Dir>], found: &PartitionDir) -> anyhow::Result<Option<&'a Arc<Dir>>> {
     for dir in dirs {
-        if dir.log_dir.fs().exists(&dir.log_dir.path().join(names::partition(&found.topic, found.partition)))? {
-            return Ok(true);
+        if has(dir, found)? {
+            return Ok(Some(dir));
         }
     }
-    Ok(false)
+    Ok(None)
+}
+
+fn has(dir: &Dir, found: &PartitionDir) -> anyhow::Result<bool> {
+    Ok(dir.log_dir.fs().exists(&dir.log_dir.path().join(names::partition(&found.topic, found.partition)))?)
 }
 
 fn assigned(image: &Image, node_id: i32, found: &PartitionDir) -> Option<Uuid> {

@@ -12,12 +12,15 @@ pub(crate) enum Assigned {
     Nowhere,
     /// In this log dir.
     To(Uuid),
+    /// In one that was short of room, so that others lead.
+    Lost,
 }
 
 impl Assigned {
     pub(crate) fn of(directory: Option<Uuid>) -> Self {
         match directory {
-            None | Some(DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING | DIRECTORY_LOST) => Self::Nowhere,
+            None | Some(DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING) => Self::Nowhere,
+            Some(DIRECTORY_LOST) => Self::Lost,
             Some(id) => Self::To(id),
         }
     }
@@ -30,22 +33,23 @@ impl Replicas {
     /// in the first with the fewest logs, copies counted, of those that are not cordoned; of all if all are.
     pub(crate) fn choose_dir(&self, assigned: Assigned, topic: &Str, index: i32) -> Option<Arc<Dir>> {
         let online = || self.dirs().iter().filter(|dir| !dir.is_offline());
-        let assigned = match assigned {
-            Assigned::To(id) if !online().any(|dir| dir.id == id) => {
-                if self.failure().is_some() {
-                    return None;
-                }
-                // All there are can be seen: its disk was replaced.
-                Assigned::Nowhere
-            }
-            known => known,
+        let is_known = match assigned {
+            Assigned::Nowhere => true,
+            Assigned::To(id) => online().any(|dir| dir.id == id),
+            Assigned::Lost => false,
         };
+        // If all there are can be seen, its disk was replaced.
+        if !is_known && self.failure().is_some() {
+            return None;
+        }
         let preferred = self.futures().take_preferred(topic, index);
         if let Some(dir) = preferred.and_then(|id| online().find(|dir| dir.id == id)) {
             return Some(dir.clone());
         }
-        if let Assigned::To(id) = assigned {
-            return online().find(|dir| dir.id == id).cloned();
+        if let Assigned::To(id) = assigned
+            && let Some(dir) = online().find(|dir| dir.id == id)
+        {
+            return Some(dir.clone());
         }
         let config = self.config();
         let open = online().filter(|dir| !cordons::is_cordoned(&config, dir)).min_by_key(|dir| dir.logs());

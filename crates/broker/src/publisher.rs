@@ -1,9 +1,12 @@
 //! Follows the metadata log as a broker: builds the image, lets the replicas act on what changed, then shows it to all.
 
-use crate::{broker::Broker, config_schema::resource_type};
+use crate::{broker::Broker, config_schema::resource_type, replica::Replica};
 use arc_swap::ArcSwap;
 use ottla_config::alter;
-use ottla_metadata::{Delta, MetadataRecord, image::Image};
+use ottla_metadata::{
+    Delta, MetadataRecord,
+    image::{DIRECTORY_LOST, Image},
+};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tracing::warn;
@@ -100,7 +103,7 @@ impl Publisher {
         }
         let image = Arc::new(self.image.clone());
         self.broker.published.set(image.clone());
-        self.broker.replicas.assignments().add(changes.added.iter().cloned());
+        self.broker.replicas.assignments().add(changes.added.iter().cloned().chain(self.lost(delta)));
         if !delta.features_changed.is_empty() {
             self.broker.transactions.publish(&image);
         }
@@ -113,6 +116,19 @@ impl Publisher {
         if !delta.brokers_changed.is_empty() {
             self.broker.replicas.move_high_watermarks();
         }
+    }
+
+    /// The replicas among those that changed of which the metadata says that their disk is lost: what was said last may have come
+    /// late, and nobody may lead now.
+    fn lost(&self, delta: &Delta) -> Vec<Arc<Replica>> {
+        let mut lost = Vec::new();
+        for (id, numbers) in &delta.partitions_changed {
+            let Some(topic) = self.image.topics().by_id(id) else { continue };
+            let directory = |number: &i32| topic.partitions.get(number)?.directory(self.broker.node_id);
+            let numbers = numbers.iter().filter(|number| directory(number) == Some(DIRECTORY_LOST));
+            lost.extend(numbers.filter_map(|number| self.broker.replicas.replica(&topic.name, *number)));
+        }
+        lost
     }
 
     /// Says which of the altered configs do nothing.

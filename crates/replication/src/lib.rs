@@ -21,7 +21,9 @@ mod isr;
 mod leader;
 mod meter;
 mod progress;
+mod room;
 
 pub use self::isr::Proposal;
 pub use self::leader::{Admission, Ends, Fetched, Leader, Limits};
 pub use self::meter::Meter;
+pub use self::room::directory_to_tell;

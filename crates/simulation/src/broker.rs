@@ -3,6 +3,8 @@
 mod fetch;
 mod finder;
 mod registration;
+mod roles;
+mod room;
 
 use self::finder::Finder;
 use self::registration::registration;
@@ -10,11 +12,10 @@ use crate::disk::{Disk, Record};
 use crate::message::{Body, Message, News};
 use core::time::Duration;
 use ottla_metadata::controller::{BrokerHeartbeat, BrokerStatus};
-use ottla_metadata::image::Partition;
 use ottla_metadata::{Delta, Image};
 use ottla_protocol::ErrorCode;
 use ottla_replication::follower::{self, LogView};
-use ottla_replication::{Admission, Ends, Leader, Limits, Proposal};
+use ottla_replication::{Admission, Leader, Limits, Proposal};
 use std::collections::BTreeMap;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -82,6 +83,7 @@ struct Process {
     asked_to_register: Option<Duration>,
     last_heartbeat: Option<Duration>,
     follows_since: Option<Duration>,
+    told_of_disks: Option<Duration>,
     requests: u64,
     /// It has seen its own registration: what the metadata says of its partitions is not of an earlier run.
     serves: bool,
@@ -99,6 +101,8 @@ pub(crate) struct Broker {
     disks: BTreeMap<i32, Disk>,
     clean_epoch: i64,
     truncations: usize,
+    /// Whether there is no room for producers.
+    short: bool,
     process: Option<Process>,
 }
 
@@ -112,6 +116,7 @@ impl Broker {
             disks: BTreeMap::new(),
             clean_epoch: -1,
             truncations: 0,
+            short: false,
             process: None,
         }
     }
@@ -145,6 +150,7 @@ impl Broker {
             asked_to_register: None,
             last_heartbeat: None,
             follows_since: None,
+            told_of_disks: None,
             requests: 0,
             serves: false,
             stopping: false,
@@ -204,6 +210,10 @@ impl Broker {
         if due(process.follows_since, REQUEST_TIMEOUT) {
             process.follows_since = Some(now);
             bodies.push(Body::Follow(process.next_metadata));
+        }
+        if due(process.told_of_disks, room::EVERY) {
+            process.told_of_disks = Some(now);
+            bodies.extend(process.assignments(id, self.short).map(Body::Assign));
         }
         let run = process.run;
         let to_controller =
@@ -283,7 +293,7 @@ impl Broker {
         let Some(Replica { role: Role::Leader { leader, waiting, .. } }) = process.replicas.get_mut(&partition) else {
             return;
         };
-        if !leader.admits(&limits) {
+        if self.short || !leader.admits(&limits) {
             return;
         }
         let offset = disk.log_end_offset();
@@ -391,66 +401,6 @@ impl Broker {
         }
     }
 
-    /// Takes up what the metadata says of the partitions that changed, or of all.
-    fn change_roles(&mut self, changed: Option<&Delta>, now: Duration, acts: &mut Vec<Act>) {
-        let Some(process) = &self.process else { return };
-        let concerned = |topic, number| {
-            let partitions = changed.map(|delta| delta.partitions_changed.get(topic));
-            partitions.is_none_or(|partitions| partitions.is_some_and(|numbers| numbers.contains(number)))
-        };
-        let topics = process.image.topics().iter();
-        let all = topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.id, partition)));
-        let all = all.filter(|(topic, (number, _))| concerned(topic, number));
-        let all: Vec<_> = all.map(|(_, (number, partition))| (*number, partition.clone())).collect();
-        for (number, partition) in all {
-            self.change_role(number, &partition, now, acts);
-        }
-    }
-
-    fn change_role(&mut self, number: i32, partition: &Partition, now: Duration, acts: &mut Vec<Act>) {
-        let Some(process) = &mut self.process else { return };
-        if !partition.replicas.contains(&self.id) {
-            process.replicas.remove(&number);
-            self.disks.remove(&number);
-            return;
-        }
-        let Some(broker_epoch) = process.epoch else { return };
-        let disk = self.disks.entry(number).or_default();
-        let known = process.replicas.get_mut(&number).map(|replica| &mut replica.role);
-        match known {
-            Some(Role::Leader { leader, .. }) if partition.leader == self.id => {
-                let before = leader.leader_epoch();
-                leader.update(partition, now);
-                if leader.leader_epoch() != before {
-                    disk.begin_epoch(partition.leader_epoch);
-                    acts.push(Act::Leads { partition: number, leader_epoch: partition.leader_epoch });
-                }
-            }
-            _ if partition.leader == self.id => {
-                disk.begin_epoch(partition.leader_epoch);
-                let ends = Ends {
-                    log_end_offset: disk.log_end_offset(),
-                    synced: disk.synced(),
-                    high_watermark: disk.high_watermark,
-                };
-                let leader = Leader::new((self.id, broker_epoch), partition, ends, now);
-                let (end, generation) = (disk.log_end_offset(), disk.generation);
-                acts.push(Act::Sync { partition: number, end, generation });
-                let role = Role::Leader { leader, waiting: Vec::new(), asked: None };
-                process.replicas.insert(number, Replica { role });
-                acts.push(Act::Leads { partition: number, leader_epoch: partition.leader_epoch });
-            }
-            Some(Role::Follower { epoch, leader, .. }) if *epoch == partition.leader_epoch => {
-                *leader = partition.leader
-            }
-            _ => {
-                let (end, generation) = (disk.log_end_offset(), disk.generation);
-                acts.push(Act::Sync { partition: number, end, generation });
-                process.replicas.insert(number, Replica { role: follower_of(partition, now) });
-            }
-        }
-    }
-
     /// What it is to a partition, for who looks into a violation.
     pub(crate) fn describe(&self, partition: i32) -> String {
         let Some(process) = &self.process else { return "down".to_owned() };
@@ -479,8 +429,4 @@ impl Broker {
         let replica = self.process.as_ref().and_then(|process| process.replicas.get(&partition));
         matches!(replica, Some(Replica { role: Role::Leader { .. } }))
     }
-}
-
-fn follower_of(partition: &Partition, now: Duration) -> Role {
-    Role::Follower { leader: partition.leader, epoch: partition.leader_epoch, fetch: None, not_before: now }
 }

@@ -3,7 +3,7 @@
 use crate::disk::Record;
 use bytes::Bytes;
 use ottla_metadata::MetadataRecord;
-use ottla_metadata::controller::{BrokerHeartbeat, BrokerStatus, RegisterBroker};
+use ottla_metadata::controller::{AssignReplicas, BrokerHeartbeat, BrokerStatus, RegisterBroker};
 use ottla_metadata::image::Partition;
 use ottla_protocol::ErrorCode;
 use ottla_quorum::SnapshotId;
@@ -44,6 +44,8 @@ pub(crate) enum Body {
     Registered(Result<i64, ErrorCode>),
     Heartbeat(BrokerHeartbeat),
     Status(Result<BrokerStatus, ErrorCode>),
+    /// Tells where a replica is.
+    Assign(AssignReplicas),
     /// Asks for the metadata log from an offset on.
     Follow(i64),
     Metadata(News),

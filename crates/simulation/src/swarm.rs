@@ -48,15 +48,20 @@ pub struct Swarm {
     pub change_voters_every: Option<Duration>,
     /// How often the disk of a controller is replaced, or what follows from that is done, on average.
     pub wipe_every: Option<Duration>,
+    /// How often a broker's disk becomes short of room for a while, on average.
+    pub short_every: Option<Duration>,
     /// How often somebody moves partitions or elects leaders, on average.
     pub admin_every: Option<Duration>,
     /// How often a value is produced, on average.
     pub produce_every: Duration,
 }
 
+/// What is drawn from a source of its own came later: the other options of a seed stay what they were.
+const LATER: u64 = 0x5af0_0d15;
+
 impl Swarm {
-    /// Draws a world.
-    pub fn draw(random: &mut Random) -> Self {
+    /// Draws the world of a seed.
+    pub fn draw(seed: u64, random: &mut Random) -> Self {
         let brokers = random.between(3, 5);
         let replication_factor = random.between(2, 3);
         let mut sometimes = |chance: u64, low_ms: u64, high_ms: u64| {
@@ -73,6 +78,9 @@ impl Swarm {
         let snapshot_every = sometimes(700, 500, 10_000);
         let change_voters_every = sometimes(300, 300, 5_000);
         let wipe_every = sometimes(300, 300, 5_000);
+        let mut later = Random::new(seed ^ LATER);
+        let short_every = Duration::from_millis(later.between(2_000, 15_000));
+        let short_every = later.permille(300).then_some(short_every);
         let lossy = random.permille(500);
         let controllers = random.pick(&[1, 1, 3, 3, 3, 5]).unwrap_or(1);
         Self {
@@ -98,6 +106,7 @@ impl Swarm {
             change_voters_every,
             // One at a time, and the others must be able to go on: else there is nothing that a quorum could do.
             wipe_every: wipe_every.filter(|_| change_voters_every.is_none() && controllers > 1),
+            short_every,
             admin_every,
             produce_every: Duration::from_millis(random.between(5, 100)),
         }

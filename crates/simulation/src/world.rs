@@ -72,6 +72,8 @@ enum Event {
     Snapshot,
     ChangeVoters,
     Wipe,
+    Short,
+    Room(i32),
     Administer,
 }
 
@@ -133,7 +135,7 @@ pub fn run(seed: u64, faulty: Duration) -> Report {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let swarm = Swarm::draw(&mut random);
+        let swarm = Swarm::draw(seed, &mut random);
         let eligible = swarm.eligible_leader_replicas;
         let founders = FIRST_CONTROLLER..FIRST_CONTROLLER + swarm.controllers;
         let ids: Vec<i32> = (FIRST_CONTROLLER..founders.end + swarm.spare_controllers).collect();
@@ -226,6 +228,7 @@ impl World {
             fault(swarm.snapshot_every, || Event::Snapshot),
             fault(swarm.change_voters_every, || Event::ChangeVoters),
             fault(swarm.wipe_every, || Event::Wipe),
+            fault(swarm.short_every, || Event::Short),
             fault(swarm.admin_every, || Event::Administer),
         ];
         all.into_iter().flatten().collect()
@@ -308,6 +311,7 @@ impl World {
                 self.cuts.remove(&(a, b));
             }
             Event::Resume(id) => return self.resume(id),
+            Event::Room(id) => self.set_short(id, false),
             fault => return self.fault(&fault),
         }
         Ok(())

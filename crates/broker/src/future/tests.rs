@@ -10,7 +10,10 @@ use crate::{
     site::Site,
 };
 use ottla_config::Sources;
-use ottla_metadata::{MetadataRecord, image::Image};
+use ottla_metadata::{
+    MetadataRecord,
+    image::{DIRECTORY_LOST, DIRECTORY_UNASSIGNED, Image},
+};
 use ottla_protocol::{
     batch::{Builder, CheckedBatches, NewRecord},
     stored::{PartitionRecord, TopicRecord},
@@ -31,10 +34,10 @@ const TOPIC: Uuid = Uuid::from_bytes([7; 16]);
 const FROM: (&str, Uuid) = ("/a", Uuid::from_bytes([0xa; 16]));
 const TO: (&str, Uuid) = ("/b", Uuid::from_bytes([0xb; 16]));
 
-/// Two disks with a log dir each. The metadata has the partition in the first.
-struct Disks([SimFs; 2]);
+/// Two disks with a log dir each, and what the metadata says of where the partition is, which is in the first.
+struct Disks([SimFs; 2], Uuid);
 
-fn image() -> Image {
+fn image(directory: Uuid) -> Image {
     let topic = TopicRecord { name: "t".into(), topic_id: TOPIC, ..Default::default() };
     let partition = PartitionRecord {
         partition_id: 0,
@@ -42,7 +45,7 @@ fn image() -> Image {
         replicas: vec![1],
         isr: vec![1],
         leader: 1,
-        directories: vec![FROM.1],
+        directories: vec![directory],
         ..Default::default()
     };
     let mut image = Image::default();
@@ -53,8 +56,17 @@ fn image() -> Image {
 }
 
 impl Disks {
+    fn new(directory: Uuid) -> Self {
+        Self([SimFs::new(), SimFs::new()], directory)
+    }
+
     /// A broker with its logs open and its moves taken up; they go on when the test has them go on.
     fn open(&self) -> Arc<Replicas> {
+        self.open_beside(&[])
+    }
+
+    /// The same beside log dirs that could not be opened.
+    fn open_beside(&self, dead: &[&str]) -> Arc<Replicas> {
         let config = Sources::standalone("/a").load().expect("the defaults are valid").config;
         let removals = Arc::new(Removals::default());
         let dirs = self.0.iter().zip([FROM, TO]).map(|(fs, (path, id))| {
@@ -65,11 +77,12 @@ impl Disks {
             Dir::new(log_dir, id, removals.clone(), Room::new(0), journal, recovered, false)
         });
         let site = Site::new(1, Clock::starting_now(), Duration::from_secs(30), Published::new());
-        let replicas = Replicas::new(site, dirs.collect(), Vec::new(), Arc::new(config));
+        let replicas =
+            Replicas::new(site, dirs.collect(), dead.iter().map(|dir| (*dir).to_owned()).collect(), Arc::new(config));
         replicas.set_registered();
         replicas.futures().state.lock().working.extend([FROM.1, TO.1]);
-        replicas.load(&image()).expect("the logs open");
-        replicas.resume_moves(&image());
+        replicas.load(&image(self.1)).expect("the logs open");
+        replicas.resume_moves(&image(self.1));
         replicas
     }
 
@@ -151,15 +164,15 @@ fn finish(replicas: &Replicas, mut durable: i64) -> i64 {
 
 /// Moves a log of 20 records while every call from the `nth` on fails, cuts the power, and has the next broker end it. False
 /// if there were not so many calls.
-fn run(nth: usize, failing: &[usize]) -> bool {
-    let disks = Disks([SimFs::new(), SimFs::new()]);
+fn run(nth: usize, failing: &[usize], directory: Uuid) -> bool {
+    let disks = Disks::new(directory);
     let replicas = disks.open();
     for _ in 0..20 {
         assert!(append(&partition(&replicas)));
     }
     replicas.write_checkpoints().expect("checkpoints are written");
     let calls = disks.fail_from(nth, failing);
-    let asked = replicas.alter_log_dir(&image(), &"t".into(), 0, TO.0);
+    let asked = replicas.alter_log_dir(&image(disks.1), &"t".into(), 0, TO.0);
     let durable = finish(&replicas, 20);
     let reached = calls.load(Ordering::Relaxed) > nth;
     assert!(reached || (asked.is_ok() && partition(&replicas).dir().id == TO.1));
@@ -179,30 +192,47 @@ fn run(nth: usize, failing: &[usize]) -> bool {
     reached
 }
 
+/// The metadata may say that the disk is lost: where it is short of room, so that others lead.
+fn check_all(failing: &[usize], least_calls: usize) {
+    for directory in [FROM.1, DIRECTORY_LOST] {
+        let calls = (0..).take_while(|nth| run(*nth, failing, directory)).count();
+        assert!(calls > least_calls, "{calls} calls");
+    }
+}
+
 #[test]
 fn a_move_ends_after_a_power_cut_at_any_call() {
-    let calls = (0..).take_while(|nth| run(*nth, &[0, 1])).count();
-    assert!(calls > 20, "{calls} calls");
+    check_all(&[0, 1], 20);
 }
 
 #[test]
 fn a_move_ends_after_the_source_fails_at_any_call() {
-    assert!((0..).take_while(|nth| run(*nth, &[0])).count() > 3);
+    check_all(&[0], 3);
 }
 
 #[test]
 fn a_move_ends_after_the_destination_fails_at_any_call() {
-    assert!((0..).take_while(|nth| run(*nth, &[1])).count() > 10);
+    check_all(&[1], 10);
+}
+
+#[test]
+fn no_log_is_made_where_it_may_be_in_a_log_dir_that_is_offline() {
+    for (directory, expected) in [(DIRECTORY_UNASSIGNED, 1), (DIRECTORY_LOST, 0), (Uuid::from_bytes([0xc; 16]), 0)] {
+        let disks = Disks::new(directory);
+        assert_eq!(disks.open_beside(&["/c"]).count(), expected);
+        disks.power_cut();
+        assert_eq!(disks.open().count(), 1, "the disk was replaced");
+    }
 }
 
 #[test]
 fn a_partition_that_moved_reads_on_for_those_who_read_before() {
-    let disks = Disks([SimFs::new(), SimFs::new()]);
+    let disks = Disks::new(FROM.1);
     let replicas = disks.open();
     let partition = partition(&replicas);
     (0..5).for_each(|_| assert!(append(&partition)));
     let reader = partition.reader();
-    assert_eq!(replicas.alter_log_dir(&image(), &"t".into(), 0, TO.0), Ok(()));
+    assert_eq!(replicas.alter_log_dir(&image(disks.1), &"t".into(), 0, TO.0), Ok(()));
     assert!(partition.moving.is_under_way());
     let found = &replicas.futures().to_dir(TO.1)[0];
     assert_eq!((found.lag(), found.size()), (5, 0));

@@ -55,6 +55,7 @@ impl Controller {
             Body::Follow(offset) => acts.push(self.send(from, run, Body::Metadata(self.disk.news(offset)))),
             Body::Register(event) => self.submit(now, caller, |ticket| Event::RegisterBroker(ticket, event), acts),
             Body::Heartbeat(event) => self.submit(now, caller, |ticket| Event::BrokerHeartbeat(ticket, event), acts),
+            Body::Assign(event) => self.submit(now, caller, |ticket| Event::AssignReplicas(ticket, event), acts),
             Body::AlterPartition { broker_epoch, partition, proposal, .. } => {
                 let event = self.alter(from, broker_epoch, partition, &proposal);
                 self.submit(now, caller, |ticket| Event::AlterPartition(ticket, event), acts);

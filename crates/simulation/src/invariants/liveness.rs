@@ -4,6 +4,7 @@ use super::MetadataLog;
 use crate::broker::Broker;
 use crate::controller::Controller;
 use ottla_metadata::Image;
+use ottla_metadata::image::DIRECTORY_LOST;
 use ottla_replication::follower::LogView as _;
 
 /// The first thing that is not as it should be.
@@ -15,7 +16,9 @@ pub(crate) fn what_is_not_served(image: &Image, brokers: &[Broker]) -> Option<St
     }
     for topic in image.topics().iter() {
         for (number, partition) in &topic.partitions {
-            if partition.leader < 0 || partition.isr.len() != partition.replicas.len() || partition.is_reassigning() {
+            let lost = partition.directories.contains(&DIRECTORY_LOST);
+            let in_sync = partition.isr.len() == partition.replicas.len();
+            if partition.leader < 0 || !in_sync || lost || partition.is_reassigning() {
                 let replicas = brokers.iter().filter(|broker| partition.replicas.contains(&broker.id));
                 let told: Vec<String> =
                     replicas.map(|broker| format!("\n{}: {}", broker.id, broker.describe(*number))).collect();

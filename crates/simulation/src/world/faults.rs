@@ -18,6 +18,9 @@ impl World {
         for id in core::mem::take(&mut self.paused) {
             self.resume(id)?;
         }
+        for broker in &mut self.brokers {
+            broker.set_short(false);
+        }
         (self.swarm.loss, self.swarm.duplication, self.swarm.stragglers) = (0, 0, 0);
         let brokers = self.brokers.iter().filter(|broker| !broker.is_up()).map(|broker| broker.id);
         let controllers = self.controllers.iter().filter(|controller| !controller.is_up()).map(|c| c.id);
@@ -54,6 +57,7 @@ impl World {
             }
             Event::ChangeVoters => self.change_voters()?,
             Event::Wipe => self.wipe()?,
+            Event::Short => self.fill_up(),
             Event::Administer => self.administer()?,
             _ => {}
         }
@@ -85,6 +89,18 @@ impl World {
         self.paused.insert(id);
         let length = self.random.between(100, 15_000);
         self.at(self.now.saturating_add(Duration::from_millis(length)), Event::Resume(id));
+    }
+
+    /// There is no room for producers on the disk of a broker, be it up or not.
+    fn fill_up(&mut self) {
+        let Some(id) = self.some_broker(|_| true) else { return };
+        self.set_short(id, true);
+        let length = self.random.between(500, 20_000);
+        self.at(self.now.saturating_add(Duration::from_millis(length)), Event::Room(id));
+    }
+
+    pub(super) fn set_short(&mut self, id: i32, short: bool) {
+        self.brokers.iter_mut().filter(|broker| broker.id == id).for_each(|broker| broker.set_short(short));
     }
 
     pub(super) fn some_controller(&mut self, which: impl Fn(&Controller) -> bool) -> Option<i32> {
