@@ -4,7 +4,7 @@ use crate::{clock::wall_ms, commit::Commits, removals::Removals, room::Room, sta
 use ottla_protocol::Uuid;
 use ottla_storage::{
     Log,
-    journal::{Entries, Journal, PartitionKey, Recovered, Restored},
+    journal::{Journal, PartitionKey, Recovered, Restored},
     log_dir::{LogDir, PartitionDir},
 };
 use parking_lot::Mutex;
@@ -84,6 +84,7 @@ impl Dir {
         self.recovered.lock().keys().any(|known| known == key)
     }
 
+    /// To be called when a log has what the journal held of it, or is no longer.
     pub(crate) fn forget_recovered(&self, key: PartitionKey) {
         self.recovered.lock().take(&key);
     }
@@ -130,26 +131,19 @@ impl Dir {
         self.commits.as_ref()
     }
 
-    /// Puts back into a log what only the journal has. Blocks.
-    ///
-    /// If that fails, what the journal has is kept in the log's folder: the journal goes on without it.
-    pub(crate) fn restore(&self, key: PartitionKey, found: &PartitionDir, log: &mut Log) -> anyhow::Result<Restored> {
-        let Some(entries) = self.recovered.lock().take(&key) else { return Ok(Restored::default()) };
-        let restored = entries.restore(log, wall_ms()).inspect_err(|_| self.save(&entries, found))?;
+    /// Puts back into a log what only the journal has; it is to be forgotten, or saved, then. Blocks.
+    pub(crate) fn restore(&self, key: PartitionKey, log: &mut Log) -> anyhow::Result<Restored> {
+        let Some(entries) = self.recovered.lock().get(&key) else { return Ok(Restored::default()) };
+        let restored = entries.restore(log, wall_ms())?;
         if restored.batches > 0 {
             debug!(log = %log.dir().display(), batches = restored.batches, "restored from the journal");
         }
         Ok(restored)
     }
 
-    /// Keeps what the journal has of a log that cannot be opened. Blocks.
+    /// Keeps what the journal has of a log that cannot be opened in its folder: the journal goes on without it. Blocks.
     pub(crate) fn save_recovered(&self, key: PartitionKey, found: &PartitionDir) {
-        if let Some(entries) = self.recovered.lock().take(&key) {
-            self.save(&entries, found);
-        }
-    }
-
-    fn save(&self, entries: &Entries, found: &PartitionDir) {
+        let Some(entries) = self.recovered.lock().get(&key) else { return };
         let path = found.path.join(UNRESTORED);
         match entries.save(&**self.log_dir.fs(), &path) {
             Ok(0) => {}
@@ -157,6 +151,7 @@ impl Dir {
             // The journal is not written over then, and the next start finds it again.
             Err(error) => self.fail(&format!("cannot keep what the journal has of {}: {error}", found.path.display())),
         }
+        self.forget_recovered(key);
     }
 
     /// Whether producers should wait before they append.

@@ -176,15 +176,18 @@ impl Replica {
             }
             Err(error) => {
                 // For want of room nothing is lost: the next one who asks finds out whether there is some again.
-                if !is_full(&error) {
+                if is_full(&error) {
+                    if !self.home.room.is_short() {
+                        warn!(partition = %self, "cannot open the log until there is room: {error:#}");
+                    }
+                    self.home.room.found_full(&self.home.log_dir);
+                } else {
                     *state = State::Failed;
                     self.home.save_recovered(self.key(), &self.found());
                     error!(
                         topic = %self.topic, partition = self.index, dir = %self.found().path.display(),
                         "the partition is offline until its files are mended and the broker is restarted: {error:#}"
                     );
-                } else {
-                    error!(partition = %self, "cannot open the log: {error:#}");
                 }
                 Err(ErrorCode::KafkaStorageError)
             }
@@ -206,7 +209,7 @@ impl Replica {
             Some(opened) => opened?,
             None => self.create_synced(settings)?,
         };
-        let restored = self.home.restore(self.key(), &self.found(), &mut log)?;
+        let restored = self.home.restore(self.key(), &mut log)?;
         let (topic, dir) = (self.topic.clone(), self.home.clone());
         let config = settings.topic.clone();
         let durable = restored.end.max(log.recovery_point());
@@ -216,6 +219,7 @@ impl Replica {
             partition.sync_from(durable)?;
             commits.to_settle([partition.clone()].into_iter().filter(|_| restored.batches > 0));
         }
+        self.home.forget_recovered(self.key());
         Ok(partition)
     }
 

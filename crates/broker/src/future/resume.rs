@@ -83,7 +83,15 @@ fn is_contained(dir: &Dir, partition: &Partition, found: &PartitionDir) -> bool 
     let Ok(mut left) = dir.log_dir.open_log(found, None, config, wall_ms()) else { return false };
     let key = PartitionKey { topic_id: partition.topic_id, partition: partition.index };
     let same_topic = left.topic_id() == Some(partition.topic_id);
-    same_topic && dir.restore(key, found, &mut left).is_ok() && left.is_prefix_of(&partition.reader())
+    if !same_topic {
+        return false;
+    }
+    if dir.restore(key, &mut left).is_err() {
+        dir.save_recovered(key, found);
+        return false;
+    }
+    dir.forget_recovered(key);
+    left.is_prefix_of(&partition.reader())
 }
 
 fn open(dir: &Dir, partition: &Partition, found: &PartitionDir) -> Result<Log, OpenError> {

@@ -16,9 +16,12 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tracing::{error, info};
+
+/// How often it is looked whether there is room for what could not be restored.
+const ROOM_EVERY: Duration = Duration::from_millis(500);
 
 /// A folder's topic, and what the metadata says of its partition.
 type Claimed = (Arc<Topic>, Arc<image::Partition>);
@@ -101,22 +104,31 @@ impl Replicas {
 
     fn restore(self: &Arc<Self>, dir: &Arc<Dir>) -> anyhow::Result<()> {
         let began = Instant::now();
-        let here = self.all().into_iter().filter(|replica| replica.dir().id == dir.id);
-        let replicas: HashMap<PartitionKey, Arc<Replica>> = here.map(|replica| (replica.key(), replica)).collect();
-        // What is of deleted topics nobody wants.
-        let wanted: Vec<_> = dir.to_restore().iter().filter_map(|key| replicas.get(key).cloned()).collect();
-        let count = wanted.len();
-        in_parallel(wanted, THREADS, |replica: &Arc<Replica>| {
-            if !self.closing.load(Ordering::Acquire) {
-                // Why it cannot be opened was logged.
-                let _ = replica.open();
+        let mut count = 0;
+        loop {
+            let wanted = self.to_restore(dir);
+            count += wanted.len();
+            let usable_bytes = dir.log_dir.space()?.usable_bytes;
+            in_parallel(wanted, THREADS, |replica: &Arc<Replica>| {
+                if !self.closing.load(Ordering::Acquire) {
+                    // Why it cannot be opened was logged.
+                    let _ = replica.open();
+                }
+            });
+            let left = self.to_restore(dir).len();
+            count -= left;
+            if left == 0 {
+                break;
             }
-        });
+            while dir.log_dir.space()?.usable_bytes <= usable_bytes {
+                if self.closing.load(Ordering::Acquire) || dir.is_offline() {
+                    return Ok(());
+                }
+                std::thread::sleep(ROOM_EVERY);
+            }
+        }
         if self.closing.load(Ordering::Acquire) {
             return Ok(());
-        }
-        if dir.to_restore().iter().any(|key| replicas.contains_key(key)) {
-            anyhow::bail!("there is no room");
         }
         dir.end_recovery()?;
         if count > 0 {
@@ -130,6 +142,13 @@ impl Replicas {
             None => Ok(()),
         };
         Ok(commits.start_settler(dir, write_checkpoints)?)
+    }
+
+    /// The replicas of which the dir's journal has something that is not in their logs. What is of deleted topics nobody wants.
+    fn to_restore(&self, dir: &Dir) -> Vec<Arc<Replica>> {
+        let here = self.all().into_iter().filter(|replica| replica.dir().id == dir.id);
+        let replicas: HashMap<PartitionKey, Arc<Replica>> = here.map(|replica| (replica.key(), replica)).collect();
+        dir.to_restore().iter().filter_map(|key| replicas.get(key).cloned()).collect()
     }
 
     /// Has the restorers end early, and waits for them.

@@ -61,43 +61,48 @@ struct Placed {
 /// The entries that may be missing in segments, by log.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    entries: BTreeMap<PartitionKey, Vec<Placed>>,
+    logs: BTreeMap<PartitionKey, Arc<Entries>>,
 }
 
 impl Recovered {
     pub(super) fn new(found: Found) -> Self {
-        let mut this = Self::default();
+        let mut logs = BTreeMap::new();
         let mut source: Option<Arc<Source>> = None;
         for frame in &found.frames {
             let known = source.take().filter(|source| source.path == frame.path);
             let known =
                 known.unwrap_or_else(|| Arc::new(Source { path: frame.path.clone(), file: Arc::clone(&frame.file) }));
-            this.add(frame, &known);
+            add(&mut logs, frame, &known);
             source = Some(known);
         }
-        this
-    }
-
-    fn add(&mut self, frame: &Frame, source: &Arc<Source>) {
-        for (row, position) in frame.placed_rows() {
-            let entries = self.entries.entry(row.key).or_default();
-            match row.kind {
-                Kind::Append => entries.push(Placed { source: Arc::clone(source), row, position }),
-                // A log is cut durably at once; what is cut off must not come back.
-                Kind::Truncate => entries.retain(|placed| placed.row.offset < row.offset),
-                Kind::StartAt => entries.clear(),
-            }
-        }
+        Self { logs: logs.into_iter().map(|(key, entries)| (key, Arc::new(Entries(entries)))).collect() }
     }
 
     /// The logs that have entries.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &PartitionKey> {
-        self.entries.keys()
+        self.logs.keys()
+    }
+
+    /// What there is of a log.
+    pub fn get(&self, key: &PartitionKey) -> Option<Arc<Entries>> {
+        self.logs.get(key).map(Arc::clone)
     }
 
     /// Takes out what there is of a log.
-    pub fn take(&mut self, key: &PartitionKey) -> Option<Entries> {
-        self.entries.remove(key).map(Entries)
+    pub fn take(&mut self, key: &PartitionKey) -> Option<Arc<Entries>> {
+        self.logs.remove(key)
+    }
+}
+
+fn add(logs: &mut BTreeMap<PartitionKey, Vec<Placed>>, frame: &Frame, source: &Arc<Source>) {
+    for (row, position) in frame.placed_rows() {
+        let entries = logs.entry(row.key).or_default();
+        match row.kind {
+            Kind::Append => entries.push(Placed { source: Arc::clone(source), row, position }),
+            // A log is cut durably at once; what is cut off must not come back.
+            Kind::Truncate => entries.retain(|placed| placed.row.offset < row.offset),
+            Kind::StartAt => entries.clear(),
+        }
     }
 }
 
