@@ -10,7 +10,7 @@ from faults.load import Load
 from faults.tracing import injected
 from faults.watch import wait_for
 from harness import topics
-from harness.cluster import Quorum
+from harness.cluster import make
 
 pytestmark = pytest.mark.limit(200)
 
@@ -30,14 +30,15 @@ _QUORUM = _apart(metadata="{folder}/disk/metadata", partitions="{folder}/partiti
 
 @pytest.fixture
 def start(tmp_path):
-    """Three combined nodes, of which one has something on a disk of its own, and a load that all replicas must have."""
+    """Three nodes, of which one has something on a disk of its own, and a load that all replicas must have."""
     made = []
 
-    def start(size_mib, **places):
+    def start(size_mib, controller="quorum", **places):
         need_loop_devices(tmp_path)
-        made.append(disk := Disk(tmp_path / f"node-{SICK}", size_mib))
-        made.append(cluster := Quorum(tmp_path, 3, log_segment_bytes=1 << 20, **places))
-        load = Load(cluster.start().bootstrap, "kept", idempotent=True)
+        node = "node" if controller == "quorum" else "broker"
+        made.append(disk := Disk(tmp_path / f"{node}-{SICK}", size_mib))
+        made.append(cluster := make(tmp_path, controller, ["ottla"] * 3, log_segment_bytes=1 << 20, **places))
+        load = Load(cluster.start().bootstrap, "kept", idempotent=True, pause_s=0.01)
         load.create_topic(replicas=3)
         return disk, cluster, load
 
@@ -111,10 +112,12 @@ def test_the_quorum_s_disk_of_one_node_is_full(start, request):
     comes_back(cluster, load)
 
 
-@pytest.mark.parametrize("restarted", [False, pytest.param(True, marks=pytest.mark.full)])
-def test_the_disk_of_one_node_is_full(start, restarted):
+@pytest.mark.parametrize(
+    ("controller", "restarted"), [("quorum", False), pytest.param("kafka", True, marks=pytest.mark.full)]
+)
+def test_the_disk_of_one_node_is_full(start, controller, restarted):
     """Others lead and all goes on, though the node lives; with room, and after kill -9 on the full disk, it has all again."""
-    disk, cluster, load = start(320, **_LOGS)
+    disk, cluster, load = start(320, controller, **_LOGS)
     node, other = cluster.nodes[SICK], cluster.nodes[1]
     with load.running():
         more_of_each(load, node)
@@ -131,7 +134,8 @@ def test_the_disk_of_one_node_is_full(start, restarted):
             more_of_each(load, other)
         disk.drop_ballast()
         cluster.in_sync("kept")
-        assert "is offline" not in node.log_text() and "has room again" in node.log_text()
+        wait_for(lambda: "has room again" in node.log_text(), node)
+        assert "is offline" not in node.log_text()
         more_of_each(load, node)
     comes_back(cluster, load)
 

@@ -8,12 +8,16 @@ _PARTITIONS = 20
 
 
 class Load:
-    """Produces values that are never the same to many partitions, from a thread, until told to stop."""
+    """Produces values that are never the same to many partitions, from a thread, until told to stop.
 
-    def __init__(self, bootstrap, topic, largest=900, idempotent=False):
+    It waits `pause_s` after each twenty, where it may last and must not fill the disk by itself.
+    """
+
+    def __init__(self, bootstrap, topic, largest=900, idempotent=False, pause_s=0):
         self._bootstrap = bootstrap
         self._largest = largest
         self._idempotent = idempotent
+        self._pause_s = pause_s
         self.topic = topic
         self.acknowledged = {}
         self.errors = []
@@ -30,6 +34,7 @@ class Load:
             for _ in range(20):
                 self._produce(producer)
             producer.poll(0.001)
+            stop.wait(self._pause_s)
         producer.poll(0)
         producer.purge()
 

@@ -115,13 +115,18 @@ fn write_checkpoints(broker: &Broker) {
     for partition in broker.replicas.opened().into_iter().filter(|partition| partition.dir().commits().is_none()) {
         partition.flush();
     }
-    if let Err(error) = broker.replicas.write_checkpoints() {
+    // Of a log dir without room that is said already.
+    if let Err(error) = broker.replicas.write_checkpoints()
+        && !error.is_full()
+    {
         error!(%error, "cannot write checkpoints");
     }
 }
 
 fn write_high_watermarks(broker: &Broker) {
-    if let Err(error) = broker.replicas.write_high_watermarks() {
+    if let Err(error) = broker.replicas.write_high_watermarks()
+        && !error.is_full()
+    {
         error!(%error, "cannot write high watermarks");
     }
 }

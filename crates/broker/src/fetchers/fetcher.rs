@@ -65,6 +65,8 @@ pub(super) struct Fetcher {
     leader: i32,
     inbox: Arc<Inbox>,
     followed: HashMap<PartitionKey, Followed>,
+    /// Those whose log there was no room to open, and when that is tried again.
+    unopened: Vec<(Instant, Arc<Replica>)>,
     dialer: Dialer,
     client: Option<(Address, Client)>,
     session: Session,
@@ -90,6 +92,7 @@ impl Fetcher {
             leader,
             inbox,
             followed: HashMap::new(),
+            unopened: Vec::new(),
             client: None,
             session: Session::default(),
             changed: Vec::new(),
@@ -129,6 +132,7 @@ impl Fetcher {
     }
 
     fn leave(&mut self, key: PartitionKey) {
+        self.unopened.retain(|(_, replica)| replica.key() != key);
         if self.followed.remove(&key).is_some_and(|followed| followed.in_session) {
             self.forgotten.push(key);
         }
@@ -138,7 +142,12 @@ impl Fetcher {
         let key = replica.key();
         self.leave(key);
         // Why one cannot be opened was logged.
-        let Ok(partition) = replica.open() else { return };
+        let Ok(partition) = replica.open() else {
+            if !replica.is_failed() && !replica.dir().is_offline() {
+                self.unopened.push((Instant::now() + self.broker.replica_fetch.backoff, replica.clone()));
+            }
+            return;
+        };
         let Some(followed) = partition.followed().filter(|(leader, _)| *leader == self.leader) else { return };
         let Ok(at) = partition.fetch_at(followed) else { return };
         debug!(%partition, leader = followed.0, epoch = followed.1, offset = at.offset, "follows");
@@ -154,6 +163,9 @@ impl Fetcher {
                 self.changed.push(*key);
             }
         }
+        let (due, later) = std::mem::take(&mut self.unopened).into_iter().partition(|(at, _)| *at <= now);
+        self.unopened = later;
+        due.iter().for_each(|(_, replica): &(Instant, _)| self.follow(replica));
     }
 
     /// Leaves those alone that are throttled and not in sync, until the limit lets them go on (KIP-73).
@@ -175,7 +187,8 @@ impl Fetcher {
         if self.followed.is_empty() {
             self.disconnect();
         }
-        let until = self.followed.values().filter_map(|followed| followed.retry_at).min();
+        let unopened = self.unopened.iter().map(|(at, _)| *at);
+        let until = self.followed.values().filter_map(|followed| followed.retry_at).chain(unopened).min();
         let wait = until.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
         self.pause(wait).await;
     }
@@ -383,7 +396,9 @@ impl Fetcher {
             // The metadata says whom to follow next.
             Err(MirrorError::NotFollowed | MirrorError::Gone(_)) => self.leave(key),
             Err(error) => {
-                warn!(partition = %known.partition, leader = self.leader, %error, "cannot follow");
+                if !error.is_full() {
+                    warn!(partition = %known.partition, leader = self.leader, %error, "cannot follow");
+                }
                 self.retry(key);
             }
         }

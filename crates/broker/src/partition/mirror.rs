@@ -25,6 +25,17 @@ pub(crate) enum MirrorError {
     Log(#[from] OpenError),
 }
 
+impl MirrorError {
+    /// Whether there is no room, which is said of the log dir.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Append(super::AppendError::Log(error)) => matches!(error, ottla_storage::AppendError::DiskFull(_)),
+            Self::Log(error) => error.is_full(),
+            _ => false,
+        }
+    }
+}
+
 /// A log as the rules of following see it.
 struct View<'a>(&'a Log);
 
