@@ -69,7 +69,7 @@ def test_a_broker_ends_that_cannot_tell_of_a_failed_log_dir(start_cluster):
     broker = cluster.nodes[1]
     cluster.controller.kill()
     shutil.rmtree(broker.folder / "more")
-    code = broker.ends()
+    code = broker.ends(timeout_s=20)  # no request to the controller, which may last 30 s, is waited for
     assert code == 1
     assert "could not be told in 2000 ms that a log dir failed" in broker.log_text()
 

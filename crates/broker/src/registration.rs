@@ -20,7 +20,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 /// How long a controller may take to hear that this broker is about to stop.
@@ -199,17 +199,20 @@ impl Registration {
             let offline = beat.offline_log_dirs.clone();
             failures.found(&offline, Instant::now());
             let beating = self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat));
-            let answer = match failures.since {
-                None => beating.await,
-                // Others would go on to count on what is there no more.
-                Some(since) => match timeout_at(since + self.failure_timeout, beating).await {
-                    Ok(answer) => answer,
-                    Err(_elapsed) => {
+            tokio::pin!(beating);
+            let answer = loop {
+                let deadline = failures.since.map(|since| since + self.failure_timeout);
+                tokio::select! {
+                    answer = &mut beating => break answer,
+                    // Others would go on to count on what is there no more.
+                    () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                         let timeout = self.failure_timeout.as_millis();
                         let reason = format!("the controller could not be told in {timeout} ms that a log dir failed");
                         return self.broker.give_up(reason);
                     }
-                },
+                    // One may fail while no controller answers.
+                    _ = ticks.tick() => failures.found(&self.beat(false).offline_log_dirs, Instant::now()),
+                }
             };
             if matches!(&answer, Ok(Reply::BrokerHeartbeat(Ok(_)))) {
                 failures.told(offline);
