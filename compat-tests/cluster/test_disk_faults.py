@@ -38,7 +38,7 @@ def start(tmp_path):
         node = "node" if controller == "quorum" else "broker"
         made.append(disk := Disk(tmp_path / f"{node}-{SICK}", size_mib))
         made.append(cluster := make(tmp_path, controller, ["ottla"] * 3, log_segment_bytes=1 << 20, **places))
-        load = Load(cluster.start().bootstrap, "kept", idempotent=True, pause_s=0.01)
+        load = Load(cluster.start().bootstrap, "kept", idempotent=True)
         load.create_topic(replicas=3)
         return disk, cluster, load
 
@@ -127,6 +127,7 @@ def test_the_disk_of_one_node_is_full(start, controller, restarted):
         more_of_each(load, other)
         disk.fill()
         wait_for(lambda: len(topics.out_of_sync(other.bootstrap, "kept")) == PARTITIONS, other)
+        load.pause_s = 0.01
         more_of_each(load, other)
         if restarted:
             node.kill()

@@ -10,14 +10,14 @@ _PARTITIONS = 20
 class Load:
     """Produces values that are never the same to many partitions, from a thread, until told to stop.
 
-    It waits `pause_s` after each twenty, where it may last and must not fill the disk by itself.
+    It waits `pause_s` after each twenty, so that it need not fill a disk by itself where that lasts.
     """
 
-    def __init__(self, bootstrap, topic, largest=900, idempotent=False, pause_s=0):
+    def __init__(self, bootstrap, topic, largest=900, idempotent=False):
         self._bootstrap = bootstrap
         self._largest = largest
         self._idempotent = idempotent
-        self._pause_s = pause_s
+        self.pause_s = 0
         self.topic = topic
         self.acknowledged = {}
         self.errors = []
@@ -34,7 +34,7 @@ class Load:
             for _ in range(20):
                 self._produce(producer)
             producer.poll(0.001)
-            stop.wait(self._pause_s)
+            stop.wait(self.pause_s)
         producer.poll(0)
         producer.purge()
 

@@ -124,6 +124,7 @@ impl Replicas {
                 if self.closing.load(Ordering::Acquire) || dir.is_offline() {
                     return Ok(());
                 }
+                #[expect(clippy::disallowed_methods, reason = "the thread is for this alone")]
                 std::thread::sleep(ROOM_EVERY);
             }
         }
