@@ -82,7 +82,11 @@ def test_internal_topics(application):
 
 def test_force(application):
     """While an instance is there nothing is reset; with --force it is put out of the group."""
-    instance = Consumer({"bootstrap.servers": application.bootstrap, "group.id": application.name, "log_level": 0})
+    # It commits nothing by itself, and does not come back as soon as it has heard that it is out: the tool needs an empty group.
+    instance = Consumer({
+        "bootstrap.servers": application.bootstrap, "group.id": application.name, "enable.auto.commit": False,
+        "session.timeout.ms": 120_000, "heartbeat.interval.ms": 100_000, "log_level": 0,
+    })  # fmt: skip
     instance.subscribe([application.input])
     eventually(lambda: (instance.poll(0.05), instance.assignment())[1], "no assignment")
     refused = application.reset(code=1)

@@ -72,8 +72,9 @@ async function consume(topic, count, { groupId = fresh('group'), fromBeginning =
   return messages
 }
 
+// While markers are written the next transaction cannot begin: by default it is given up after 1.5 s of trying.
 const transactional = (transactionalId) =>
-  kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+  kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1, retry: { initialRetryTime: 50, retries: 10 } })
 
 async function produced(settings, sendOptions) {
   const topic = await makeTopic()
