@@ -46,6 +46,17 @@ def create(bootstrap, topic, partitions=1, replicas=1, **configs):
     return topic
 
 
+def known_partitions(bootstrap, topic):
+    """As one of the brokers sees them, by number, once it knows of the topic: of an unknown one it names none."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    end = time.monotonic() + DEADLINE_S
+    while (found := admin.list_topics(topic, timeout=DEADLINE_S).topics[topic]).error is not None:
+        if time.monotonic() > end:
+            raise KafkaException(found.error)
+        time.sleep(0.02)
+    return found.partitions
+
+
 def patient_admin(bootstrap):
     return AdminClient({
         "bootstrap.servers": bootstrap, "socket.timeout.ms": 120_000, "log_level": 0,
@@ -86,31 +97,21 @@ def all_ends(bootstrap, topic, partitions):
             time.sleep(min(1, waited / 20))
 
 
-def _partitions(bootstrap, topic):
-    """As one of the brokers sees them, by number, once it knows of the topic: of an unknown one it names none."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    end = time.monotonic() + DEADLINE_S
-    while (found := admin.list_topics(topic, timeout=DEADLINE_S).topics[topic]).error is not None:
-        if time.monotonic() > end:
-            raise KafkaException(found.error)
-        time.sleep(0.02)
-    return found.partitions
-
-
 def out_of_sync(bootstrap, topic):
     """The partitions of a topic, by number, whose replicas are not all in sync, and who is."""
-    described = _partitions(bootstrap, topic)
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
     return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
 
 
 def replicas(bootstrap, topic):
     """{partition: (its replicas in order, those in sync, sorted)}."""
-    return {number: (p.replicas, sorted(p.isrs)) for number, p in _partitions(bootstrap, topic).items()}
+    return {number: (p.replicas, sorted(p.isrs)) for number, p in known_partitions(bootstrap, topic).items()}
 
 
 def leaders(bootstrap, topic):
     """The leader of each partition; -1 where there is none."""
-    return {number: p.leader for number, p in _partitions(bootstrap, topic).items()}
+    return {number: p.leader for number, p in known_partitions(bootstrap, topic).items()}
 
 
 def brokers(bootstrap):

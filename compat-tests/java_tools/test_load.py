@@ -52,7 +52,7 @@ def test_verifiable_consumers_rebalance(tools, broker, fresh):
         def enough(line):
             return '"partitions_assigned"' in line and line.count('"partition":') == count
 
-        return member.wait_for(enough)
+        return member.wait_for(enough, timeout_s=60)
 
     with Client(verifiable) as first:
         assigned(first, 4)
