@@ -5,6 +5,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 from harness import background, topics
 
 _PARTITIONS = 20
+# More than a case takes: what waits in the client may be a GiB, and a disk that is full takes none of it.
+_PATIENCE_MS = 600_000
 
 
 class Load:
@@ -24,7 +26,7 @@ class Load:
 
     def run_until(self, stop):
         """Produces until `stop` is set; what is not acknowledged then may be there or not."""
-        config = {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 1, "message.timeout.ms": 60000}
+        config = {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 1, "message.timeout.ms": _PATIENCE_MS}
         producer = Producer({**config, "enable.idempotence": self._idempotent, "log_level": 0})
         while not stop.is_set():
             for _ in range(20):
@@ -86,9 +88,10 @@ class Load:
         found, ended = {}, set()
         while len(ended) < _PARTITIONS:
             for message in consumer.consume(10000, timeout=1):
-                if message.error():
-                    ended.add(message.partition())
-                else:
+                if not message.error():
                     found[(message.partition(), message.offset())] = message.value()
+                    continue
+                assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                ended.add(message.partition())
         consumer.close()
         return found

@@ -43,7 +43,7 @@ def _drop_ballast(disk, _admin, _load):
 
 def _delete_records(_disk, admin, load):
     ends = {}
-    for partition, offset in load.acknowledged:
+    for partition, offset in list(load.acknowledged):
         ends[partition] = max(offset, ends.get(partition, 0))
     wait(admin.delete_records([TopicPartition(load.topic, *end) for end in ends.items()]))
 
