@@ -5,8 +5,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 from harness import background, topics
 
 _PARTITIONS = 20
-# More than a case takes: what waits in the client may be a GiB, and a disk that is full takes none of it.
+# More than a case takes: a disk that is full takes nothing.
 _PATIENCE_MS = 600_000
+# What waits in the client for its acknowledgement: it is the most that can wait for the broker's journal, on a slow machine too.
+_WAITING_KIB = 8192
 
 
 class Load:
@@ -27,7 +29,8 @@ class Load:
     def run_until(self, stop):
         """Produces until `stop` is set; what is not acknowledged then may be there or not."""
         config = {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 1, "message.timeout.ms": _PATIENCE_MS}
-        producer = Producer({**config, "enable.idempotence": self._idempotent, "log_level": 0})
+        config |= {"enable.idempotence": self._idempotent, "queue.buffering.max.kbytes": _WAITING_KIB, "log_level": 0}
+        producer = Producer(config)
         while not stop.is_set():
             for _ in range(20):
                 self._produce(producer)
