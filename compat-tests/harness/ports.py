@@ -5,17 +5,12 @@ import socket
 
 # Below Linux's default ephemeral range: a broker that is down for a moment must find its port free.
 _RANGE = range(20_000, 32_000)
-_TRIES = 1_000
-# What was given away: nobody may listen there yet, or not at this moment.
-_given = set()
 
 
 def free_ports(count):
     held = []
-    if len(_RANGE) - len(_given) < _TRIES:
-        _given.clear()
     try:
-        for port in random.sample([port for port in _RANGE if port not in _given], _TRIES):
+        for port in random.sample(_RANGE, 1_000):
             candidate = socket.socket()
             try:
                 candidate.bind(("127.0.0.1", port))
@@ -24,9 +19,7 @@ def free_ports(count):
                 continue
             held.append(candidate)
             if len(held) == count:
-                found = [each.getsockname()[1] for each in held]
-                _given.update(found)
-                return found
+                return [each.getsockname()[1] for each in held]
     finally:
         for each in held:
             each.close()

@@ -32,7 +32,8 @@ def serve(admin, topic, partitions):
     end = time.monotonic() + DEADLINE_S
     while True:
         try:
-            return wait(admin.list_offsets(asked))
+            # A leader that has just gone never answers.
+            return wait(admin.list_offsets(asked, request_timeout=10))
         except KafkaException:
             if time.monotonic() > end:
                 raise
