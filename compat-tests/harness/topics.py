@@ -32,7 +32,8 @@ def serve(admin, topic, partitions):
     end = time.monotonic() + DEADLINE_S
     while True:
         try:
-            return wait(admin.list_offsets(asked))
+            # A leader that has just gone never answers.
+            return wait(admin.list_offsets(asked, request_timeout=10))
         except KafkaException:
             if time.monotonic() > end:
                 raise
@@ -98,9 +99,11 @@ def all_ends(bootstrap, topic, partitions):
 
 
 def out_of_sync(bootstrap, topic):
-    """The partitions of a topic, by number, whose replicas are not all in sync, and who is."""
+    """The partitions of a topic, by number, whose replicas are not all in sync, and who is; {-1: []} where it is not known yet."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+    if not described:
+        return {-1: []}
     return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
 
 
