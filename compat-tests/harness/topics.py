@@ -99,11 +99,8 @@ def all_ends(bootstrap, topic, partitions):
 
 
 def out_of_sync(bootstrap, topic):
-    """The partitions of a topic, by number, whose replicas are not all in sync, and who is; {-1: []} where it is not known yet."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
-    if not described:
-        return {-1: []}
+    """The partitions of a topic, by number, whose replicas are not all in sync, and who is."""
+    described = known_partitions(bootstrap, topic)
     return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
 
 
