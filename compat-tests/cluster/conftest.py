@@ -2,13 +2,13 @@
 
 import itertools
 import re
-import time
 
 import pytest
 
 from harness import cluster as clusters
-from harness import nodes
+from harness import nodes, topics
 from harness.tools import Tools, describe_topic, run_tool, table
+from harness.waiting import eventually
 
 SETTINGS = {"broker_session_timeout_ms": 4_000, "broker_heartbeat_interval_ms": 500}
 
@@ -26,11 +26,18 @@ class Cluster:
             self.add(node_id)
 
     def add(self, node_id):
-        """Starts one more of Kafka's brokers."""
+        """Starts one more of Kafka's brokers, which answers before the controller lets it in."""
         node = nodes.KafkaBroker(self.folder / f"node-{node_id}", node_id, self.controller)
         node.format()
         self.kafkas[node_id] = node
-        return node.start()
+        node.start()
+        self._everywhere(lambda bootstrap: node_id in topics.brokers(bootstrap), f"not all know of {node_id}")
+        return node
+
+    def _everywhere(self, question, otherwise):
+        """Waits until it is so by all brokers that run."""
+        running = [self[number].bootstrap for number in [1, *self.kafkas] if self[number].running]
+        eventually(lambda: all(question(bootstrap) for bootstrap in running), otherwise)
 
     def __getitem__(self, node_id):
         return self.controller if node_id == 1 else self.kafkas[node_id]
@@ -64,9 +71,10 @@ class Cluster:
         }  # fmt: skip
 
     def create(self, topic, *assignment, node_id=2, configs=()):
-        """Makes a topic through a broker, with the replicas of each partition: create("t", "2:3", "3:2")."""
+        """Makes a topic through a broker, with the replicas of each partition: create("t", "2:3", "3:2"). All know it then."""
         more = [argument for config in configs for argument in ("--config", config)]
         self.tools(node_id).topics("--create", "--topic", topic, "--replica-assignment", ",".join(assignment), *more)
+        self._everywhere(lambda bootstrap: topics.leaders(bootstrap, topic), f"not all know of {topic}")
         return topic
 
     def quorum(self, what, node_id=1):
@@ -81,14 +89,6 @@ class Cluster:
 
     def logs(self):
         return [(f"node {n}", self[n].log_tail()) for n in [1, *self.kafkas]]
-
-
-def eventually(question, otherwise, seconds=60):
-    """Asks until the answer is true; a question starts a JVM, so there is no need to wait between two."""
-    end = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < end, f"after {seconds} s: {otherwise}"
-    return answer
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,11 @@ import random
 import time
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from groups.scenario import BROKER_SETTINGS, Members, add_a_member, end_a_member, kill_a_member
+from harness.waiting import eventually
 
 KILLS = int(os.environ.get("OTTLA_COORDINATOR_KILLS", "0"))
 SEED = int(os.environ.get("OTTLA_MEMBERS_SEED", "1"))
@@ -21,8 +23,16 @@ GROUPS = [("java", "range"), ("librdkafka", "cooperative"), ("franz-go", "consum
 def coordinator(cluster, group):
     """The node that has a group, which is settled, so that somebody has it."""
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
-    (described,) = admin.describe_consumer_groups([group]).values()
-    return described.result(30).coordinator.id
+
+    def asked():
+        (described,) = admin.describe_consumer_groups([group]).values()
+        try:
+            return described.result(30).coordinator.id
+        except KafkaException:
+            # Not every node may know yet who has it.
+            return None
+
+    return eventually(asked, f"nobody says who has {group}")
 
 
 def begin_a_rebalance(members, chance):

@@ -40,7 +40,8 @@ def _create(cluster, topic, *assignment, configs=()):
 
 @pytest.mark.limit(240)
 def test_figures_follow_what_becomes_of_brokers(start_cluster):
-    cluster = start_cluster("ottla", ["ottla"] * 3, replica_lag_time_max_ms=1500)
+    # Longer than a session: the controller alone takes replicas out of the in-sync sets, or a leader might wish for it too late.
+    cluster = start_cluster("ottla", ["ottla"] * 3, replica_lag_time_max_ms=10_000)
     figures, controller = Figures(cluster), cluster.controller
     of_cluster = lambda name: figures.of(controller, name)  # noqa: E731
 
@@ -50,6 +51,7 @@ def test_figures_follow_what_becomes_of_brokers(start_cluster):
     _create(cluster, "wide", "1:2:3", "2:3:1", "3:1:2")
     _create(cluster, "alone", "3", configs=["min.insync.replicas=1"])
     cluster.in_sync("wide")
+    cluster.in_sync("alone")
     Tools(cluster).produce("wide", LINES, "--command-property", "acks=all")
     assert of_cluster("active_controller") == 1
     assert of_cluster("cluster_partitions") == 4
@@ -69,8 +71,8 @@ def test_figures_follow_what_becomes_of_brokers(start_cluster):
     becomes("cluster_fenced_brokers", 1)
     becomes("cluster_offline_partitions", 1)
     becomes("leader_elections_total", elections + 1)
-    assert of_cluster("cluster_active_brokers") == 2
-    assert of_cluster("cluster_imbalanced_partitions") == 2
+    becomes("cluster_active_brokers", 2)
+    becomes("cluster_imbalanced_partitions", 2)
     figures.become("under_replicated_partitions", 3)
     figures.become("at_min_isr_partitions", 3)
     cluster.nodes[2].kill()
@@ -80,7 +82,7 @@ def test_figures_follow_what_becomes_of_brokers(start_cluster):
     cluster.nodes[3].start()
     figures.become("under_replicated_partitions", 0)
     becomes("cluster_offline_partitions", 0)
-    assert figures.sum("isr_expands_total") > 0
+    eventually(lambda: figures.sum("isr_expands_total") > 0, "that sets grow is not counted")
     assert figures.sum("failed_isr_updates_total") == 0
     # Of the partition whose only replica was killed nobody knows that its leader has all, as in Kafka.
     unclean = of_cluster("unclean_leader_elections_total")
@@ -98,7 +100,7 @@ def test_figures_follow_what_becomes_of_brokers(start_cluster):
         "kafka-leader-election", "--election-type", "unclean", "--topic", "two", "--partition", 0
     )  # fmt: skip
     becomes("unclean_leader_elections_total", unclean + 1)
-    assert topics.leaders(cluster.nodes[2].bootstrap, "two") == {0: 2}
+    eventually(lambda: topics.leaders(cluster.nodes[2].bootstrap, "two") == {0: 2}, "it does not know that it leads")
 
 
 def test_a_frozen_replica_shrinks_the_in_sync_set(start_cluster):
@@ -106,7 +108,7 @@ def test_a_frozen_replica_shrinks_the_in_sync_set(start_cluster):
     figures = Figures(cluster)
     _create(cluster, "two", "1:2", configs=["min.insync.replicas=1"])
     cluster.in_sync("two")
-    assert figures.sum("active_controller") == 1
+    figures.become("active_controller", 1)
     before = figures.of(cluster.nodes[1], "isr_shrinks_total")
     leader, follower = cluster.nodes[1], cluster.nodes[2]
     os.kill(follower.pid, signal.SIGSTOP)
@@ -115,4 +117,4 @@ def test_a_frozen_replica_shrinks_the_in_sync_set(start_cluster):
     eventually(lambda: figures.of(leader, "isr_shrinks_total") > before, "the shrink is not counted")
     os.kill(follower.pid, signal.SIGCONT)
     figures.become("under_replicated_partitions", 0)
-    assert figures.sum("isr_expands_total") >= 1
+    eventually(lambda: figures.sum("isr_expands_total") >= 1, "that the set grows is not counted")

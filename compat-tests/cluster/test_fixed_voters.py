@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import hosts, topics
-from harness.tools import run_tool
+from harness.tools import run_tool, table
 from harness.waiting import eventually
 
 pytestmark = pytest.mark.limit(200)
@@ -54,6 +54,13 @@ def remove(cluster, number, code=0):
     return quorum(cluster, "remove-controller", *which, code=code)
 
 
+def until_all_follow(cluster):
+    """Waits until all have what the leader's metadata log has now."""
+    ends = lambda: [int(row["LogEndOffset"]) for row in table(quorum(cluster, "describe", "--replication").out)]  # noqa: E731
+    now = max(ends())
+    eventually(lambda: len(found := ends()) == len(cluster.nodes) and min(found) >= now, "not all follow")
+
+
 def quorum_records(node):
     """What the node's metadata log says of the quorum, by offsets; leaders are not."""
     (segment,) = sorted((node.data / "__cluster_metadata-0").glob("*.log"))
@@ -71,7 +78,7 @@ def test_fixed_voters_become_such_as_come_and_go(three):
     eventually(dry, "not all voters are said to support it")
     assert level(three) == 0 and set(voters(three)) == {1, 2, 3}
     assert "kraft.version was upgraded to 1" in features(three, *upgrade).text
-    assert level(three) == 1
+    eventually(lambda: level(three) == 1, "a broker does not know of it")
     assert voters(three) == {number: directory(node) for number, node in three.nodes.items()}
     # Once more changes nothing, and there is no way back.
     assert "kraft.version was upgraded to 1" in features(three, *upgrade).text
@@ -86,6 +93,7 @@ def test_fixed_voters_become_such_as_come_and_go(three):
     three.in_sync("made-after")
     remove(three, 3)
     assert voters(three) == {number: directory(three.nodes[number]) for number in (1, 2)}
+    until_all_follow(three)
     three.stop()
     for node in three.nodes.values():
         kinds = [(kind, re.findall(r'"voterId":(\d+)', value)) for _, kind, value in quorum_records(node)]

@@ -58,7 +58,7 @@ def test_who_is_not_in_sync_is_not_read_from(start_cluster):
     cluster = start_cluster("quorum", ["ottla"] * 3, replica_selector_class=SELECTOR, racks=RACKS)
     topic_id = _create(cluster, "racks", 1, 2, 3)
     preferred = lambda: flexible.fetch(_port(cluster, 1), topic_id, rack="c").preferred  # noqa: E731
-    assert preferred() == 3
+    eventually(lambda: preferred() == 3, "nobody is preferred")
     cluster.nodes[3].kill()
     eventually(lambda: preferred() == -1, "a broker that is gone is preferred")
     Tools(cluster).produce("racks", LINES)
@@ -71,8 +71,11 @@ def test_unmodified_consumers_read_near_by(start_cluster):
     """Kafka's consumer and librdkafka's, of both rebalance protocols or none: what they read is what followers have sent."""
     cluster = start_cluster("quorum", ["ottla"] * 3, replica_selector_class=SELECTOR, racks=RACKS)
     wide = [f"{n} {'x' * 1000}" for n in range(500)]
-    _create(cluster, "racks", 1, 2, 3, lines=wide)
+    topic_id = _create(cluster, "racks", 1, 2, 3, lines=wide)
     size = sum(map(len, wide))
+    for node in (2, 3):
+        preferred = lambda: flexible.fetch(_port(cluster, 1), topic_id, rack=RACKS[node - 1]).preferred  # noqa: B023, E731
+        eventually(lambda: preferred() == node, f"{node} is not preferred")  # noqa: B023
 
     def fetched(node):
         return cluster.nodes[node].metrics()["ottla_fetched_bytes_total"]

@@ -23,6 +23,7 @@ def _create(cluster, topic, *replicas):
     tools = Tools(cluster)
     tools.topics("--create", "--topic", topic, "--replica-assignment", ":".join(map(str, replicas)))
     tools.produce(topic, ["x"])
+    cluster.in_sync(topic)
     return topics.topic_id(cluster.bootstrap, topic)
 
 
@@ -30,16 +31,17 @@ def _port(cluster, node):
     return int(cluster.nodes[node].bootstrap.split(":")[1])
 
 
-def _records(cluster, topic_id):
-    return eventually(lambda: flexible.fetch(_port(cluster, LEADER), topic_id).records, "the record is not there")
+def _records(cluster, node, topic_id):
+    """A follower has them when it next hears of the high watermark."""
+    return eventually(lambda: flexible.fetch(_port(cluster, node), topic_id).records, "the record is not there")
 
 
 @pytest.mark.parametrize("replicas", [(3,), (3, 1, 2)], ids=["elsewhere", "follower"])
 def test_who_does_not_lead_says_who_does(cluster, replicas):
     topic_id = _create(cluster, "led", *replicas)
-    records = _records(cluster, topic_id)
-    # It comes to the followers with the metadata.
-    eventually(lambda: not topics.out_of_sync(cluster.bootstrap, "led"), "the followers do not follow")
+    records = _records(cluster, LEADER, topic_id)
+    for follower in replicas[1:]:
+        _records(cluster, follower, topic_id)
     expected = {LEADER: ("127.0.0.1", _port(cluster, LEADER), None)}
     produced = [flexible.produce(_port(cluster, node), "led", records) for node in (KAFKA, OTTLA)]
     assert produced[0] == produced[1]

@@ -35,7 +35,7 @@ def test_three_nodes_start_with_one_command_and_end_with_it(tmp_path):
             assert "three nodes serve" in process.stdout.readline()
             tools = Tools(_Bootstrap(port))
             tools.topics("--create", "--topic", "three", "--partitions", "3")
-            assert topics.out_of_sync(f"127.0.0.1:{port}", "three") == {}
+            eventually(lambda: topics.out_of_sync(f"127.0.0.1:{port}", "three") == {}, "three is not in sync")
             tools.produce("three", ["a", "b", "c"])
             assert sorted(tools.consume("three", 3)) == ["a", "b", "c"]
         finally:

@@ -9,10 +9,11 @@ import os
 import time
 
 import pytest
-from nemesis import Nemesis, Schedule, Step
+from nemesis import Nemesis, Schedule
 
 from checker.witnesses import Witnesses
 from harness import hosts, topics, weather
+from harness.waiting import eventually
 
 PARTITIONS = 6
 TOPIC = "kept"
@@ -107,15 +108,18 @@ def test_the_checker_sees_what_a_cluster_loses(tmp_path):
         topics.create(cluster.bootstrap, TOPIC, PARTITIONS, 3)
         launcher = cluster.network.hosts["client"].launcher
         witnesses = Witnesses(cluster, TOPIC, PARTITIONS, tmp_path / "clients", launcher)
-        nemesis = Nemesis(cluster, TOPIC, tmp_path / "clients" / "history-nemesis.jsonl")
         try:
             witnesses.produce(rate=100, acks="1", **{"enable.idempotence": False})
             witnesses.probe(SETTLED_S)
-            nemesis.do(Step("cut_from_all_nodes", broker=0, partition=0, seconds=5, seed=0, pause=0))
+            leader = cluster.leader(TOPIC, 0)
+            others = [number for number in cluster.nodes if number != leader]
+            cluster.network.cut_from(cluster.host_of(leader), map(cluster.host_of, others))
+            seen = lambda: topics.leaders(cluster.nodes[others[-1]].bootstrap, TOPIC)[0]  # noqa: E731
+            eventually(lambda: seen() not in (leader, -1), "nobody leads in its place")
+            cluster.recover()
             cluster.in_sync(TOPIC, SETTLED_S)
             witnesses.finish()
         finally:
-            nemesis.close()
             witnesses.kill()
         found = witnesses.history().anomalies()
         assert found.keys() & {"lost-write", "inconsistent-offset", "unseen"}, found

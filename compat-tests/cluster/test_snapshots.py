@@ -5,11 +5,12 @@ import re
 import time
 
 import pytest
-from conftest import eventually
+
 from harness import wire
 from harness.broker import Kafka
 from harness.run import run
 from harness.tools import command, run_tool
+from harness.waiting import eventually
 
 pytestmark = pytest.mark.limit(240)
 
@@ -69,13 +70,15 @@ def test_dump_log_reads_a_snapshot(cluster):
 
 def test_metadata_shell_reads_a_snapshot(cluster, tmp_path):
     """kafka-metadata-shell shows brokers and topics of it; it wants a folder that no broker uses."""
-    path = tmp_path / _FOLDER / snapshots(cluster[1])[-1].name
+    latest = snapshots(cluster[1])[-1]
+    path = tmp_path / _FOLDER / latest.name
     path.parent.mkdir()
-    path.write_bytes(snapshots(cluster[1])[-1].read_bytes())
+    path.write_bytes(latest.read_bytes())
     shell = command("kafka-metadata-shell", "--snapshot", path, "ls", "/image/topics/byName", "/image/cluster")
-    shown = run(shell, timeout_s=60).out
-    assert "before-0" in shown and "before-9" in shown
-    assert "brokers" in shown and "controllers" in shown
+    shown = lambda: set(re.findall(r"[\w-]+", run(shell).out))  # noqa: E731
+    # It may look before it has read all of the file.
+    wanted = {"before-0", "before-9", "brokers", "controllers"}
+    eventually(lambda: wanted <= shown(), f"the shell does not show {wanted}")
 
 
 def test_a_new_broker_begins_with_a_snapshot(cluster):
@@ -85,7 +88,8 @@ def test_a_new_broker_begins_with_a_snapshot(cluster):
     (copied,) = snapshots(cluster[3])[:1]
     assert copied.name >= latest.name
     assert copied.read_bytes() == (cluster[1].data / _FOLDER / copied.name).read_bytes()
-    assert cluster.endpoints(3) == {1: "unfenced", 2: "unfenced", 3: "unfenced"}
+    everyone = {1: "unfenced", 2: "unfenced", 3: "unfenced"}
+    eventually(lambda: cluster.endpoints(3) == everyone, "it does not see all as unfenced")
     assert set(cluster.tools(3).topics("--list").lines) >= {f"before-{number}" for number in range(40)}
     topic = cluster.create("on-the-new-one", "3")
     cluster.tools(3).produce(topic, ["one", "two"])
@@ -114,16 +118,16 @@ def test_snapshots_are_fetched_in_pieces(cluster):
 def test_a_restart_begins_with_a_snapshot(cluster, how):
     """Snapshot and what follows it in the log make the same cluster; brokers go on."""
     cluster.tools(1).create(f"last-before-{how}")
-    before = set(cluster.tools(2).topics("--list").lines)
+    listed = lambda node: set(cluster.tools(node).topics("--list").lines)  # noqa: E731
+    before = eventually(lambda: f"last-before-{how}" in (found := listed(2)) and found, "a broker does not follow")
     getattr(cluster.controller, how)()
     cluster.controller.start()
     eventually(lambda: set(cluster.endpoints(1).values()) == {"unfenced"}, "not all brokers are there")
-    assert set(cluster.tools(1).topics("--list").lines) == before
-    assert f"last-before-{how}" in before
+    eventually(lambda: listed(1) == before, "it has other topics than before")
     shown = cluster.tools(1)("kafka-configs", "--entity-type", "topics", "--entity-name", "before-7", "--describe").out
     assert "retention.ms=1000007" in shown
     topic = cluster.create(f"after-{how}", "2")
-    eventually(lambda: topic in cluster.tools(3).topics("--list").lines if 3 in cluster.kafkas else True, "not followed")
+    eventually(lambda: topic in listed(3) if 3 in cluster.kafkas else True, "not followed")
 
 
 def test_kafka_s_controller_goes_on_from_a_snapshot(cluster, tmp_path):
@@ -137,7 +141,7 @@ def test_kafka_s_controller_goes_on_from_a_snapshot(cluster, tmp_path):
     kafka.stop()
     ours.start()
     eventually(lambda: set(cluster.endpoints(1).values()) == {"unfenced"}, "not all brokers are there")
-    assert made_by_kafka in cluster.tools(1).topics("--list").lines
+    eventually(lambda: made_by_kafka in cluster.tools(1).topics("--list").lines, "what Apache Kafka's made is not there")
     cluster.tools(2).produce(made_by_kafka, ["one"])
     assert cluster.tools(2).consume(made_by_kafka, 1) == ["one"]
 

@@ -36,7 +36,7 @@ _MORE_KEYS = [900, 500, 10]
 def program():
     """Ottla's cleaner on a folder, built from this checkout."""
     build = ["cargo", "build", "--quiet", "--locked", "--package", "ottla-storage", "--example", "clean_log"]
-    run(build, cwd=installed.CHECKOUT, timeout_s=170)
+    run(build, cwd=installed.CHECKOUT, timeout_s=900)
     return Path(os.environ.get("CARGO_TARGET_DIR", installed.CHECKOUT / "target")) / "debug/examples/clean_log"
 
 

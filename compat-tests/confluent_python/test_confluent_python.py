@@ -174,6 +174,8 @@ def test_rebalance(producer, consumer, topic, fresh, settings):
         send(writer, name, [f"{partition}"], partition=partition)
     for member, mine in zip((first, second), owned):
         assert sorted(message.partition() for message in receive(member, 2)) == mine
+        # So that it does not come again to whoever has the partition next.
+        member.commit(asynchronous=False)
     second.close()
     assert settle([first], [4]) == [[0, 1, 2, 3]]
 
@@ -226,13 +228,13 @@ def test_offsets(producer, consumer, topic, fresh):
 def test_new_messages_reach_a_waiting_consumer(producer, consumer, topic, fresh):
     """A consumer at the end gets a message soon after it was sent, not at the end of its long poll."""
     name = topic()
-    reader = consumer(fresh("group"), fetch_wait_max_ms=10_000, session_timeout_ms=45_000)
+    reader = consumer(fresh("group"), fetch_wait_max_ms=30_000, session_timeout_ms=45_000)
     reader.assign([TopicPartition(name, 0, OFFSET_END)])
     assert reader.poll(1.0) is None
     start = time.monotonic()
     send(producer(linger_ms=0), name, ["now"])
     assert receive(reader, 1)[0].value() == b"now"
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
 
 
 def test_admin_topics(admin, broker, fresh):

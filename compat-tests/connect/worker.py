@@ -40,6 +40,9 @@ class Worker(Client):
             "key.converter": "org.apache.kafka.connect.storage.StringConverter",
             "value.converter": "org.apache.kafka.connect.storage.StringConverter",
             "offset.flush.interval.ms": 200,
+            # One that is stopped commits what it has done, if it has the time: by default 5 s.
+            "offset.flush.timeout.ms": 20_000,
+            "task.shutdown.graceful.timeout.ms": 20_000,
         }
         config.update({key.replace("_", "."): value for key, value in settings.items()})
         files = [_write(folder / f"{each['name']}.properties", each) for each in connectors]

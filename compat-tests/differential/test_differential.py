@@ -27,7 +27,7 @@ _OVERRIDES = {
 @pytest.fixture(scope="module")
 def program():
     """The program that compares, built from this checkout."""
-    run(["cargo", "build", "--quiet", "--locked", "--bin", "differential"], cwd=installed.CHECKOUT, timeout_s=170)
+    run(["cargo", "build", "--quiet", "--locked", "--bin", "differential"], cwd=installed.CHECKOUT, timeout_s=900)
     return Path(os.environ.get("CARGO_TARGET_DIR", installed.CHECKOUT / "target")) / "debug" / "differential"
 
 

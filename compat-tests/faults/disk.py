@@ -71,9 +71,12 @@ class Disk:
         return stat.f_bavail * stat.f_frsize // _MIB
 
     def leave_mib(self, free):
-        """Another file takes all but this."""
+        """Another file takes all but this; less is left if somebody else writes meanwhile."""
         with open(self._ballast, "wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, max(1, (self.free_mib - free) * _MIB))
+            try:
+                os.posix_fallocate(ballast.fileno(), 0, max(1, (self.free_mib - free) * _MIB))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC, error
 
     def fill(self):
         """Other files take all there is, what is kept for root as well."""

@@ -5,6 +5,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 from harness import background, topics
 
 _PARTITIONS = 20
+# More than a case takes: a disk that is full takes nothing.
+_PATIENCE_MS = 600_000
+# What waits in the client for its acknowledgement: it is the most that can wait for the broker's journal, on a slow machine too.
+_WAITING_KIB = 8192
 
 
 class Load:
@@ -28,8 +32,9 @@ class Load:
 
     def run_until(self, stop):
         """Produces until `stop` is set; what is not acknowledged then may be there or not."""
-        config = {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 1, "message.timeout.ms": 60000}
-        producer = Producer({**config, "enable.idempotence": self._idempotent, "log_level": 0})
+        config = {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 1, "message.timeout.ms": _PATIENCE_MS}
+        config |= {"enable.idempotence": self._idempotent, "queue.buffering.max.kbytes": _WAITING_KIB, "log_level": 0}
+        producer = Producer(config)
         while not stop.is_set():
             for _ in range(20):
                 self._produce(producer)
@@ -91,9 +96,10 @@ class Load:
         found, ended = {}, set()
         while len(ended) < _PARTITIONS:
             for message in consumer.consume(10000, timeout=1):
-                if message.error():
-                    ended.add(message.partition())
-                else:
+                if not message.error():
                     found[(message.partition(), message.offset())] = message.value()
+                    continue
+                assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                ended.add(message.partition())
         consumer.close()
         return found

@@ -22,8 +22,9 @@ _SETTINGS = {
 
 @pytest.fixture
 def disk(tmp_path):
+    """Large enough for a twentieth of it, the reserve, to be more than may wait for the journal."""
     need_loop_devices(tmp_path)
-    disk = Disk(tmp_path, size_mib=320)
+    disk = Disk(tmp_path, size_mib=640)
     yield disk
     disk.unmount()
 
@@ -43,7 +44,7 @@ def _drop_ballast(disk, _admin, _load):
 
 def _delete_records(_disk, admin, load):
     ends = {}
-    for partition, offset in load.acknowledged:
+    for partition, offset in list(load.acknowledged):
         ends[partition] = max(offset, ends.get(partition, 0))
     wait(admin.delete_records([TopicPartition(load.topic, *end) for end in ends.items()]))
 
@@ -64,7 +65,7 @@ def test_producers_are_refused_before_the_disk_is_full_and_come_back(make_room, 
     _fill_topic(broker, "other", 60)
     load = Load(broker.bootstrap, "filling", largest=20000)
     load.create_topic()
-    disk.leave_mib(100)
+    disk.leave_mib(116)
     with load.running():
         wait_for_line(_SHORT, broker)
         refused_at = len(load.acknowledged)

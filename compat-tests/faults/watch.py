@@ -2,7 +2,7 @@
 
 import time
 
-_DEADLINE_S = 30
+_DEADLINE_S = 90
 
 
 def wait_for(condition, broker, deadline_s=_DEADLINE_S):

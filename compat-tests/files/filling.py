@@ -47,9 +47,10 @@ def producer(broker, **settings):
 
 def until(holds, what):
     end = time.monotonic() + DEADLINE_S
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < end, f"not in {DEADLINE_S} s: {what}"
         time.sleep(0.05)
+    return found
 
 
 def flush(sender):
@@ -186,6 +187,12 @@ def _is_cleaned(broker):
     return checkpoint.exists() and any(line.startswith(f"{COMPACTED} 0 ") for line in checkpoint.read_text().splitlines())
 
 
+def _take(client, commits):
+    """Whether a group's coordinator takes its offsets, which is refused while it begins."""
+    (done,) = wait(client.alter_consumer_group_offsets([commits])).values()
+    return all(each.error is None for each in done.topic_partitions)
+
+
 def _first_offset(broker, topic):
     client = admin(broker)
     (found,) = wait(client.list_offsets({TopicPartition(topic, 0): OffsetSpec.earliest()})).values()
@@ -205,7 +212,7 @@ def first_life(broker):
     wait(client.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, "expired", incremental_configs=[keep])]))
     until(lambda: _is_cleaned(broker), "compaction")
     commits = [TopicPartition("codecs", 0, 42, "meta"), TopicPartition("idempotent", 1, 7)]
-    wait(client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUPS[0], commits)]))
+    until(lambda: _take(client, ConsumerGroupTopicPartitions(GROUPS[0], commits)), "a commit for a group without members")
     member(broker, "classic")
     member(broker, "consumer")
     offsets_in_transactions(broker, "transactional")

@@ -4,16 +4,17 @@ import time
 from collections import defaultdict
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from files.filling import COMPACTED, GROUPS, admin
+from files.filling import COMPACTED, GROUPS, admin, until
 from harness.topics import DEADLINE_S, wait
 
 _ISOLATION = {
     "read_uncommitted": IsolationLevel.READ_UNCOMMITTED,
     "read_committed": IsolationLevel.READ_COMMITTED,
 }
+_LOADING = [KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE]
 
 
 def partitions(broker):
@@ -84,11 +85,22 @@ def records(broker, wanted, isolation):
     return dict(found)
 
 
+def _offsets(client, group):
+    """The group's offsets, None while its coordinator reads them."""
+    try:
+        (answer,) = wait(client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])).values()
+    except KafkaException as error:
+        if error.args[0].code() not in _LOADING:
+            raise
+        return None
+    return answer
+
+
 def _committed(broker):
     client = admin(broker)
     found = {}
     for group in GROUPS:
-        (answer,) = wait(client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])).values()
+        answer = until(lambda: _offsets(client, group), f"the coordinator of {group}")
         offsets = [(each.topic, each.partition, each.offset, each.metadata) for each in answer.topic_partitions]
         found[group] = sorted(offsets)
     return found

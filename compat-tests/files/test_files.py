@@ -22,6 +22,10 @@ WayBack = collections.namedtuple("WayBack", "expected found dumped killed")
 
 # Words of Apache Kafka's log about files that are not as a clean stop leaves them.
 _TROUBLE = re.compile(r"\] (WARN|ERROR|FATAL) |recover(ing|ed) |rebuil|corrupt|unflushed|stray|truncat|not a (valid|legal)", re.I)
+# Who warns of a machine that is slow, or of a controller that comes after those who ask it, as may happen in one run and not in another.
+_OF_TIME = re.compile(r"\b(NetworkClient|EventPerformanceMonitor|NodeToController\w*|BrokerLifecycleManager)\)$")
+# What `ottla check` says of files that a compaction of the last moment left.
+_OF_A_COMPACTION = re.compile(r"\.(deleted|cleaned|swap): ")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +94,7 @@ def settle(broker):
 
 def trouble(log):
     """What a log says of trouble with files, without what differs from run to run."""
-    lines = (line for line in log.splitlines() if _TROUBLE.search(line))
+    lines = (line for line in log.splitlines() if _TROUBLE.search(line) and not _OF_TIME.search(line))
     same = [(r"partition=\S+", "partition=P"), (r"\S*/\S+", "PATH"), (r"recovered for \S+", "recovered for P"), (r"\d+", "N")]
     return {functools.reduce(lambda text, pair: re.sub(*pair, text), same, line.partition("] ")[2]) for line in lines}
 
@@ -201,7 +205,7 @@ def test_leftovers_of_a_crash_are_dealt_with_as_kafka_deals_with_them(kind, way_
 
 
 def test_check_has_nothing_to_say_of_kafkas_folders(clean, way_back):
-    """But for files that a compaction of the last moment left for removal."""
+    """But for files that a compaction of the last moment left."""
     for filled in [clean, way_back.killed]:
         done = run([installed.ottla(), "check", filled.data], code=None)
-        assert [line for line in done.lines if ".deleted: " not in line] == [], done
+        assert [line for line in done.lines if not _OF_A_COMPACTION.search(line)] == [], done

@@ -73,8 +73,11 @@ class Members:
         self.witnesses.partitions += GROWTH
         admin = AdminClient({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
         topics.wait(admin.create_partitions([NewPartitions(self.witnesses.topic, self.witnesses.partitions)]))
-        topics.serve(admin, self.witnesses.topic, self.witnesses.partitions)
+        ends = lambda: topics.serve(admin, self.witnesses.topic, self.witnesses.partitions)  # noqa: E731
+        ends()
         self.produce()
+        # One that has just been started does not listen yet, and may be told to end soon.
+        eventually(lambda: all(end.offset > 0 for end in ends().values()), "nobody writes to the new partitions")
 
     def close(self):
         for member in list(self.frozen):

@@ -27,7 +27,7 @@ class Broker:
 
     kind = ""
     stop_codes = (0,)
-    start_timeout_s = 60
+    start_timeout_s = 120
     format_flags = ("--standalone",)
     host = "127.0.0.1"
     given_ports = None

@@ -52,9 +52,20 @@ class Nodes:
         problems = [f"{node.folder.name}: {node.log_problem()}" for node in self.all() if node.log_problem()]
         assert not problems, problems
 
+    def serving(self):
+        """The addresses of the brokers that run, by their ids."""
+        return {number: node.bootstrap for number, node in self.nodes.items() if node.running}
+
+    def all_there(self):
+        """Waits until every broker knows of every other: one of Kafka's answers before the controller lets it in."""
+        serving = self.serving()
+        known = lambda: all(topics.brokers(address) == serving.keys() for address in serving.values())  # noqa: E731
+        eventually(known, f"not all of {[*serving]} know of each other")
+
     def in_sync(self, topic):
-        """Waits until all replicas of a topic are in sync."""
-        eventually(lambda: not topics.out_of_sync(self.bootstrap, topic), f"{topic} is not in sync")
+        """Waits until all replicas of a topic are in sync, and every broker knows."""
+        said = lambda: [topics.out_of_sync(address, topic) for address in self.serving().values()]  # noqa: E731
+        eventually(lambda: not any(said()), f"{topic} is not in sync")
 
 
 def _own(number, folder, overrides):
@@ -89,6 +100,7 @@ class Quorum(Nodes):
             node.launch()
         for node in self.nodes.values():
             node.wait()
+        self.all_there()
         return self
 
     def close(self):
@@ -143,6 +155,7 @@ class Cluster(Nodes):
         self.controller.start()
         for node in self.nodes.values():
             node.start()
+        self.all_there()
         return self
 
     def all(self):

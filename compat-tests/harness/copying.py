@@ -197,11 +197,11 @@ class Group:
     def problems(self, expected):
         """What is wrong with the copy: of each partition the values that are expected, in their order."""
         levels = (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
-        eventually(
-            lambda: (ends := [self.ends(self.target, level) for level in levels])[0] is not None and ends[0] == ends[1],
+        ends = eventually(
+            lambda: (ends := [self.ends(self.target, level) for level in levels])[0] == ends[1] and ends[0],
             f"a transaction is open in {self.target}",
         )  # fmt: skip
-        copied = read_committed(self.bootstrap, self.target, self.ends(self.target, levels[0]))
+        copied = read_committed(self.bootstrap, self.target, ends)
         return [problem for number in range(self.partitions) for problem in _compare(number, expected[number], copied[number])]
 
 

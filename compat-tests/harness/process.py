@@ -27,7 +27,7 @@ class Client:
             self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
 
-    def wait_for(self, wanted, timeout_s=30):
+    def wait_for(self, wanted, timeout_s=90):
         """Returns the first further line for which wanted(line) is true."""
         deadline = time.monotonic() + timeout_s
         while True:

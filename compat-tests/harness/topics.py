@@ -32,7 +32,8 @@ def serve(admin, topic, partitions):
     end = time.monotonic() + DEADLINE_S
     while True:
         try:
-            return wait(admin.list_offsets(asked))
+            # A leader that has just gone never answers.
+            return wait(admin.list_offsets(asked, request_timeout=10))
         except KafkaException:
             if time.monotonic() > end:
                 raise
@@ -44,6 +45,17 @@ def create(bootstrap, topic, partitions=1, replicas=1, **configs):
     wait(admin.create_topics([NewTopic(topic, partitions, replicas, config=settings)]))
     serve(admin, topic, partitions)
     return topic
+
+
+def known_partitions(bootstrap, topic):
+    """As one of the brokers sees them, by number, once it knows of the topic: of an unknown one it names none."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    end = time.monotonic() + DEADLINE_S
+    while (found := admin.list_topics(topic, timeout=DEADLINE_S).topics[topic]).error is not None:
+        if time.monotonic() > end:
+            raise KafkaException(found.error)
+        time.sleep(0.02)
+    return found.partitions
 
 
 def patient_admin(bootstrap):
@@ -88,23 +100,18 @@ def all_ends(bootstrap, topic, partitions):
 
 def out_of_sync(bootstrap, topic):
     """The partitions of a topic, by number, whose replicas are not all in sync, and who is."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+    described = known_partitions(bootstrap, topic)
     return {number: sorted(p.isrs) for number, p in described.items() if sorted(p.isrs) != sorted(p.replicas)}
 
 
 def replicas(bootstrap, topic):
     """{partition: (its replicas in order, those in sync, sorted)}."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
-    return {number: (p.replicas, sorted(p.isrs)) for number, p in described.items()}
+    return {number: (p.replicas, sorted(p.isrs)) for number, p in known_partitions(bootstrap, topic).items()}
 
 
 def leaders(bootstrap, topic):
     """The leader of each partition; -1 where there is none."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    described = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
-    return {number: p.leader for number, p in described.items()}
+    return {number: p.leader for number, p in known_partitions(bootstrap, topic).items()}
 
 
 def brokers(bootstrap):

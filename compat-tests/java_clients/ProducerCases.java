@@ -7,6 +7,7 @@ import static ottla.compat.Support.get;
 import static ottla.compat.Support.numbers;
 import static ottla.compat.Support.partitions;
 import static ottla.compat.Support.poll;
+import static ottla.compat.Support.soon;
 import static ottla.compat.Support.utf8;
 import static ottla.compat.Support.values;
 
@@ -113,6 +114,13 @@ final class ProducerCases {
         for (String acks : List.of("0", "1", "all")) {
             List<RecordMetadata> answers = support.fill(topic, 0, 10, "acks", acks, "enable.idempotence", false);
             answers.forEach(answer -> equal(!acks.equals("0"), answer.hasOffset(), "an offset at acks=" + acks));
+            if (acks.equals("0")) {
+                // Nobody said that they are there, and what comes on the next connection could overtake them.
+                try (Consumer<String, String> consumer = support.consumer()) {
+                    TopicPartition only = new TopicPartition(topic, 0);
+                    soon(10L, () -> consumer.endOffsets(List.of(only)).get(only), "end after acks=0");
+                }
+            }
         }
         try (Consumer<String, String> consumer = support.consumer()) {
             consumer.assign(partitions(topic, 1));

@@ -118,7 +118,7 @@ def test_a_group_at_work(tools, broker, fresh):
         "kafka-verifiable-consumer", "--bootstrap-server", broker.bootstrap, "--topic", topic, "--group-id", group
     )
     with Client(verifiable) as member:
-        member.wait_for(lambda line: '"partitions_assigned"' in line)
+        member.wait_for(lambda line: '"partitions_assigned"' in line, timeout_s=60)
         stable = table(groups(tools, "--describe", "--group", group, "--state").out)[0]
         assert (stable["ASSIGNMENT-STRATEGY"], stable["STATE"], stable["#MEMBERS"]) == ("range", "Stable", "1")
         shown = groups(tools, "--describe", "--group", group, "--members", "--verbose")

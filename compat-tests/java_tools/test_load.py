@@ -15,7 +15,7 @@ def test_producer_and_consumer_perf(tools, fresh):
     )  # fmt: skip
     assert re.search(r"^50000 records sent, [\d.]+ records/sec .* ms 99\.9th\.$", sent.out, re.MULTILINE)
     assert sum(tools.offsets(topic).values()) == 50_000
-    read = tools("kafka-consumer-perf-test", "--topic", topic, "--num-records", 50_000)
+    read = tools("kafka-consumer-perf-test", "--topic", topic, "--num-records", 50_000, "--timeout", 30_000)
     head, values = (line.split(", ") for line in read.lines[-2:])
     row = dict(zip(head, values))
     assert row["data.consumed.in.nMsg"] == "50000"
@@ -52,7 +52,7 @@ def test_verifiable_consumers_rebalance(tools, broker, fresh):
         def enough(line):
             return '"partitions_assigned"' in line and line.count('"partition":') == count
 
-        return member.wait_for(enough)
+        return member.wait_for(enough, timeout_s=60)
 
     with Client(verifiable) as first:
         assigned(first, 4)

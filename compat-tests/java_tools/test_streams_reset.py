@@ -82,7 +82,9 @@ def test_internal_topics(application):
 
 def test_force(application):
     """While an instance is there nothing is reset; with --force it is put out of the group."""
-    instance = Consumer({"bootstrap.servers": application.bootstrap, "group.id": application.name, "log_level": 0})
+    # What it has read it commits of its own every few seconds, if it may; and it joins again only when it polls.
+    settings = {"bootstrap.servers": application.bootstrap, "group.id": application.name, "enable.auto.commit": False}
+    instance = Consumer({**settings, "log_level": 0})
     instance.subscribe([application.input])
     eventually(lambda: (instance.poll(0.05), instance.assignment())[1], "no assignment")
     refused = application.reset(code=1)

@@ -9,6 +9,8 @@ const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = createRequire
 
 const [bootstrap, name] = process.argv.slice(2)
 const kafka = new Kafka({ brokers: [bootstrap], clientId: 'cases', retry: { initialRetryTime: 50 }, logLevel: logLevel.ERROR })
+// The 5 tries by default are over in 1.5 s; no transaction begins before the markers of the last one are written, for one.
+const patient = { initialRetryTime: 50, retries: 10 }
 const fresh = (base) => `${base}-${randomUUID().slice(0, 8)}`
 
 async function withClient(client, action) {
@@ -51,7 +53,7 @@ async function makeTopic(numPartitions = 1) {
 // Runs a consumer until `count` messages have come; `options` go to the consumer and its subscription.
 async function consume(topic, count, { groupId = fresh('group'), fromBeginning = true } = {}) {
   const messages = []
-  await withClient(kafka.consumer({ groupId, maxWaitTimeInMs: 100 }), async (consumer) => {
+  await withClient(kafka.consumer({ groupId, maxWaitTimeInMs: 100, retry: patient }), async (consumer) => {
     await consumer.subscribe({ topics: [topic], fromBeginning })
     await new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`${messages.length} of ${count} messages`)), 30_000)
@@ -73,7 +75,7 @@ async function consume(topic, count, { groupId = fresh('group'), fromBeginning =
 }
 
 const transactional = (transactionalId) =>
-  kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+  kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1, retry: patient })
 
 async function produced(settings, sendOptions) {
   const topic = await makeTopic()
@@ -125,7 +127,7 @@ const cases = {
     const groupId = fresh('group')
     const assigned = new Map()
     const join = async (member) => {
-      const consumer = kafka.consumer({ groupId, heartbeatInterval: 200, maxWaitTimeInMs: 100 })
+      const consumer = kafka.consumer({ groupId, heartbeatInterval: 200, maxWaitTimeInMs: 100, retry: patient })
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => assigned.set(member, payload.memberAssignment[topic]))
       await consumer.connect()
       await consumer.subscribe({ topics: [topic] })

@@ -66,8 +66,9 @@ func (r *run) join(topic, group string, changes ...func(*sarama.Config)) (*membe
 	if err != nil {
 		return nil, err
 	}
+	// Room for all that is sent in a case: a member that waited for it would not give up its partitions.
 	self := &member{
-		group: joined, sessions: make(chan session, 100), records: make(chan *sarama.ConsumerMessage, 10_000),
+		group: joined, sessions: make(chan session, 100), records: make(chan *sarama.ConsumerMessage, 500_000),
 		problems: make(chan error, 100),
 	}
 	self.done.Go(func() {

@@ -20,7 +20,7 @@ class Instance(Client):
     def tasks(self):
         """What it runs, or nothing while that is being changed."""
         self.say("?")
-        state, *tasks = self.wait_for(lambda line: re.fullmatch(r"[A-Z_]+( \d+_\d+)*", line)).split()
+        state, *tasks = self.wait_for(lambda line: re.fullmatch(r"[A-Z_]+( \d+_\d+)*", line), DEADLINE_S).split()
         return tasks if state == "RUNNING" else []
 
 

@@ -63,8 +63,12 @@ def test_tasks_move(application, broker, guarantee):
             app.wait_for_counts()
             app.send("b", 300)
             second = stays.enter_context(app.instance("two"))
-            eventually(lambda: second.tasks() and sorted(first.tasks() + second.tasks()) == ALL_TASKS, "not shared out")
-            assert len(first.tasks()) == len(second.tasks()) == len(ALL_TASKS) // 2
+
+            def shared_out():
+                one, other = first.tasks(), second.tasks()
+                return sorted(one + other) == ALL_TASKS and len(one) == len(other)
+
+            eventually(shared_out, "not shared out, half to each")
             app.wait_for_counts()
             app.send("c", 300)
         eventually(lambda: second.tasks() == ALL_TASKS, "not taken over")

@@ -138,7 +138,7 @@ def test_fenced(producer, consumer, read, topic, fresh):
 def test_timeout(producer, consumer, read, topic, fresh):
     """The coordinator aborts what takes longer than transaction.timeout.ms; its producer cannot commit."""
     name = topic()
-    slow = producer(fresh("id"), transaction_timeout_ms=1000)
+    slow = producer(fresh("id"), transaction_timeout_ms=3000)
     slow.begin_transaction()
     send(slow, name, "slow")
     wait_until_settled(consumer, name)

@@ -17,11 +17,11 @@ deps_apt_install() {
   [ "$(id -u)" = 0 ] || sudo=(sudo)
   deps_say "installing $*"
   if [ -z "${DEPS_APT_UPDATED:-}" ]; then
-    "${sudo[@]}" apt-get update -q >&2
+    "${sudo[@]}" apt-get update -q -o Acquire::Retries=3 >&2
     DEPS_APT_UPDATED=1
   fi
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -q --no-install-recommends "$@" >&2
+    apt-get install -y -q -o Acquire::Retries=3 --no-install-recommends "$@" >&2
 }
 
 # deps_command COMMAND PACKAGE...: installs the packages when the command is missing.

@@ -14,13 +14,14 @@ use ottla_metadata::{
 };
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, error, info, warn};
 
 /// How long a controller may take to hear that this broker is about to stop.
@@ -171,16 +172,19 @@ impl Registration {
     }
 
     fn beat(&self, want_fence: bool) -> BrokerHeartbeat {
-        let dirs = self.broker.replicas.dirs().iter();
         BrokerHeartbeat {
             broker_id: self.broker.node_id,
             broker_epoch: self.broker.epoch(),
             current_metadata_offset: self.broker.image().offset() - 1,
             want_fence,
             want_shut_down: want_fence || self.leaving.load(Ordering::Acquire),
-            offline_log_dirs: dirs.filter(|dir| dir.is_offline()).map(|dir| dir.id).collect(),
+            offline_log_dirs: self.offline_log_dirs(),
             cordoned_log_dirs: Some(cordons::ids(&self.broker.config(), self.broker.replicas.dirs())),
         }
+    }
+
+    fn offline_log_dirs(&self) -> Vec<Uuid> {
+        self.broker.replicas.dirs().iter().filter(|dir| dir.is_offline()).map(|dir| dir.id).collect()
     }
 
     /// Tells the controller that this broker lives, until it stops.
@@ -197,22 +201,12 @@ impl Registration {
             }
             let beat = self.beat(false);
             let offline = beat.offline_log_dirs.clone();
-            failures.found(&offline, Instant::now());
             let beating = self.broker.controller().submit(|ticket| Event::BrokerHeartbeat(ticket, beat));
-            tokio::pin!(beating);
-            let answer = loop {
-                let deadline = failures.since.map(|since| since + self.failure_timeout);
-                tokio::select! {
-                    answer = &mut beating => break answer,
-                    // Others would go on to count on what is there no more.
-                    () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                        let timeout = self.failure_timeout.as_millis();
-                        let reason = format!("the controller could not be told in {timeout} ms that a log dir failed");
-                        return self.broker.give_up(reason);
-                    }
-                    // One may fail while no controller answers.
-                    _ = ticks.tick() => failures.found(&self.beat(false).offline_log_dirs, Instant::now()),
-                }
+            let Some(answer) = self.in_time(beating, &mut failures).await else {
+                // Others would go on to count on what is there no more.
+                let timeout = self.failure_timeout.as_millis();
+                let reason = format!("the controller could not be told in {timeout} ms that a log dir failed");
+                return self.broker.give_up(reason);
             };
             if matches!(&answer, Ok(Reply::BrokerHeartbeat(Ok(_)))) {
                 failures.told(offline);
@@ -224,6 +218,23 @@ impl Registration {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => error!(%error, "the controller does not take this broker's heartbeat"),
                 Err(unavailable) => error!("{unavailable}"),
+            }
+        }
+    }
+
+    /// What the controller answers; none if a log dir failed, before or while it is asked, and the time to tell it is over.
+    async fn in_time<T>(&self, beating: impl Future<Output = T>, failures: &mut Failures) -> Option<T> {
+        let mut beating = pin!(beating);
+        loop {
+            let now = Instant::now();
+            failures.found(&self.offline_log_dirs(), now);
+            let look = now + self.interval;
+            let deadline = failures.since.map(|since| since + self.failure_timeout);
+            if let Ok(answer) = timeout_at(deadline.map_or(look, |deadline| deadline.min(look)), &mut beating).await {
+                return Some(answer);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return None;
             }
         }
     }

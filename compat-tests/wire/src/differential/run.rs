@@ -9,6 +9,7 @@ use anyhow::ensure;
 use ottla_protocol::{
     ApiKey, Bytes, Records, Uuid,
     any::{AnyRequest, AnyResponse},
+    messages as m,
 };
 use std::{
     collections::BTreeMap,
@@ -33,6 +34,8 @@ type Named = Option<(String, String)>;
 
 /// How long nothing may be answered to be taken for waiting.
 const SILENCE: Duration = Duration::from_millis(200);
+/// And for never being answered.
+const NEVER: Duration = Duration::from_secs(4);
 
 /// A run in progress.
 pub struct Run {
@@ -116,6 +119,21 @@ impl Run {
         Ok(self.note_naming(step, version, answer, find))
     }
 
+    /// The same of a request that one of the brokers never answers.
+    pub fn one_or_silence(&mut self, step: &str, version: i16, request: &AnyRequest) -> anyhow::Result<()> {
+        let Ok(bytes) = Client::frame(request, version) else {
+            self.not_sayable += 1;
+            return Ok(());
+        };
+        self.client.ask(&bytes)?;
+        let answer = match self.client.is_silent_for(NEVER)? {
+            true => self.client.gives_up(),
+            false => self.client.answer(request.api_key(), version)?,
+        };
+        self.note(step, version, answer);
+        Ok(())
+    }
+
     /// Sends a request on the connection of `who`, which may be answered after what others do: `hears` takes the answer.
     pub fn asks(&mut self, who: &str, version: i16, request: &AnyRequest) -> anyhow::Result<()> {
         let address = self.client.address().to_owned();
@@ -129,10 +147,12 @@ impl Run {
         client.ask(&bytes)
     }
 
-    /// Notes whether `who` is still waiting for an answer.
+    /// Notes whether `who` is still waiting for an answer. Whoever asks next is taken in after `who`, though nothing was done for a
+    /// while on a busy machine: somebody else has been answered by then.
     pub fn waits(&mut self, who: &str, step: &str) -> anyhow::Result<()> {
         let Some((client, Some((_, version)))) = self.others.get(who) else { return Ok(()) };
         let (version, waits) = (*version, client.is_silent_for(SILENCE)?);
+        self.quietly(&AnyRequest::ListGroups(m::ListGroupsRequest::default()))?;
         self.outcomes.push(Outcome {
             step: format!("{step} v{version}"),
             fields: vec![("waits".to_owned(), waits.to_string())],

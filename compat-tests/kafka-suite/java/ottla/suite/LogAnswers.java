@@ -17,6 +17,7 @@ import kafka.server.SharedServer;
 
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.ApiException;
 import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.record.internal.FileRecords;
 import org.apache.kafka.common.record.internal.MemoryRecords;
@@ -166,9 +167,32 @@ public final class LogAnswers {
         });
     }
 
+    /** A broker has a new partition before that has its folder, and one that goes to another log dir is in neither for a moment. */
     private Optional<File> folder(TopicPartition partition) {
+        long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        Optional<File> found = folderNow(partition);
+        while (found.isEmpty() && hasLog(partition) && System.nanoTime() < deadline) {
+            found = folderNow(partition);
+        }
+        return found;
+    }
+
+    private Optional<File> folderNow(TopicPartition partition) {
         return server.config().logDirs().stream()
             .map(dir -> new File(dir, partition.toString()).getAbsoluteFile()).filter(File::isDirectory).findFirst();
+    }
+
+    /** Whether the broker answers for a log, which it then has made. */
+    private boolean hasLog(TopicPartition partition) {
+        if (!server.node.isBrokerRunning() || server.plainListener().isEmpty()) {
+            return false;
+        }
+        try {
+            wire.offset(partition, ListOffsetsRequest.LATEST_TIMESTAMP);
+            return true;
+        } catch (IOException | ApiException none) {
+            return false;
+        }
     }
 
     private UnifiedLog log(TopicPartition partition, File folder) {
