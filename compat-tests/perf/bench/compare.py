@@ -17,24 +17,40 @@ def ratios(folder):
                     yield (figure.work, figure.name, pair.label), (figure, pair)
 
 
+def is_near(one, other):
+    """Of the medians, be they certain or not."""
+    a, b = (figure.ratio(pair) for figure, pair in (one, other))
+    return max(a, b) / min(a, b) - 1 <= AGREE
+
+
 def agree(one, other):
     """Numbers must be near each other; where one of the runs gives a range, the ranges must meet."""
     if all(figure.is_certain(pair) for figure, pair in (one, other)):
-        a, b = (figure.ratio(pair) for figure, pair in (one, other))
-        return max(a, b) / min(a, b) - 1 <= AGREE
+        return is_near(one, other)
     (low, high), (other_low, other_high) = (figure.ratios(pair) for figure, pair in (one, other))
     return low <= other_high * (1 + AGREE) and other_low <= high * (1 + AGREE)
 
 
+def of_what(name):
+    """Figures that are told together."""
+    kinds = {"CPU": "CPU", "MiB": "memory", "KiB": "memory", "/s": "throughput", "p50": "p50", "p99.9": "p99.9", "p99": "p99"}
+    return next((kind for part, kind in kinds.items() if part in name), "other times")
+
+
 def main(one, other):
     a, b = dict(ratios(one)), dict(ratios(other))
-    counts = {True: [0, 0], False: [0, 0]}
+    certain, ranges, kinds = [], [], {}
     for key in (key for key in a if key in b):
-        certain = all(figure.is_certain(pair) for figure, pair in (a[key], b[key]))
-        agrees = agree(a[key], b[key])
-        counts[certain][0] += agrees
-        counts[certain][1] += 1
-        cells = (figure.ratio_cell(pair).rstrip(" ✓✗?") for figure, pair in (a[key], b[key]))
+        both = (a[key], b[key])
+        agrees = agree(*both)
+        (certain if all(figure.is_certain(pair) for figure, pair in both) else ranges).append(agrees)
+        kinds.setdefault(of_what(key[1]), []).append(is_near(*both))
+        cells = (figure.ratio_cell(pair).rstrip(" ✓✗?") for figure, pair in both)
         print(f"{'     ' if agrees else 'APART'} {' | '.join(f'{cell:>12}' for cell in cells)}  {', '.join(key)}")
-    print(f"{counts[True][0]} of {counts[True][1]} ratios that both runs are sure of agree within {AGREE:.0%}")
-    print(f"{counts[False][0]} of {counts[False][1]} ratios that one of them gives as a range meet")
+    print(f"{told(certain)} ratios that both runs are sure of agree within {AGREE:.0%}")
+    print(f"{told(ranges)} ratios that one of them gives as a range meet")
+    print(f"of all medians: {', '.join(f'{kind} {told(near)}' for kind, near in kinds.items())}")
+
+
+def told(found):
+    return f"{sum(found)} of {len(found)}"

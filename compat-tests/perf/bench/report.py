@@ -8,6 +8,8 @@ from targets import LIMITS, TARGETS
 # Fewer rounds give a range, not a number, and so do rounds whose ratios are further from the median's.
 CERTAIN_ROUNDS = 3
 CERTAIN = 0.20
+# Of so many the best and the worst do not count.
+ROUNDS_TO_TRIM = 5
 
 
 def number(value):
@@ -46,14 +48,15 @@ class Figure:
         return None if ours is None or not theirs else ours / theirs
 
     def rounds(self, pair):
-        """The ratio of each round, whose sides followed one another."""
+        """The ratio of each round, whose sides followed one another, in order; of five or more without the first and the last."""
         rounds = zip(self.by_side[pair.ours.name], self.by_side[pair.theirs.name])
-        return [ours / theirs for ours, theirs in rounds if ours is not None and theirs]
+        ratios = sorted(ours / theirs for ours, theirs in rounds if ours is not None and theirs)
+        return ratios[1:-1] if len(ratios) >= ROUNDS_TO_TRIM else ratios
 
     def ratios(self, pair):
         """The least and the most of the rounds."""
         rounds = self.rounds(pair)
-        return min(rounds), max(rounds)
+        return rounds[0], rounds[-1]
 
     def is_certain(self, pair):
         ratio, rounds = self.ratio(pair), self.rounds(pair)

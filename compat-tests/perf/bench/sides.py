@@ -10,6 +10,10 @@ class Side:
     kind: str
     settings: dict = field(default_factory=dict)
 
+    @property
+    def is_jvm(self):
+        return self.kind == "kafka"
+
 
 OTTLA = Side("ottla", "Ottla", "ottla")
 KAFKA = Side("kafka", "Apache Kafka", "kafka")

@@ -42,7 +42,7 @@ def codec(name):
     # With the sync of each batch a codec is of no weight in Apache Kafka.
     load = loads.produce(16, 8, batch=16 << 10, compression=name)
     who = (sides.OTTLA, sides.KAFKA, sides.OTTLA_UNSYNCED)
-    return Work(PRODUCE, f"{name}, 16 partitions", load, FLOW, who, most_rounds=2)
+    return Work(PRODUCE, f"{name}, 16 partitions", load, FLOW, who, most_rounds=3)
 
 
 def at_rate(rate, partitions):
@@ -60,7 +60,7 @@ def lonely(name, load, shows, most_rounds=100):
 
 
 def of_groups(name, load, shows, alone=False):
-    return Work(GROUPS, name, load, shows, sides.DEFAULTS, alone, most_rounds=1 if alone else 2)
+    return Work(GROUPS, name, load, shows, sides.DEFAULTS, alone, most_rounds=1 if alone else 100)
 
 
 def committing(interval_ms):
@@ -78,7 +78,7 @@ PARTITIONS = (
 ALL = (
     lonely("start, idle", alone.idle, ("start to Metadata s", "memory MiB", "CPU ms a second")),
     lonely("5,000 connections", alone.connections(5000), ("memory a connection KiB",)),
-    lonely("2,000 partitions", alone.many(2000), PARTITIONS, most_rounds=2),
+    lonely("2,000 partitions", alone.many(2000), PARTITIONS, most_rounds=3),
     lonely("10,000 partitions", alone.many(10_000), PARTITIONS, most_rounds=1),
     Work(START, "ApiVersions", loads.ask(), ("CPU us a request",), sides.DEFAULTS),
     Work(START, "Metadata", loads.ask(metadata=True), ("CPU us a request",), sides.DEFAULTS),
@@ -107,7 +107,7 @@ ALL = (
     fetch("100 consumers follow", loads.fan_out(100)),
     Work(CLIENTS, "librdkafka", clients.librdkafka,
          ("produce MB/s", "produce CPU s a GiB", "consume MB/s", "consume CPU s a GiB")),
-    Work(CLIENTS, "Kafka's perf tests", clients.tools, ("produce CPU s a GiB", "consume CPU s a GiB"), most_rounds=2),
-    Work(CLIENTS, "kafka-e2e-latency", clients.end_to_end, LATENCIES, most_rounds=2),
+    Work(CLIENTS, "Kafka's perf tests", clients.tools, ("produce CPU s a GiB", "consume CPU s a GiB"), most_rounds=3),
+    Work(CLIENTS, "kafka-e2e-latency", clients.end_to_end, LATENCIES, most_rounds=3),
     *(committing(interval_ms) for interval_ms in (1, 10, 100)),
 )  # fmt: skip

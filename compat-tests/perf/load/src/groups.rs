@@ -1,12 +1,12 @@
 //! Groups whose members join, live, and make room for one more.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use nix::{time::clock_getcpuclockid, unistd::Pid};
 use ottla_protocol::{ErrorCode, Str};
 use serde_json::json;
 
@@ -16,7 +16,6 @@ use crate::members::{Connection, Member};
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(2);
 const STACK_BYTES: usize = 256 << 10;
-const TICKS_A_SECOND: f64 = 100.0;
 
 #[derive(clap::Args, Clone)]
 pub(crate) struct Groups {
@@ -48,7 +47,7 @@ pub(crate) struct Groups {
     name: String,
     /// The broker's process, of which CPU is measured
     #[arg(long)]
-    pid: u32,
+    pid: i32,
 }
 
 /// What a member shows of itself.
@@ -157,10 +156,8 @@ impl Groups {
 
     /// What the broker's process used, of user and system.
     fn cpu_s(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).context("no such process")?;
-        let (_, fields) = stat.rsplit_once(')').context("not a stat file")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-        Ok(ticks.sum::<Result<u64, _>>()? as f64 / TICKS_A_SECOND)
+        let clock = clock_getcpuclockid(Pid::from_raw(self.pid)).context("no such process")?;
+        Ok(Duration::from(clock.now()?).as_secs_f64())
     }
 
     fn group(&self, n: usize) -> Str {
