@@ -35,8 +35,8 @@ LIMITS = {
     "1 MiB, 1 partition": "receive, CRC and pwrite, 1 MiB",
     "16 KiB, 16 partitions": "receive, CRC and pwrite, 16 KiB",
     "16 KiB, 1,000 partitions": "receive, CRC and pwrite, 16 KiB",
-    "fetch 1 MiB": "sendfile",
-    "fetch 16 KiB": "sendfile",
-    "10 consumers follow": "sendfile",
-    "100 consumers follow": "sendfile",
+    "fetch 1 MiB": "sendfile of what was written in 1 MiB",
+    "fetch 16 KiB": "sendfile of what was written in 16 KiB",
+    "10 consumers follow": "sendfile of what was written in 1 MiB",
+    "100 consumers follow": "sendfile of what was written in 1 MiB",
 }

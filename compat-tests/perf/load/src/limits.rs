@@ -14,6 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 const SIZES: [(&str, usize); 2] = [("16 KiB", 16 << 10), ("1 MiB", 1 << 20)];
+/// That send a file.
+const CONNECTIONS: u64 = 4;
 /// For one measurement.
 const TIME: Duration = Duration::from_secs(4);
 
@@ -43,12 +45,7 @@ impl Measured {
     }
 
     fn end(self) -> Value {
-        let cpu = (thread_cpu() - self.cpu).as_secs_f64();
-        let bytes = self.bytes as f64;
-        json!({
-            "MB/s": bytes / self.began.elapsed().as_secs_f64() / 1e6,
-            "CPU s a GiB": cpu / (bytes / f64::from(1 << 30)),
-        })
+        figures(self.bytes, self.began.elapsed(), thread_cpu() - self.cpu)
     }
 }
 
@@ -72,9 +69,9 @@ impl Limits {
             add(format!("pwrite, CRC and fdatasync, {size_name}"), self.write(&path, size, true))?;
             std::fs::remove_file(&path)?;
             add(format!("receive, CRC and pwrite, {size_name}"), self.receive(Some(&path), size))?;
+            add(format!("sendfile of what was written in {size_name}"), self.send(&path))?;
         }
         add("receive".to_owned(), self.receive(None, 64 << 10))?;
-        add("sendfile".to_owned(), self.send(&path))?;
         std::fs::remove_file(&path)?;
         Ok(Value::Object(found))
     }
@@ -123,25 +120,49 @@ impl Limits {
         Ok(figures)
     }
 
-    /// Figures of the thread that sends a file that is in the page cache.
+    /// Figures of as many threads as a fetch has connections, which send a file that is in the page cache.
     fn send(&self, path: &Path) -> anyhow::Result<Value> {
-        let file = open(path)?;
-        let length = file.metadata()?.len();
-        let (sender, mut receiver) = connection()?;
-        let other = thread::spawn(move || {
-            let mut buffer = vec![0; 256 << 10];
-            while receiver.read(&mut buffer).is_ok_and(|read| read > 0) {}
-        });
-        let mut measured = Measured::begin();
-        while measured.goes_on(self.bytes()) {
-            let mut position = measured.bytes % length;
-            measured.bytes += sendfile(&sender, &file, Some(&mut position), 1 << 20)? as u64;
+        let began = Instant::now();
+        let mut senders = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let (file, bytes) = (open(path)?, self.bytes() / CONNECTIONS);
+            senders.push(thread::spawn(move || send_over(&file, bytes)));
         }
-        let figures = measured.end();
-        drop(sender);
-        other.join().map_err(|_| anyhow::anyhow!("the receiver panicked"))?;
-        Ok(figures)
+        let (mut bytes, mut cpu) = (0, Duration::ZERO);
+        for sender in senders {
+            let (sent, spent) = sender.join().map_err(|_| anyhow::anyhow!("a sender panicked"))??;
+            bytes += sent;
+            cpu += spent;
+        }
+        Ok(figures(bytes, began.elapsed(), cpu))
     }
+}
+
+/// What was sent over one connection, and the CPU that it took.
+fn send_over(file: &File, bytes: u64) -> anyhow::Result<(u64, Duration)> {
+    let length = file.metadata()?.len();
+    let (sender, mut receiver) = connection()?;
+    let other = thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 20];
+        while receiver.read(&mut buffer).is_ok_and(|read| read > 0) {}
+    });
+    let mut measured = Measured::begin();
+    while measured.goes_on(bytes) {
+        let mut position = measured.bytes % length;
+        measured.bytes += sendfile(&sender, file, Some(&mut position), 1 << 20)? as u64;
+    }
+    let sent = (measured.bytes, thread_cpu() - measured.cpu);
+    drop(sender);
+    other.join().map_err(|_| anyhow::anyhow!("a receiver panicked"))?;
+    Ok(sent)
+}
+
+fn figures(bytes: u64, took: Duration, cpu: Duration) -> Value {
+    let bytes = bytes as f64;
+    json!({
+        "MB/s": bytes / took.as_secs_f64() / 1e6,
+        "CPU s a GiB": cpu.as_secs_f64() / (bytes / f64::from(1 << 30)),
+    })
 }
 
 fn open(path: &Path) -> anyhow::Result<File> {
