@@ -104,10 +104,9 @@ impl Replicas {
 
     fn restore(self: &Arc<Self>, dir: &Arc<Dir>) -> anyhow::Result<()> {
         let began = Instant::now();
-        let mut count = 0;
+        let mut wanted = self.to_restore(dir);
+        let count = wanted.len();
         loop {
-            let wanted = self.to_restore(dir);
-            count += wanted.len();
             let usable_bytes = dir.log_dir.space()?.usable_bytes;
             in_parallel(wanted, THREADS, |replica: &Arc<Replica>| {
                 if !self.closing.load(Ordering::Acquire) {
@@ -115,9 +114,8 @@ impl Replicas {
                     let _ = replica.open();
                 }
             });
-            let left = self.to_restore(dir).len();
-            count -= left;
-            if left == 0 {
+            wanted = self.to_restore(dir);
+            if wanted.is_empty() {
                 break;
             }
             while dir.log_dir.space()?.usable_bytes <= usable_bytes {
