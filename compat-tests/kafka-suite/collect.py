@@ -9,13 +9,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from jvm import Runner  # noqa: E402
+from jvm import LIMIT_S, Runner  # noqa: E402
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", choices=["kafka", "ottla"], default="ottla")
-    parser.add_argument("--limit", type=int, default=600, help="seconds for a class")
+    parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds for a class")
     parser.add_argument("--only", default="", help="the one method to run, though it be left out")
     parser.add_argument("--keep", action="store_true", help="the nodes' folders")
     parser.add_argument("--out", type=Path, required=True, help="the file of results, appended to")

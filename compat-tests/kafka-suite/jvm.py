@@ -11,6 +11,8 @@ from harness import installed
 
 Case = namedtuple("Case", "status name millis reason")
 
+# Seconds for a class: mirrors of Connect need more than a quarter of an hour.
+LIMIT_S = 1800
 _HERE = Path(__file__).resolve().parent
 _FLAGS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={_HERE}/log4j2.properties"]
 

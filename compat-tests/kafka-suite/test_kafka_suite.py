@@ -8,10 +8,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
-from jvm import Runner  # noqa: E402
+from jvm import LIMIT_S, Runner  # noqa: E402
 
 _SHORT = (Path(__file__).resolve().parent / "short.txt").read_text().split()
-_CLASS_LIMIT_S = 900
 
 
 def pytest_generate_tests(metafunc):
@@ -26,10 +25,10 @@ def runner(kind, tmp_path_factory):
     made.close()
 
 
-@pytest.mark.limit(_CLASS_LIMIT_S + 60)
+@pytest.mark.limit(LIMIT_S + 60)
 def test_class(runner, name):
     """Every case of the class passes but those that are left out by name."""
-    done, problem = runner.run(name, _CLASS_LIMIT_S)
+    done, problem = runner.run(name, LIMIT_S)
     failed = [f"{case.name}: {case.reason}" for case in done if case.status == "failed"]
     assert not problem, problem
     assert not failed, "\n".join(failed)
