@@ -111,25 +111,38 @@ def test_a_disk_that_others_fill_is_waited_for(disk, broker):
     load.check()
 
 
-def test_a_broker_that_starts_on_a_full_disk_serves_when_there_is_room(disk, start_broker, tmp_path):
+def _cut_power(disk):
+    disk.cut_power()
+    disk.unmount()
+    disk.mount()
+
+
+@pytest.mark.parametrize("happens", [lambda _disk: None, _cut_power], ids=["kill", "power cut"])
+def test_a_broker_that_starts_on_a_full_disk_serves_when_there_is_room(happens, disk, start_broker, tmp_path):
     """Its logs cannot be opened, nor what the journal has put back into them; nothing of it is lost, nor for good."""
     data, metadata = disk.path / "data", tmp_path / "metadata"
     broker = start_broker(log_dirs=f"{data},{metadata}", metadata_log_dir=metadata, cordoned_log_dirs=metadata, **_SETTINGS)
     load = Load(broker.bootstrap, "kept", largest=5000)
     load.create_topic()
+    # What it commits is left to a coordinator that had no room to begin.
+    group = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "kept"})
+    group.commit(offsets=[TopicPartition(load.topic, 0, 7)], asynchronous=False)
     with load.running():
         wait_for(lambda: len(load.acknowledged) > 1000, broker)
         disk.leave_mib(4)
         disk.fill()
         wait_for_line(_SHORT, broker)
-        disk.fill()
         broker.kill()
+        happens(disk)
+        disk.fill()
         broker.start()
         wait_for_line("cannot open the log until there is room", broker)
         full_at = len(load.acknowledged)
         disk.drop_ballast()
         wait_for(lambda: len(load.acknowledged) > full_at + 100, broker)
         wait_for_line("logs that the journal has records of", broker)
+    assert [committed.offset for committed in group.committed([TopicPartition(load.topic, 0)], timeout=30)] == [7]
+    group.close()
     assert "is offline" not in broker.log_text()
     assert not load.errors, load.errors[:5]
     load.check()

@@ -51,9 +51,11 @@ impl Assignments {
         pending.retain(|(topic_id, partition), replica| {
             let (topic_id, partition) = (*topic_id, *partition);
             let directory = || {
-                let dir = replica.upgrade()?.dir();
+                let replica = replica.upgrade()?;
+                let dir = replica.dir();
                 let state = image.topics().by_id(&topic_id)?.partitions.get(&partition)?;
-                directory_to_tell(dir.id, dir.room.is_short(), state, image.cluster(), node_id)
+                let may_hand_over = !replica.settings().topic.unclean_leader_election_enable;
+                directory_to_tell(dir.id, dir.room.is_short() && may_hand_over, state, image.cluster(), node_id)
             };
             let directory = directory();
             wanted.extend(directory.map(|directory| Assignment { directory, topic_id, partition }));

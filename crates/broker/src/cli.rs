@@ -45,8 +45,8 @@ struct StartArgs {
     /// Set one config, whatever the file says.
     #[arg(long = "override", value_name = "NAME=VALUE")]
     overrides: Vec<String>,
-    /// Folder for the data, where the config names none.
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder for the data where no config is given: ./ottla-data by default.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "config")]
     data: Option<PathBuf>,
     /// Serve /metrics, /metrics/groups, /health and /log on this address.
     #[arg(long, value_name = "HOST:PORT", env = "OTTLA_HTTP")]

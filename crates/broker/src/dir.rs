@@ -146,12 +146,14 @@ impl Dir {
         let Some(entries) = self.recovered.lock().get(&key) else { return };
         let path = found.path.join(UNRESTORED);
         match entries.save(&**self.log_dir.fs(), &path) {
-            Ok(0) => {}
-            Ok(batches) => warn!(file = %path.display(), batches, "kept what the journal has of a log that is offline"),
-            // The journal is not written over then, and the next start finds it again.
+            Ok(0) => self.forget_recovered(key),
+            Ok(batches) => {
+                warn!(file = %path.display(), batches, "kept what the journal has of a log that is offline");
+                self.forget_recovered(key);
+            }
+            // Recovery does not end then, so the journal is not written over, and the next start finds it again.
             Err(error) => self.fail(&format!("cannot keep what the journal has of {}: {error}", found.path.display())),
         }
-        self.forget_recovered(key);
     }
 
     /// Whether producers should wait before they append.

@@ -2,6 +2,7 @@
 
 mod fetcher;
 mod requests;
+mod unopened;
 
 use crate::{broker::Broker, replica::Replica, replicas::Changes};
 use fetcher::Fetcher;

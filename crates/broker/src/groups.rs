@@ -12,6 +12,7 @@ use self::news::Newsroom;
 use crate::{
     clock::Clock,
     metrics::Rebalances,
+    replica::Replica,
     replicas::Changes,
     settings::{group_settings, offsets_commit_timeout, offsets_topic_codec},
     shards::{Coordinators, ShardDriver},
@@ -69,6 +70,11 @@ impl Groups {
         if !deleted.is_empty() {
             self.coordinators.tell_all(&Event::TopicsDeleted(deleted));
         }
+    }
+
+    /// See [`Coordinators::take_unopened`].
+    pub(crate) fn take_unopened(&self) -> Vec<Arc<Replica>> {
+        self.coordinators.take_unopened()
     }
 
     /// Takes new settings in.

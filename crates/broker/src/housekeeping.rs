@@ -1,7 +1,13 @@
 //! What the broker does now and then: delete old segments, forget producers, write checkpoints, sync what asks for it.
 
-use crate::{broker::Broker, clock::wall_ms};
+use crate::{
+    broker::Broker,
+    clock::wall_ms,
+    replica::Replica,
+    replicas::{Changes, open_internal},
+};
 use ottla_config::keys;
+use ottla_metadata::Delta;
 use ottla_protocol::Uuid;
 use std::{sync::Arc, time::Duration};
 use tracing::error;
@@ -33,15 +39,35 @@ pub(crate) async fn watch_room(broker: Arc<Broker>) {
             tokio::task::spawn_blocking(move || clean_up(&broker, |dir| dir == id));
         }
         // Who leads may be another now, and who can.
-        let short =
-            broker.replicas.dirs().iter().filter(|dir| dir.room.is_short()).map(|dir| dir.id).collect::<Vec<_>>();
+        let short = broker.replicas.dirs().iter().filter(|dir| dir.room.is_short() && !dir.is_offline());
+        let short: Vec<_> = short.map(|dir| dir.id).collect();
         let concerned = |id: &Uuid| short.contains(id) || were_short.contains(id);
         if !short.is_empty() || !were_short.is_empty() {
             let replicas = broker.replicas.all().into_iter().filter(|replica| concerned(&replica.dir().id));
             broker.replicas.assignments().add(replicas);
         }
         were_short = short;
+        let mut led = broker.groups.take_unopened();
+        led.extend(broker.transactions.take_unopened());
+        if !led.is_empty() {
+            let broker = broker.clone();
+            let _ = tokio::task::spawn_blocking(move || begin_coordinators(&broker, led)).await;
+        }
     }
+}
+
+/// Has coordinators begin for which there was no room when this broker came to lead. Blocks.
+fn begin_coordinators(broker: &Broker, mut led: Vec<Arc<Replica>>) {
+    open_internal(&led);
+    follow(broker, Changes { led: led.clone(), ..Default::default() });
+    // Who came to lead instead meanwhile was told before these began.
+    led.retain(|replica| !replica.is_led());
+    follow(broker, Changes { resigned: led, ..Default::default() });
+}
+
+fn follow(broker: &Broker, changes: Changes) {
+    broker.groups.follow(&changes, &Delta::default());
+    broker.transactions.follow(&changes);
 }
 
 /// Runs until the broker stops.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tracing::info;
 
 /// Puts the copies in place that are the logs, as Apache Kafka 4.3.1 does at its start. The others go on when the logs are open.
-pub(crate) fn end(dirs: &[Arc<Dir>], node_id: i32, image: &Image) -> anyhow::Result<()> {
+/// `all` are the dirs unless one failed, in which a log may be then.
+pub(crate) fn end(dirs: &[Arc<Dir>], all: bool, node_id: i32, image: &Image) -> anyhow::Result<()> {
     for dir in dirs {
         let (fs, root) = (dir.log_dir.fs(), dir.log_dir.path());
         for future in dir.log_dir.contents()?.future {
@@ -20,7 +21,8 @@ pub(crate) fn end(dirs: &[Arc<Dir>], node_id: i32, image: &Image) -> anyhow::Res
                 Some(id) if id == dir.id => !fs.exists(&place)?,
                 // A disk that failed in the last step of a move took the log's name away and did not say so.
                 Some(id) => {
-                    (id == DIRECTORY_LOST || dirs.iter().any(|dir| dir.id == id)) && find(dirs, &future)?.is_none()
+                    let could_see_it = if id == DIRECTORY_LOST { all } else { dirs.iter().any(|dir| dir.id == id) };
+                    could_see_it && find(dirs, &future)?.is_none()
                 }
                 None => false,
             };

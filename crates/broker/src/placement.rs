@@ -1,7 +1,7 @@
 //! Which log dir a new log goes to.
 
 use crate::{cordons, dir::Dir, replicas::Replicas};
-use ottla_metadata::image::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
+use ottla_metadata::image::{DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
 use ottla_protocol::{Str, Uuid};
 use std::sync::Arc;
 
@@ -10,17 +10,14 @@ use std::sync::Arc;
 pub(crate) enum Assigned {
     /// Nothing yet.
     Nowhere,
-    /// In this log dir.
+    /// In this log dir; in none that there is (`DIRECTORY_LOST`) if its disk was short of room.
     To(Uuid),
-    /// In one that was short of room, so that others lead.
-    Lost,
 }
 
 impl Assigned {
     pub(crate) fn of(directory: Option<Uuid>) -> Self {
         match directory {
             None | Some(DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING) => Self::Nowhere,
-            Some(DIRECTORY_LOST) => Self::Lost,
             Some(id) => Self::To(id),
         }
     }
@@ -36,7 +33,6 @@ impl Replicas {
         let is_known = match assigned {
             Assigned::Nowhere => true,
             Assigned::To(id) => online().any(|dir| dir.id == id),
-            Assigned::Lost => false,
         };
         // If all there are can be seen, its disk was replaced.
         if !is_known && self.failure().is_some() {

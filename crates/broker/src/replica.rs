@@ -145,6 +145,12 @@ impl Replica {
         self.opened().is_none() && self.state.try_lock().is_some_and(|state| *state == State::Failed)
     }
 
+    /// Whether its log, which could not be opened, may be yet: when there is room.
+    pub(crate) fn may_open(&self) -> bool {
+        let state = self.state.try_lock().map(|state| *state);
+        !self.home.is_offline() && state.is_none_or(|state| matches!(state, State::Unmade | State::Free))
+    }
+
     /// The partition, whose log is opened if it is not yet. Blocks.
     pub(crate) fn open(&self) -> Result<Arc<Partition>, ErrorCode> {
         if let Some(partition) = self.opened() {

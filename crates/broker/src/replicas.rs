@@ -363,8 +363,8 @@ impl Changes {
     }
 }
 
-/// Opens those of internal topics, for their coordinators.
-fn open_internal(replicas: &[Arc<Replica>]) {
+/// Opens those of internal topics, for their coordinators. Blocks.
+pub(crate) fn open_internal(replicas: &[Arc<Replica>]) {
     let internal = replicas.iter().filter(|replica| topic_name::is_internal(&replica.topic)).cloned().collect();
     // Why one cannot be opened was logged.
     in_parallel(internal, THREADS, |replica: &Arc<Replica>| _ = replica.open());

@@ -10,6 +10,8 @@ use tracing::{info, warn};
 
 /// The reserve is at most this part of the disk: a twentieth.
 const DISK_SHARE: u64 = 20;
+/// What is copied from leaders may use so much of the reserve: a half.
+const FOLLOWERS_SHARE: u64 = 2;
 /// Producers come back when there is more room than the reserve by a tenth of it, or this: else they would come and go.
 const LEAST_MARGIN: u64 = 1 << 20;
 /// The disk is looked at again when a quarter of the reserve may have been written: others write to it too.
@@ -24,16 +26,23 @@ pub(crate) struct Room {
     /// Bytes that may be written for producers before the disk is looked at again.
     headroom: AtomicI64,
     short: AtomicBool,
+    scarce: AtomicBool,
 }
 
 impl Room {
     pub(crate) fn new(reserve_bytes: u64) -> Self {
-        Self { reserve_bytes, headroom: AtomicI64::new(0), short: AtomicBool::new(false) }
+        let (short, scarce) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { reserve_bytes, headroom: AtomicI64::new(0), short, scarce }
     }
 
     /// Whether producers are refused.
     pub(crate) fn is_short(&self) -> bool {
         self.short.load(Ordering::Acquire)
+    }
+
+    /// Whether what is copied from leaders is refused too: half of the reserve is left, for what must go on.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.scarce.load(Ordering::Acquire)
     }
 
     /// Whether so many bytes from a producer are taken.
@@ -56,12 +65,14 @@ impl Room {
         let grant = (reserve / GRANT_SHARE).max(LEAST_MARGIN);
         let spare = space.usable_bytes.saturating_sub(reserve).min(grant);
         self.headroom.store(i64::try_from(spare).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.scarce.store(space.usable_bytes < reserve / FOLLOWERS_SHARE, Ordering::Release);
         let wanted = if self.is_short() { reserve + (reserve / 10).max(LEAST_MARGIN) } else { reserve };
         self.set(dir, space.usable_bytes < wanted, space.usable_bytes)
     }
 
     /// Takes note that a write found no room at all.
     pub(crate) fn found_full(&self, dir: &LogDir) {
+        self.scarce.store(true, Ordering::Release);
         self.set(dir, true, dir.space().map_or(0, |space| space.usable_bytes));
     }
 
@@ -159,6 +170,19 @@ mod tests {
         assert!(!fixture.admits(1), "producers do not ask the disk once they are refused");
         fixture.room.look(&fixture.dir);
         assert!(fixture.admits(1));
+    }
+
+    #[test]
+    fn copies_of_leaders_leave_half_of_the_reserve() {
+        let fixture = Fixture::new(2 * MIB);
+        let scarce_with = |free| {
+            fixture.leave(free);
+            fixture.room.look(&fixture.dir);
+            fixture.room.is_scarce()
+        };
+        assert_eq!([2 * MIB, MIB, MIB - 1, MIB].map(scarce_with), [false, false, true, false]);
+        fixture.room.found_full(&fixture.dir);
+        assert!(fixture.room.is_scarce());
     }
 
     #[test]

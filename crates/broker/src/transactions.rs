@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     controllers::client_id,
     dialer::Setup,
+    replica::Replica,
     replicas::Changes,
     settings,
     shards::{Coordinators, ShardDriver},
@@ -87,6 +88,11 @@ impl Transactions {
             let shard = ShardDriver::new(partition, self.clock, Compression::None, self.request_timeout, observer);
             (shard, self.news.subscribe())
         });
+    }
+
+    /// See [`Coordinators::take_unopened`].
+    pub(crate) fn take_unopened(&self) -> Vec<Arc<Replica>> {
+        self.coordinators.take_unopened()
     }
 
     /// Takes new settings in.

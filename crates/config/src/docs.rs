@@ -20,7 +20,7 @@ The column *Ottla* says whether a config does what it says: **yes**; *not yet*, 
 why. Configs of which Ottla says *not yet* or *never* can still be set, altered and described, as Kafka's tools expect.
 
 Without a file Ottla starts as broker and controller in one on `PLAINTEXT://127.0.0.1:9092` with `node.id=1` and one replica
-for its internal topics; its controller is then reached within the process and needs no listener.
+for its internal topics, with its data in `./ottla-data` (or `--data FOLDER`); its controller is then reached within the process and needs no listener.
 ";
 
 /// The whole page.

@@ -9,6 +9,9 @@ use ottla_protocol::Uuid;
 /// The controller has another lead then, and does not elect this one (KIP-858); it may follow, and be in sync. Where nobody else
 /// can lead it does, though it takes nothing from producers. A controller elects by what it was told before, so it is told again
 /// where nobody leads though this replica could.
+///
+/// Where leaders are elected uncleanly `is_short` is to be false: if all others in sync go, one that is not would be elected
+/// before this one is told of again.
 pub fn directory_to_tell(
     dir: Uuid,
     is_short: bool,
@@ -30,8 +33,8 @@ pub fn directory_to_tell(
         true => DIRECTORY_LOST,
         false => dir,
     };
-    let could_lead =
-        cluster.is_active(node_id) && (partition.isr.contains(&node_id) || partition.elr.contains(&node_id));
+    let mut eligible = partition.isr.iter().chain(&partition.elr).chain(&partition.last_known_elr);
+    let could_lead = cluster.is_active(node_id) && eligible.any(|id| *id == node_id);
     (wanted != known || (partition.leader == NO_LEADER && could_lead)).then_some(wanted)
 }
 

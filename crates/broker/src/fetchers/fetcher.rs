@@ -1,6 +1,6 @@
 //! One fetcher: what it follows of a broker, round by round.
 
-use super::{Change, Inbox, requests};
+use super::{Change, Inbox, requests, unopened::Unopened};
 use crate::{
     broker::Broker,
     client::{Address, Client, Error},
@@ -65,8 +65,7 @@ pub(super) struct Fetcher {
     leader: i32,
     inbox: Arc<Inbox>,
     followed: HashMap<PartitionKey, Followed>,
-    /// Those whose log there was no room to open, and when that is tried again.
-    unopened: Vec<(Instant, Arc<Replica>)>,
+    unopened: Unopened,
     dialer: Dialer,
     client: Option<(Address, Client)>,
     session: Session,
@@ -88,11 +87,11 @@ impl Fetcher {
     pub(super) fn new(broker: Arc<Broker>, leader: i32, inbox: Arc<Inbox>) -> Self {
         Self {
             dialer: Dialer::new(Setup::of_follower(&broker.config())),
+            unopened: Unopened::new(broker.replica_fetch.backoff),
             broker,
             leader,
             inbox,
             followed: HashMap::new(),
-            unopened: Vec::new(),
             client: None,
             session: Session::default(),
             changed: Vec::new(),
@@ -132,7 +131,7 @@ impl Fetcher {
     }
 
     fn leave(&mut self, key: PartitionKey) {
-        self.unopened.retain(|(_, replica)| replica.key() != key);
+        self.unopened.remove(key);
         if self.followed.remove(&key).is_some_and(|followed| followed.in_session) {
             self.forgotten.push(key);
         }
@@ -143,8 +142,8 @@ impl Fetcher {
         self.leave(key);
         // Why one cannot be opened was logged.
         let Ok(partition) = replica.open() else {
-            if !replica.is_failed() && !replica.dir().is_offline() {
-                self.unopened.push((Instant::now() + self.broker.replica_fetch.backoff, replica.clone()));
+            if replica.may_open() {
+                self.unopened.add(replica.clone());
             }
             return;
         };
@@ -163,9 +162,9 @@ impl Fetcher {
                 self.changed.push(*key);
             }
         }
-        let (due, later) = std::mem::take(&mut self.unopened).into_iter().partition(|(at, _)| *at <= now);
-        self.unopened = later;
-        due.iter().for_each(|(_, replica): &(Instant, _)| self.follow(replica));
+        for replica in self.unopened.open_due(now) {
+            self.follow(&replica);
+        }
     }
 
     /// Leaves those alone that are throttled and not in sync, until the limit lets them go on (KIP-73).
@@ -187,8 +186,8 @@ impl Fetcher {
         if self.followed.is_empty() {
             self.disconnect();
         }
-        let unopened = self.unopened.iter().map(|(at, _)| *at);
-        let until = self.followed.values().filter_map(|followed| followed.retry_at).chain(unopened).min();
+        let retries = self.followed.values().filter_map(|followed| followed.retry_at);
+        let until = retries.chain(self.unopened.next()).min();
         let wait = until.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
         self.pause(wait).await;
     }
@@ -318,7 +317,7 @@ impl Fetcher {
         // What is fetched next says that all before is durable here.
         for partition in &appended {
             // A disk that failed is found by the next append.
-            let _ = partition.all_durable().wait().await;
+            let _ = self.wait_until_durable(partition).await;
         }
         if self.session.id == 0 {
             self.changed = self.followed.keys().copied().collect();
@@ -442,7 +441,7 @@ impl Fetcher {
     /// All that is there is durable then, and not said to be flushed above the offset; that the log starts above it, if so, is
     /// written down, as no segment will tell.
     async fn before_cut(&self, partition: &Arc<Partition>, offset: i64) -> Result<(), MirrorError> {
-        partition.all_durable().wait().await.map_err(|_| MirrorError::Offline)?;
+        self.wait_until_durable(partition).await?;
         let starts_above = partition.reader().offsets().log_start_offset > offset;
         if (starts_above || partition.is_flushed_above(offset))
             && let Err(error) = self.broker.replicas.lower_recovery_point(partition, offset)
@@ -451,6 +450,15 @@ impl Fetcher {
             return Err(MirrorError::Offline);
         }
         Ok(())
+    }
+
+    /// Waits until all that is in the log is; as long as there is no room, or until the broker stops.
+    async fn wait_until_durable(&self, partition: &Arc<Partition>) -> Result<(), MirrorError> {
+        tokio::select! {
+            biased;
+            () = self.broker.stopping.cancelled() => Err(MirrorError::NotFollowed),
+            durable = partition.all_durable().wait() => durable.map_err(|_| MirrorError::Offline),
+        }
     }
 
     async fn append(

@@ -2,6 +2,7 @@
 
 use super::{Durable, Gone, Partition, Until, append_failed};
 use crate::{clock::wall_ms, dir::Dir};
+use ottla_metadata::topic_name;
 use ottla_protocol::batch::CheckedBatches;
 use ottla_replication::follower::{self, FetchAt, LogView, Mend};
 use ottla_storage::{Log, OpenError};
@@ -17,6 +18,8 @@ pub(crate) enum MirrorError {
     Gone(#[from] Gone),
     #[error("the log dir is offline")]
     Offline,
+    #[error("the log dir is short of room")]
+    NoRoom,
     #[error("the leader sent what is no batch: {0}")]
     Malformed(#[from] ottla_protocol::batch::Error),
     #[error(transparent)]
@@ -31,6 +34,7 @@ impl MirrorError {
         match self {
             Self::Append(super::AppendError::Log(error)) => matches!(error, ottla_storage::AppendError::DiskFull(_)),
             Self::Log(error) => error.is_full(),
+            Self::NoRoom => true,
             _ => false,
         }
     }
@@ -141,6 +145,10 @@ impl Partition {
         followed: Followed,
         batches: CheckedBatches,
     ) -> Result<bool, MirrorError> {
+        // Offsets and transactions are few, and nobody can go on without them.
+        if dir.room.is_scarce() && !topic_name::is_internal(&self.topic) {
+            return Err(MirrorError::NoRoom);
+        }
         let appended = log.append_as_follower(batches, followed.1, wall_ms());
         let appended = appended.map_err(|error| append_failed(dir, error))?.is_some();
         self.appended(log, dir.commits().is_none());

@@ -20,8 +20,8 @@ use std::{
 };
 use tracing::{error, info};
 
-/// How often it is looked whether there is room for what could not be restored.
-const ROOM_EVERY: Duration = Duration::from_millis(500);
+/// How often it is tried to open logs for which there was no room.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
 
 /// A folder's topic, and what the metadata says of its partition.
 type Claimed = (Arc<Topic>, Arc<image::Partition>);
@@ -30,7 +30,7 @@ impl Replicas {
     /// Finds what the disks hold of the image's topics, and sets aside what the image does not know. Blocks.
     pub(crate) fn load(&self, image: &Image) -> anyhow::Result<Changes> {
         self.reconfigure_broker(image);
-        moves::end(&self.dirs, self.site.node_id, image)?;
+        moves::end(&self.dirs, self.failure().is_none(), self.site.node_id, image)?;
         let mut topics: HashMap<Str, ByIndex> = HashMap::new();
         let mut settings: HashMap<Str, Arc<LogSettings>> = HashMap::new();
         let mut left_behind = Vec::new();
@@ -107,27 +107,21 @@ impl Replicas {
         let mut wanted = self.to_restore(dir);
         let count = wanted.len();
         loop {
-            let usable_bytes = dir.log_dir.space()?.usable_bytes;
             in_parallel(wanted, THREADS, |replica: &Arc<Replica>| {
                 if !self.closing.load(Ordering::Acquire) {
                     // Why it cannot be opened was logged.
                     let _ = replica.open();
                 }
             });
+            if self.closing.load(Ordering::Acquire) || dir.is_offline() {
+                return Ok(());
+            }
             wanted = self.to_restore(dir);
             if wanted.is_empty() {
                 break;
             }
-            while dir.log_dir.space()?.usable_bytes <= usable_bytes {
-                if self.closing.load(Ordering::Acquire) || dir.is_offline() {
-                    return Ok(());
-                }
-                #[expect(clippy::disallowed_methods, reason = "the thread is for this alone")]
-                std::thread::sleep(ROOM_EVERY);
-            }
-        }
-        if self.closing.load(Ordering::Acquire) {
-            return Ok(());
+            #[expect(clippy::disallowed_methods, reason = "the thread is for this alone")]
+            std::thread::sleep(ROOM_EVERY);
         }
         dir.end_recovery()?;
         if count > 0 {

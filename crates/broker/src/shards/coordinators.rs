@@ -1,7 +1,7 @@
 //! All coordinators of a kind that this broker has: one for each partition of their topic that it leads.
 
 use super::{News, ShardDriver, Stored, serve};
-use crate::{partition::Partition, replicas::Changes};
+use crate::{partition::Partition, replica::Replica, replicas::Changes};
 use ottla_protocol::ErrorCode;
 use ottla_state_machine::Ticket;
 use parking_lot::Mutex;
@@ -18,6 +18,8 @@ pub(crate) struct Coordinators<M: Stored> {
     topic: &'static str,
     stopping: CancellationToken,
     served: Mutex<BTreeMap<i32, Arc<Served<M>>>>,
+    /// Led, but there was no room to open the log.
+    unopened: Mutex<Vec<Arc<Replica>>>,
     loads: Arc<Semaphore>,
     /// Changes of the metadata come on a thread that is none of the runtime's.
     runtime: Handle,
@@ -31,6 +33,7 @@ impl<M: Stored> Coordinators<M> {
             topic,
             stopping,
             served: Mutex::default(),
+            unopened: Mutex::default(),
             loads: Arc::new(Semaphore::new(LOADS_AT_A_TIME)),
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
@@ -45,11 +48,19 @@ impl<M: Stored> Coordinators<M> {
     ) {
         let lost = changes.removed.iter().chain(&changes.resigned).filter(|replica| replica.topic == self.topic);
         lost.filter_map(|replica| replica.opened()).for_each(|partition| self.remove(partition));
-        let led = changes.led.iter().filter(|replica| replica.topic == self.topic);
-        for partition in led.filter_map(|replica| replica.opened()) {
+        for replica in changes.led.iter().filter(|replica| replica.topic == self.topic) {
+            let Some(partition) = replica.opened() else {
+                self.unopened.lock().extend(replica.may_open().then(|| replica.clone()));
+                continue;
+            };
             let (shard, news) = begin(partition.clone());
             self.add(partition.index, shard, news);
         }
+    }
+
+    /// Takes out those that this broker leads and whose log could not be opened, to be tried again.
+    pub(crate) fn take_unopened(&self) -> Vec<Arc<Replica>> {
+        std::mem::take(&mut *self.unopened.lock()).into_iter().filter(|replica| replica.is_led()).collect()
     }
 
     /// Coordinates what belongs to a partition, once its log is read.

@@ -94,7 +94,7 @@ pub enum Error {
     Epochs(checkpoint::Error),
     /// The disk is full: nothing was appended, and appending works again when there is room.
     #[error("the disk is full: {0}")]
-    DiskFull(io::Error),
+    DiskFull(#[source] io::Error),
     /// The disk failed; the log takes no more appends.
     #[error(transparent)]
     Segment(segment::Error),
