@@ -16,17 +16,18 @@ INTRODUCTION = """\
 scripts/bench --rounds {rounds} --seconds {seconds:g} --docs
 ```
 
-On {machine}; {minutes:.0f} minutes in all. `--only EXPRESSION` runs some of it, `--compare FOLDER FOLDER` says which ratios of two runs
-do not agree.
+On {machine}; {minutes:.0f} minutes in all. `--only EXPRESSION` runs some of it,
+`--compare FOLDER FOLDER` says which ratios of two runs do not agree.
 
-A figure is the median of the rounds ± half of their range. With its defaults Ottla syncs before it acknowledges and Apache Kafka
+A figure is the median of the rounds ± half of their range, or that of the only round. With its defaults Ottla syncs before it acknowledges and Apache Kafka
 does not, so each is also measured with the other's durability: `ottla.journal.enable=false`, `log.flush.interval.messages=1`. The columns
 "both synced", "neither synced" and "defaults" are Ottla's figure divided by Apache Kafka's, ✓ where the target is met, ✗ where not and ? where
 some rounds meet it. A ratio is a number only where there are three rounds, and all, of five all but the best and the worst, are within
 20 % of it; else it is the range of those, or "about" that of the only one. The limit is a bare loop that does what the work cannot do without.
 
-All brokers run side by side, Apache Kafka with the JVM flags of its start script, and are warmed up once, Apache Kafka by each work
-once more before it counts. Then each has each work in turn (A B A B), on a topic of its own, after the disk was synced; so much is produced at most that the page cache takes it. CPU is the
+All brokers run side by side, Apache Kafka with the JVM flags of its start script, and are warmed up once; Apache Kafka has each work
+once more before it counts. Then each has each work in turn (A B A B), on a topic of its own, after the disk was synced; so much is
+produced at most that the page cache takes it. With a sync of each batch codecs weigh nothing in Apache Kafka, so that is left out. CPU is the
 broker process's own, user and kernel, without the kernel's threads that write back. Latency counts from when a request was due; a broker
 that comes to be 2 s behind a rate cannot keep up. Codecs are counted in compressed bytes.
 

@@ -77,7 +77,10 @@ class Figure:
         if side.name not in self.by_side:
             return ""
         median = self.median(side)
-        return "cannot keep up" if median is None else f"{number(median)} ±{self.spread(side):.0%}"
+        if median is None:
+            return "cannot keep up"
+        spread = f" ±{self.spread(side):.0%}" if len(self.by_side[side.name]) > 1 else ""
+        return number(median) + spread
 
     def ratio_cell(self, pair):
         ratio = self.ratio(pair)
