@@ -119,7 +119,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         }
     };
     if let Some(registration) = &registration {
-        registration.hand_over().await;
+        tokio::select! {
+            () = registration.hand_over() => {}
+            signal = signals.next() => warn!("{signal} again: stops without handing its partitions over"),
+        }
     }
     if let Some(controller) = broker.controller().local() {
         controller.resign().await;

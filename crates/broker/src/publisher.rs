@@ -52,11 +52,13 @@ pub(crate) struct Publisher {
     /// Appended, not yet committed.
     pending: Vec<MetadataRecord>,
     image: Image,
+    /// What changed and nobody heard of: a transaction may end in a later commit than it begins.
+    delta: Delta,
 }
 
 impl Publisher {
     pub(crate) fn new(broker: Arc<Broker>, image: Image) -> Self {
-        Self { broker, pending: Vec::new(), image }
+        Self { broker, pending: Vec::new(), image, delta: Delta::default() }
     }
 
     pub(crate) fn broker(&self) -> &Arc<Broker> {
@@ -75,12 +77,12 @@ impl Publisher {
 
     /// Everything up to `end` is committed.
     pub(crate) fn publish(&mut self, end: i64, epoch: i32) -> Result<(), String> {
-        let mut delta = Delta::default();
         for record in self.pending.drain(..) {
-            self.image.apply_noting(&record, &mut delta).map_err(|e| e.to_string())?;
+            self.image.apply_noting(&record, &mut self.delta).map_err(|e| e.to_string())?;
         }
         self.image.advance(end, epoch);
         if !self.image.in_transaction() {
+            let delta = std::mem::take(&mut self.delta);
             self.act(&delta);
         }
         Ok(())
@@ -88,8 +90,8 @@ impl Publisher {
 
     /// The metadata is that of a snapshot now.
     pub(crate) fn replace(&mut self, image: Image) {
-        let delta = Delta::between(&self.image, &image);
-        self.image = image;
+        let delta = Delta::between(&self.broker.image(), &image);
+        (self.image, self.delta) = (image, Delta::default());
         self.act(&delta);
     }
 

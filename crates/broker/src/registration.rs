@@ -31,6 +31,8 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// How long a broker that leaves bears with a controller that has too much to do.
 const BUSY: Duration = Duration::from_secs(30);
+/// How long it waits until others lead its partitions and know so, as Apache Kafka does.
+const HANDING_OVER: Duration = Duration::from_mins(5);
 
 /// Why a heartbeat came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -250,11 +252,12 @@ impl Registration {
             return;
         }
         self.leaving.store(true, Ordering::Release);
-        let deadline = Instant::now() + BUSY;
+        let (deadline, end) = (Instant::now() + BUSY, Instant::now() + HANDING_OVER);
         loop {
             match timeout(LAST_WORDS, self.beat_once()).await {
                 Ok(Ok(status)) if status.should_shut_down => return,
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) if Instant::now() < end => {}
+                Ok(Ok(_)) => return warn!("stops without having handed all its partitions over: others take too long"),
                 Ok(Err(Unheard::Refused(error))) if may_pass(error.code) && Instant::now() < deadline => {}
                 Ok(Err(error)) => return warn!("stops without handing its partitions over: {error}"),
                 Err(_elapsed) => return warn!("stops without handing its partitions over: no controller answers"),
