@@ -173,11 +173,14 @@ impl Replica {
         let wanted = self.wanted.lock().clone();
         match self.open_log(&wanted) {
             Ok(partition) => {
+                let gone = |_| ErrorCode::UnknownTopicOrPartition;
+                // Whoever finds it finds it in its role.
+                partition.follow(&wanted.state).map_err(gone)?;
                 let _ = self.partition.set(partition.clone());
                 // What was altered meanwhile found no partition to tell.
                 let now = self.wanted.lock().clone();
                 partition.set_config(now.settings.topic.clone(), now.settings.log.clone());
-                partition.follow(&now.state).map_err(|_gone| ErrorCode::UnknownTopicOrPartition)?;
+                partition.follow(&now.state).map_err(gone)?;
                 Ok(partition)
             }
             Err(error) => {

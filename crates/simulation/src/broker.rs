@@ -8,7 +8,7 @@ mod room;
 
 use self::finder::Finder;
 use self::registration::registration;
-use crate::disk::{Disk, Record};
+use crate::disk::{Disk, Record, Synced};
 use crate::message::{Body, Message, News};
 use core::time::Duration;
 use ottla_metadata::controller::{BrokerHeartbeat, BrokerStatus};
@@ -99,6 +99,8 @@ pub(crate) struct Broker {
     min_insync_replicas: usize,
     /// What outlives the process.
     disks: BTreeMap<i32, Disk>,
+    /// What its disks are drawn from, where logs are those of storage.
+    disk_seed: Option<u64>,
     clean_epoch: i64,
     truncations: usize,
     /// Whether there is no room for producers.
@@ -107,13 +109,14 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(id: i32, controllers: Vec<i32>, min_insync_replicas: usize) -> Self {
+    pub(crate) fn new(id: i32, controllers: Vec<i32>, min_insync_replicas: usize, disk_seed: Option<u64>) -> Self {
         Self {
             id,
             controllers,
             runs: 0,
             min_insync_replicas,
             disks: BTreeMap::new(),
+            disk_seed,
             clean_epoch: -1,
             truncations: 0,
             short: false,
@@ -173,11 +176,12 @@ impl Broker {
     /// The process ends in order, once it was allowed to.
     pub(crate) fn end(&mut self) {
         let process = self.process.take();
-        self.clean_epoch = process.and_then(|process| process.epoch).unwrap_or(-1);
+        let clean_epoch = process.and_then(|process| process.epoch).unwrap_or(-1);
+        let mut all_closed = true;
         for disk in self.disks.values_mut() {
-            let end = disk.log_end_offset();
-            disk.sync(end, disk.generation);
+            all_closed &= disk.close();
         }
+        self.clean_epoch = if all_closed { clean_epoch } else { -1 };
     }
 
     fn limits(&self) -> Limits {
@@ -297,7 +301,9 @@ impl Broker {
             return;
         }
         let offset = disk.log_end_offset();
-        disk.append(&[Record { epoch: leader.leader_epoch(), value }]);
+        if !disk.append_as_leader(Record { epoch: leader.leader_epoch(), value }) {
+            return;
+        }
         leader.appended(offset + 1);
         waiting.push((offset, value));
         acts.push(Act::Sync { partition, end: offset + 1, generation: disk.generation });
@@ -306,8 +312,13 @@ impl Broker {
 
     pub(crate) fn synced(&mut self, partition: i32, end: i64, generation: u64, now: Duration, acts: &mut Vec<Act>) {
         let Some(disk) = self.disks.get_mut(&partition) else { return };
-        if self.process.is_none() || !disk.sync(end, generation) {
+        if self.process.is_none() {
             return;
+        }
+        match disk.sync(end, generation) {
+            Synced::Done => {}
+            Synced::TooLate => return,
+            Synced::NotYet => return acts.push(Act::Sync { partition, end, generation }),
         }
         let synced = disk.synced();
         let process = self.process.as_mut().and_then(|process| process.replicas.get_mut(&partition));
@@ -417,6 +428,11 @@ impl Broker {
             "run {} epoch {:?} serves {}, {role}, end, synced, high watermark {ends:?}, metadata {}, {:?}",
             process.run, process.epoch, process.serves, process.next_metadata, process.finder
         )
+    }
+
+    /// What a log did that it should not have.
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.disks.values().find_map(Disk::broken)
     }
 
     /// How often a log was cut to agree with a leader's.

@@ -26,13 +26,18 @@ pub(crate) fn create(
     });
     let created = CreatableTopic {
         name: topic(),
-        topic_id: Uuid::from_bytes([5; 16]),
+        topic_id: topic_id(),
         num_partitions: -1,
         replication_factor: -1,
         assignments: assignments.collect(),
         configs: vec![(name, Some(min_insync_replicas.to_string().into()))],
     };
     CreateTopics { topics: vec![created], validate_only: false, seed: 1 }
+}
+
+/// The id of the topic.
+pub(crate) fn topic_id() -> Uuid {
+    Uuid::from_bytes([5; 16])
 }
 
 fn some_brokers(random: &mut Random, brokers: i32, count: usize) -> Vec<i32> {

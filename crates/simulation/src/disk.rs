@@ -1,5 +1,10 @@
-//! A partition's log on a disk that forgets what was not synced.
+//! A partition's log on a disk that forgets what was not synced: made up of records, or a log of `storage` with its journal.
 
+mod log;
+mod records;
+
+use self::log::LogOnDisk;
+use self::records::RecordsOnDisk;
 use crate::random::Random;
 use ottla_replication::follower::{LogView, Mend};
 
@@ -10,17 +15,57 @@ pub(crate) struct Record {
     pub(crate) value: u64,
 }
 
+/// Why something was not done.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// There is no room; it may be tried again.
+    NoRoom,
+    /// The log does not do as it should.
+    Broken(String),
+}
+
+/// What has been synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Synced {
+    Done,
+    /// Something was cut off since that was asked for.
+    TooLate,
+    /// There is no room to do it; it is to be tried again.
+    NotYet,
+}
+
+/// What holds the records.
+trait Contents: LogView {
+    /// What is in the log.
+    fn records(&self) -> &[Record];
+    /// As the leader does, or as a follower.
+    fn append(&mut self, records: &[Record], leads: bool) -> Result<(), Trouble>;
+    fn begin_epoch(&mut self, epoch: i32);
+    fn read(&self, from: i64, most: usize) -> Result<Vec<Record>, Trouble>;
+    /// All below is durable, as far as the process knows.
+    fn synced(&self) -> i64;
+    /// All below is durable, which a process that started since may not know yet.
+    fn durable(&self) -> i64;
+    /// Makes all up to an offset durable.
+    fn sync(&mut self, end: i64) -> Result<(), Trouble>;
+    fn truncate_to(&mut self, end: i64) -> Result<(), Trouble>;
+    /// The process is killed or the power cut.
+    fn crash(&mut self, random: &mut Random) -> Result<(), Trouble>;
+    /// The process ends in order, with all synced.
+    fn close(&mut self) -> Result<(), Trouble>;
+    /// There is hardly any room, or there is again.
+    fn set_full(&mut self, full: bool);
+}
+
 /// The log of one replica.
-#[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
-    records: Vec<Record>,
-    synced: usize,
+    contents: Box<dyn Contents>,
     /// In memory; a checkpoint of it may be older.
     pub(crate) high_watermark: i64,
-    /// An epoch that was begun at the end, with no record yet.
-    begun: Option<i32>,
     /// Told to syncs, so that one that began before a cut does not count after it.
     pub(crate) generation: u64,
+    /// What the log did that it should not have.
+    broken: Option<String>,
 }
 
 fn offset(index: usize) -> i64 {
@@ -32,86 +77,132 @@ fn index(offset: i64) -> usize {
 }
 
 impl Disk {
-    pub(crate) fn append(&mut self, records: &[Record]) {
-        self.records.extend_from_slice(records);
-        self.begun = None;
+    /// An empty log; of `storage` if there is a seed for its disk.
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        let opened: Result<Box<dyn Contents>, Trouble> = match seed {
+            Some(seed) => LogOnDisk::new(seed).map(|log| -> Box<dyn Contents> { Box::new(log) }),
+            None => Ok(Box::new(RecordsOnDisk::default())),
+        };
+        let (contents, trouble) = match opened {
+            Ok(contents) => (contents, None),
+            Err(trouble) => (Box::new(RecordsOnDisk::default()) as Box<dyn Contents>, Some(trouble)),
+        };
+        let mut disk = Self { contents, high_watermark: 0, generation: 0, broken: None };
+        disk.note(trouble.map_or(Ok(()), Err));
+        disk
+    }
+
+    /// Whether it was done.
+    fn note(&mut self, done: Result<(), Trouble>) -> bool {
+        if let Err(Trouble::Broken(reason)) = &done {
+            self.broken.get_or_insert_with(|| reason.clone());
+        }
+        done.is_ok()
+    }
+
+    /// What the log did that it should not have.
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// What a leader appends; false if there was no room for it.
+    pub(crate) fn append_as_leader(&mut self, record: Record) -> bool {
+        let done = self.contents.append(&[record], true);
+        self.note(done)
+    }
+
+    /// What a follower was sent; false if there was no room for all of it.
+    pub(crate) fn append_as_follower(&mut self, records: &[Record]) -> bool {
+        let done = self.contents.append(records, false);
+        self.note(done)
     }
 
     pub(crate) fn begin_epoch(&mut self, epoch: i32) {
-        self.begun = (self.last_epoch() < Some(epoch)).then_some(epoch).or(self.begun);
+        self.contents.begin_epoch(epoch);
     }
 
     pub(crate) fn get(&self, offset: i64) -> Option<Record> {
-        self.records.get(usize::try_from(offset).ok()?).copied()
+        self.contents.records().get(usize::try_from(offset).ok()?).copied()
     }
 
-    pub(crate) fn read(&self, from: i64, most: usize) -> Vec<Record> {
-        self.records.iter().skip(index(from)).take(most).copied().collect()
+    pub(crate) fn read(&mut self, from: i64, most: usize) -> Vec<Record> {
+        let read = self.contents.read(from, most);
+        read.unwrap_or_else(|trouble| {
+            self.note(Err(trouble));
+            Vec::new()
+        })
     }
 
     /// All up to an offset is synced, unless something was cut off since.
-    pub(crate) fn sync(&mut self, end: i64, generation: u64) -> bool {
-        let counts = generation == self.generation;
-        if counts {
-            self.synced = self.synced.max(index(end)).min(self.records.len());
+    pub(crate) fn sync(&mut self, end: i64, generation: u64) -> Synced {
+        if generation != self.generation {
+            return Synced::TooLate;
         }
-        counts
+        let done = self.contents.sync(end);
+        if self.note(done) { Synced::Done } else { Synced::NotYet }
     }
 
     pub(crate) fn is_synced(&self) -> bool {
-        self.synced == self.records.len()
+        self.synced() == self.log_end_offset()
     }
 
     pub(crate) fn synced(&self) -> i64 {
-        offset(self.synced)
+        self.contents.synced()
     }
 
-    /// The process is killed or the power cut: any part of the end that was not synced is gone.
+    /// All below is durable, which a process that started since may not know yet.
+    pub(crate) fn durable(&self) -> i64 {
+        self.contents.durable()
+    }
+
+    /// The process is killed or the power cut: any part of what was not synced is gone.
     pub(crate) fn crash(&mut self, random: &mut Random) {
-        let unsynced = self.records.len() - self.synced;
-        let kept = self.synced + index(i64::try_from(random.below(offset(unsynced).unsigned_abs() + 1)).unwrap_or(0));
-        self.records.truncate(kept);
-        self.synced = kept;
-        self.begun = None;
+        let done = self.contents.crash(random);
+        self.note(done);
         self.generation += 1;
-        let end = self.high_watermark.min(offset(kept));
+        let end = self.high_watermark.min(self.log_end_offset());
         self.high_watermark = i64::try_from(random.below(end.unsigned_abs() + 1)).unwrap_or(0);
     }
 
-    pub(crate) fn mend(&mut self, mend: Mend) {
+    /// The process ends in order; false if it could not, for want of room.
+    pub(crate) fn close(&mut self) -> bool {
+        let done = self.contents.close();
+        self.note(done)
+    }
+
+    pub(crate) fn set_full(&mut self, full: bool) {
+        self.contents.set_full(full);
+    }
+
+    /// False if there was no room to do it.
+    pub(crate) fn mend(&mut self, mend: Mend) -> bool {
         let end = match mend {
             Mend::TruncateTo(end) => end,
             // Nothing is deleted from the start of these logs.
-            Mend::StartAt(_) | Mend::Nothing => return,
+            Mend::StartAt(_) | Mend::Nothing => return true,
         };
-        self.begun = None;
+        let done = self.contents.truncate_to(end);
+        let done = self.note(done);
         self.generation += 1;
-        self.records.truncate(index(end));
-        self.synced = self.synced.min(self.records.len());
         self.high_watermark = self.high_watermark.min(self.log_end_offset());
+        done
     }
 }
 
 impl LogView for Disk {
     fn log_start_offset(&self) -> i64 {
-        0
+        self.contents.log_start_offset()
     }
 
     fn log_end_offset(&self) -> i64 {
-        offset(self.records.len())
+        self.contents.log_end_offset()
     }
 
     fn last_epoch(&self) -> Option<i32> {
-        self.begun.or_else(|| self.records.last().map(|record| record.epoch))
+        self.contents.last_epoch()
     }
 
     fn end_offset_for_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
-        let last = self.last_epoch()?;
-        if last <= epoch {
-            return (last == epoch).then(|| (epoch, self.log_end_offset()));
-        }
-        let end = self.records.partition_point(|record| record.epoch <= epoch);
-        let floor = end.checked_sub(1).and_then(|before| self.records.get(before));
-        Some((floor.map_or(epoch, |record| record.epoch), offset(end)))
+        self.contents.end_offset_for_epoch(epoch)
     }
 }

@@ -5,7 +5,7 @@
 //! once they stop the cluster must serve again.
 //!
 //! What is made up is kind in no way that a real one is not: messages are lost, late, twice and out of order, also between runs
-//! of a process; what was not synced before a crash is lost from any point on; processes stand still and go on.
+//! of a process; what was not synced before a crash is lost, any part of it; processes stand still and go on.
 //!
 //! The crate does not know the broker's sockets, threads and files: those are tested with processes, in `compat-tests`.
 
@@ -25,7 +25,7 @@ pub use self::groups::{GroupReport, run as run_groups};
 pub use self::invariants::Violation;
 pub use self::swarm::Swarm;
 pub use self::transactions::{TransactionReport, run as run_transactions};
-pub use self::world::{Report, run};
+pub use self::world::{Report, run, run_on_logs};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! Runs seeds: `ottla-simulation [transactions | groups] [FIRST [COUNT [SECONDS]]]`; says what they reached, and ends with 1 at the first
+//! Runs seeds: `ottla-simulation [logs | transactions | groups] [FIRST [COUNT [SECONDS]]]`; says what they reached, and ends with 1 at the first
 //! violation.
 
 use core::time::Duration;
-use ottla_simulation::Violation;
+use ottla_simulation::{Report, Violation};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -11,12 +11,14 @@ type Outcome = (Option<Violation>, Duration, Vec<(&'static str, usize)>);
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
+    let on_logs = words.next_if(|word| word == "logs").is_some();
     let of_transactions = words.next_if(|word| word == "transactions").is_some();
     let of_groups = words.next_if(|word| word == "groups").is_some();
-    let run = match (of_transactions, of_groups) {
-        (true, _) => transactions,
-        (_, true) => groups,
-        _ => replicas,
+    let run = match (on_logs, of_transactions, of_groups) {
+        (true, ..) => |seed, seconds| replicas(ottla_simulation::run_on_logs(seed, seconds)),
+        (_, true, _) => transactions,
+        (.., true) => groups,
+        _ => |seed, seconds| replicas(ottla_simulation::run(seed, seconds)),
     };
     let mut numbers = words.filter_map(|word| word.to_str()?.parse::<u64>().ok());
     let first = numbers.next().unwrap_or(1);
@@ -35,8 +37,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn replicas(seed: u64, seconds: Duration) -> Outcome {
-    let report = ottla_simulation::run(seed, seconds);
+fn replicas(report: Report) -> Outcome {
     let counts = vec![
         ("records acknowledged", report.acknowledged),
         ("leaders", report.leaders),

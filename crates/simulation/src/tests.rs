@@ -1,6 +1,6 @@
 //! A few of the seeds, each time; that a seed is one history; and seeds that found something.
 
-use crate::run;
+use crate::{run, run_on_logs};
 use core::time::Duration;
 
 const SECONDS: Duration = Duration::from_secs(60);
@@ -22,9 +22,22 @@ fn no_seed_breaks_what_must_hold() {
 }
 
 #[test]
+fn no_seed_breaks_what_must_hold_on_logs() {
+    let (mut acknowledged, mut truncations) = (0, 0);
+    for seed in 1..=60 {
+        let report = run_on_logs(seed, SECONDS);
+        assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+        acknowledged += report.acknowledged;
+        truncations += report.truncations;
+    }
+    assert!(acknowledged > 50_000 && truncations > 50, "{acknowledged} acknowledged, {truncations} logs cut");
+}
+
+#[test]
 fn a_seed_is_one_history() {
     for seed in 1..=20 {
         assert_eq!(run(seed, SECONDS), run(seed, SECONDS), "seed {seed}");
+        assert_eq!(run_on_logs(seed, SECONDS), run_on_logs(seed, SECONDS), "seed {seed}");
     }
 }
 
@@ -76,4 +89,22 @@ fn a_registration_that_comes_late_is_made_up_for() {
 #[test]
 fn each_decision_is_checked() {
     must_hold(387);
+}
+
+fn must_hold_on_logs(seed: u64) {
+    let report = run_on_logs(seed, SECONDS);
+    assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+}
+
+/// A follower that had no room to cut its log took the log dir offline for good.
+#[test]
+fn a_log_that_cannot_be_cut_for_want_of_room_is_cut_later() {
+    must_hold_on_logs(320);
+}
+
+/// A follower was killed when it had cut its log and the journal did not know yet: what the journal had above passed for a loss,
+/// and the log was not opened again.
+#[test]
+fn a_log_that_was_cut_before_a_crash_is_opened() {
+    must_hold_on_logs(723);
 }

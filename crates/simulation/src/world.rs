@@ -113,7 +113,15 @@ struct World {
 
 /// Runs the world of a seed with faults for so long, and then until it is well again.
 pub fn run(seed: u64, faulty: Duration) -> Report {
-    let mut world = World::new(seed);
+    run_world(World::new(seed, false), faulty)
+}
+
+/// The same with the logs of storage on the brokers' disks, which are full at times.
+pub fn run_on_logs(seed: u64, faulty: Duration) -> Report {
+    run_world(World::new(seed, true), faulty)
+}
+
+fn run_world(mut world: World, faulty: Duration) -> Report {
     let outcome = world.history(faulty);
     Report {
         violation: outcome.err(),
@@ -133,7 +141,7 @@ pub fn run(seed: u64, faulty: Duration) -> Report {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, on_logs: bool) -> Self {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(seed, &mut random);
         let eligible = swarm.eligible_leader_replicas;
@@ -146,7 +154,9 @@ impl World {
             Controller::new(*id, founders, eligible, seed)
         };
         let controllers = ids.iter().map(controller).collect();
-        let broker = |id| Broker::new(id, ids.clone(), swarm.min_insync_replicas);
+        let disk_seed =
+            |id: i32| on_logs.then(|| seed.wrapping_mul(1_000).wrapping_add(u64::from(id.unsigned_abs()) * 100));
+        let broker = |id| Broker::new(id, ids.clone(), swarm.min_insync_replicas, disk_seed(id));
         let brokers = (1..=swarm.brokers).map(broker).collect();
         Self {
             swarm,
@@ -253,6 +263,10 @@ impl World {
             self.now = time;
             self.trace = self.trace.rotate_left(5) ^ micros(time).wrapping_mul(number | 1);
             self.happen(event)?;
+            let broken = self.brokers.iter().find_map(|broker| broker.broken().map(|reason| (broker.id, reason)));
+            if let Some((id, reason)) = broken {
+                return Err(Violation::new("log", format!("broker {id}: {reason}")));
+            }
         }
         self.now = end;
         Ok(())
@@ -478,8 +492,9 @@ impl World {
         for topic in self.metadata_log.image().topics().iter() {
             for (number, partition) in &topic.partitions {
                 let broker = self.brokers.iter().find(|broker| broker.id == partition.leader);
-                let disk = broker.and_then(|broker| broker.disk(*number)).cloned().unwrap_or_default();
-                self.acknowledged.check(*number, partition.leader, &disk)?;
+                if let Some(disk) = broker.and_then(|broker| broker.disk(*number)) {
+                    self.acknowledged.check(*number, partition.leader, disk)?;
+                }
             }
         }
         Ok(())

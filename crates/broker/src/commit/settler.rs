@@ -95,7 +95,10 @@ impl Commits {
             let (dirty, urgent, closed) = self.next_work();
             let written = self.write_back(dir, dirty, &mut unsynced).map_err(SyncError::from);
             let sync = (urgent && !unsynced.is_empty()) || self.is_half_full();
-            let result = written.and_then(|()| if sync { self.sync_disk(dir, &mut unsynced) } else { Ok(()) });
+            let result = match (written, sync) {
+                (Ok(()), true) => self.sync_disk(dir, &mut unsynced, &write_checkpoints),
+                (written, _) => written,
+            };
             if let Err(error) = result {
                 self.work.lock().failed = true;
                 self.worked.notify_all();
@@ -103,9 +106,6 @@ impl Commits {
                 return;
             }
             self.done();
-            if sync && let Err(error) = write_checkpoints() {
-                error!(dir = %dir.log_dir.path().display(), error, "cannot write checkpoints");
-            }
             if closed {
                 return;
             }
@@ -177,7 +177,12 @@ impl Commits {
     }
 
     /// Syncs the disk: what is in the journal up to now is not needed any more.
-    fn sync_disk(&self, dir: &Dir, unsynced: &mut Vec<Arc<Partition>>) -> Result<(), SyncError> {
+    fn sync_disk(
+        &self,
+        dir: &Dir,
+        unsynced: &mut Vec<Arc<Partition>>,
+        write_checkpoints: impl Fn() -> Result<(), String>,
+    ) -> Result<(), SyncError> {
         // Before the last look at who has something: whoever is in the frames that are freed gets its recovery point moved.
         let seq = self.journal.lock().as_ref().map_or(0, Journal::committed_seq);
         self.drain(dir, unsynced)?;
@@ -195,6 +200,10 @@ impl Commits {
         dir.log_dir.sync_all()?;
         for (partition, proof) in proofs {
             let _ = partition.with_log_in(dir, |log| log.mark_flushed(proof));
+        }
+        // Before the journal forgets: by them a start tells a log that was cut from one that lost something.
+        if let Err(error) = write_checkpoints() {
+            error!(dir = %dir.log_dir.path().display(), error, "cannot write checkpoints");
         }
         if let Some(journal) = self.journal.lock().as_mut() {
             match journal.settle(seq) {

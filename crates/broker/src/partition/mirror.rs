@@ -226,8 +226,12 @@ impl Partition {
                 Mend::Nothing => Ok(()),
             };
             self.synced.store(log.log_end_offset(), Ordering::Release);
-            // The log takes nothing more then.
-            Ok(mended.inspect_err(|error| dir.fail(error))?)
+            // The log takes nothing more then, unless it was for want of room, which is waited for.
+            Ok(mended.inspect_err(|error| {
+                if !error.is_full() {
+                    dir.fail(error)
+                }
+            })?)
         })?
     }
 }

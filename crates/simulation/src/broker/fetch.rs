@@ -36,7 +36,7 @@ impl Broker {
         now: Duration,
     ) -> Option<FetchAnswer> {
         let process = self.process.as_mut()?;
-        let disk = self.disks.get(&partition);
+        let disk = self.disks.get_mut(&partition);
         let leader = process.replicas.get_mut(&partition).and_then(|replica| match &mut replica.role {
             Role::Leader { leader, .. } => Some(leader),
             Role::Follower { .. } => None,
@@ -88,7 +88,9 @@ impl Broker {
                 if at != disk.log_end_offset() {
                     return;
                 }
-                disk.append(&records);
+                if !disk.append_as_follower(&records) {
+                    *not_before = now.saturating_add(FETCH_WAIT);
+                }
                 disk.high_watermark = disk.high_watermark.max(high_watermark.min(disk.log_end_offset()));
                 if !records.is_empty() {
                     let (end, generation) = (disk.log_end_offset(), disk.generation);
@@ -98,12 +100,13 @@ impl Broker {
             FetchAnswer::Diverged(epoch, end) => {
                 self.truncations += 1;
                 let mend = follower::diverged((epoch, end), disk);
-                disk.mend(mend);
+                if !disk.mend(mend) {
+                    *not_before = now.saturating_add(FETCH_WAIT);
+                }
             }
             FetchAnswer::OutOfRange { leader_end } => {
                 let mend = follower::out_of_range(0, leader_end, disk);
-                disk.mend(mend);
-                if mend == Mend::Nothing {
+                if !disk.mend(mend) || mend == Mend::Nothing {
                     *not_before = now.saturating_add(FETCH_WAIT);
                 }
             }

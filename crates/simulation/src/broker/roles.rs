@@ -1,6 +1,7 @@
 //! A broker leads or follows as the metadata says.
 
 use super::{Act, Broker, Replica, Role};
+use crate::disk::Disk;
 use core::time::Duration;
 use ottla_metadata::Delta;
 use ottla_metadata::image::Partition;
@@ -32,7 +33,8 @@ impl Broker {
             return;
         }
         let Some(broker_epoch) = process.epoch else { return };
-        let disk = self.disks.entry(number).or_default();
+        let seed = self.disk_seed.map(|seed| seed.wrapping_add(number.unsigned_abs().into()));
+        let disk = self.disks.entry(number).or_insert_with(|| Disk::new(seed));
         let known = process.replicas.get_mut(&number).map(|replica| &mut replica.role);
         match known {
             Some(Role::Leader { leader, .. }) if partition.leader == self.id => {

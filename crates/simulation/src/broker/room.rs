@@ -12,6 +12,7 @@ pub(super) const EVERY: Duration = Duration::from_millis(1_000);
 impl Broker {
     pub(crate) fn set_short(&mut self, short: bool) {
         self.short = short;
+        self.disks.values_mut().for_each(|disk| disk.set_full(short));
     }
 }
 

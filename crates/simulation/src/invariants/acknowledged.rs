@@ -27,7 +27,7 @@ impl Acknowledged {
     /// Whether a log has all of them, durably.
     pub(crate) fn check(&self, partition: i32, broker: i32, log: &Disk) -> Result<(), Violation> {
         for (offset, value) in self.by_partition.get(&partition).into_iter().flatten() {
-            let found = log.get(*offset).filter(|_| *offset < log.synced()).map(|record| record.value);
+            let found = log.get(*offset).filter(|_| *offset < log.durable()).map(|record| record.value);
             if found != Some(*value) {
                 let seen = format!("{partition} at {offset}: {value} was acknowledged, {broker} has {found:?}");
                 return Err(Violation::new("acknowledged", seen));

@@ -113,13 +113,24 @@ pub struct Entries(Vec<Placed>);
 impl Entries {
     /// Puts back what a log lacks.
     ///
+    /// What lies beyond a gap was cut off, as the leader has another history, by a process that died before the journal knew:
+    /// [`Log::truncate_to`] comes after the recovery point's checkpoint. With that above the log's end it is a loss.
+    ///
     /// If the log goes beyond both [`Restored::end`] and its recovery point, what is there must be synced before anything
     /// that is appended on top of it counts as durable: it is not in the journal.
     pub fn restore(&self, log: &mut Log, now_ms: i64) -> Result<Restored, RestoreError> {
         let mut restored = Restored::default();
         for placed in &self.0 {
             if placed.row.offset >= log.log_end_offset() {
-                check_reaches(log, placed.row.before)?;
+                let (log_end_offset, expected) = (log.log_end_offset(), placed.row.before);
+                if log_end_offset < expected && log.was_short() {
+                    return Err(RestoreError::Gap { dir: log.dir(), log_end_offset, expected });
+                }
+                if log_end_offset < expected {
+                    let dir = log.dir();
+                    tracing::info!(dir = %dir.display(), log_end_offset, expected, "the log was cut before a crash, and the journal not told");
+                    break;
+                }
                 log.append_as_follower(placed.read()?, ANY_EPOCH, now_ms)?;
                 restored.batches += 1;
             }
@@ -153,12 +164,4 @@ impl Placed {
             reason: "a batch in a committed frame is not what was written",
         })
     }
-}
-
-fn check_reaches(log: &Log, expected: i64) -> Result<(), RestoreError> {
-    let log_end_offset = log.log_end_offset();
-    if log_end_offset < expected {
-        return Err(RestoreError::Gap { dir: log.dir(), log_end_offset, expected });
-    }
-    Ok(())
 }

@@ -57,6 +57,8 @@ pub struct Log {
     snapshots: Snapshots,
     /// Below it everything is durable.
     recovery_point: i64,
+    /// It ended below the recovery point that it was opened with.
+    was_short: bool,
     /// Counts the times that names came or went in the folder, and how many of these are durable.
     names_changed: u64,
     names_synced: u64,
@@ -122,6 +124,11 @@ impl Log {
     /// The offset below which everything is durable; exclusive. It goes into `recovery-point-offset-checkpoint`.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point
+    }
+
+    /// Whether it ended below its recovery point when it was opened, and so lacks what was flushed.
+    pub(crate) fn was_short(&self) -> bool {
+        self.was_short
     }
 
     /// Tells a journal of every change from now on.

@@ -181,6 +181,7 @@ impl Loaded {
             verifications: Verifications::default(),
             snapshots: loader.snapshots,
             recovery_point: self.recovery_point,
+            was_short: self.recovery_point < loader.options.recovery_point,
             names_changed: 1,
             names_synced: 0,
             truncations: 0,

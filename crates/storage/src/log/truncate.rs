@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::open::replay;
 use super::{Active, Log, OpenError, Removal};
+use crate::checkpoint;
+use crate::fs::is_full;
 use crate::journal::Change;
 use crate::segment::{Lens, Segment};
 
@@ -15,11 +17,21 @@ impl Log {
     ///
     /// The caller writes the recovery point's checkpoint, lowered to where the log will end, before it calls: when the power is cut
     /// meanwhile, what is cut off may be zeros, which below a recovery point are damage. If the disk fails, the log takes no more
-    /// appends.
+    /// appends; if there is no room for it, nothing has changed.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
+        self.write_what_a_cut_keeps(offset)?;
         let truncated = self.try_truncate_to(offset, now_ms);
         self.failed |= truncated.is_err();
         truncated
+    }
+
+    /// Writes the index entries that are in memory only: a cut itself is to need no room.
+    fn write_what_a_cut_keeps(&mut self, offset: i64) -> Result<(), OpenError> {
+        let segments = self.shared.segments();
+        let last = segments.iter().rfind(|segment| segment.base_offset <= offset);
+        let written = last.map_or(Ok(()), |last| last.write_indexes().map(drop));
+        self.failed |= written.as_ref().is_err_and(|error| !error.is_full());
+        Ok(written?)
     }
 
     fn try_truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, OpenError> {
@@ -109,11 +121,26 @@ impl Log {
     }
 
     fn truncate_epochs(&mut self, end_offset: i64) -> Result<(), OpenError> {
-        let mut epochs = self.shared.epochs.lock().clone();
-        if epochs.truncate_from_end(end_offset) || self.stale_epochs.is_some() {
-            self.set_epochs(epochs, true)?;
+        let mut before = self.shared.epochs.lock().clone();
+        let mut epochs = before.clone();
+        if !epochs.truncate_from_end(end_offset) && self.stale_epochs.is_none() {
+            return Ok(());
         }
-        Ok(())
+        match self.set_epochs(epochs.clone(), true) {
+            // The file keeps what it has until there is room, or nothing to append.
+            Err(checkpoint::Error::Io { source, .. }) if is_full(&source) => {
+                if self.epochs_unwritten
+                    && let Some((_, begun)) = before.latest()
+                {
+                    before.truncate_from_end(begun);
+                    self.epochs_unwritten = false;
+                }
+                self.stale_epochs.get_or_insert(before);
+                *self.shared.epochs.lock() = epochs;
+                Ok(())
+            }
+            set => Ok(set?),
+        }
     }
 
     fn after_truncation(&mut self, offset: i64, now_ms: i64) -> Result<(), OpenError> {

@@ -57,6 +57,53 @@ fn a_disk_full_for_all_files_refuses_appends_and_keeps_what_is_there() {
 }
 
 #[test]
+fn a_log_is_cut_on_a_full_disk_or_later() {
+    let mut refused = 0;
+    for (room, epoch, end) in (0..12).flat_map(|room| [(room, EPOCH, 20), (room, EPOCH + 1, 20), (room, EPOCH + 1, 29)])
+    {
+        let fixture = Fixture::default();
+        let mut log = fixture.open();
+        fill(&mut log, 30);
+        log.start_leader_epoch(epoch);
+        log.append_as_leader(batch(&["cut off"], NOW).build().unwrap().into(), epoch, NOW, Origin::Client).unwrap();
+        log.start_leader_epoch(epoch + 1);
+        let mut writes = 0;
+        fixture.fs.inject(move |call, _| {
+            writes += i32::from(call == Call::Write);
+            (call == Call::Write && writes > room).then_some(Fault::Partly(7, ErrorKind::StorageFull))
+        });
+        match log.truncate_to(end, NOW) {
+            Ok(cut) => assert!(cut, "room for {room} writes"),
+            Err(error) => {
+                assert!(error.is_full(), "{error}");
+                assert_eq!(log.log_end_offset(), 31, "nothing has changed");
+                refused += 1;
+            }
+        }
+        fixture.fs.heal();
+        log.truncate_to(end, NOW).unwrap();
+        assert_eq!((values(&log), log.latest_epoch()), (filled(0..end), Some(EPOCH)));
+        log.append_as_leader(
+            batch(&[&format!("value {end}")], NOW).build().unwrap().into(),
+            EPOCH + 5,
+            NOW,
+            Origin::Client,
+        )
+        .unwrap();
+        log.flush().unwrap();
+        drop(log);
+        fixture.fs.kill();
+        let log = fixture.open();
+        assert_eq!(
+            (values(&log), log.leader_epochs()),
+            (filled(0..end + 1), vec![(EPOCH, 0), (EPOCH + 5, end)]),
+            "room for {room} writes"
+        );
+    }
+    assert!(refused > 0, "there always was room");
+}
+
+#[test]
 fn a_failed_write_ends_appends_and_shows_nothing() {
     let fixture = Fixture::default();
     let mut log = fixture.open();
