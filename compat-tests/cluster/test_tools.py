@@ -156,3 +156,28 @@ def test_kafka_metadata_shell_reads_the_log_of_each_node(cluster, tmp_path):
         shows({"seen"}, "ls", "/image/topics/byName")
         shows({"0", "1", "2"}, "ls", "/image/topics/byName/seen")
         shows({"replicas", "leader"}, "cat", "/image/topics/byName/seen/0")
+
+
+def test_kafka_broker_api_versions_tells_of_all_nodes(cluster):
+    text = Tools(cluster)("kafka-broker-api-versions").out
+    heads = r"^127\.0\.0\.1:(\d+) \(id: (\d) rack: null isFenced: false\) -> \($"
+    asked = {int(number): int(port) for port, number in re.findall(heads, text, re.M)}
+    assert asked == {number: node.port for number, node in cluster.nodes.items()}, text
+    served = {tuple(re.findall(r"^\t(\w+)\((\d+)\): (.*?),?$", told, re.M)) for told in re.split(heads, text, flags=re.M)[3::3]}
+    [apis] = served
+    assert len(apis) > 50 and all("usable" in versions or "UNSUPPORTED" in versions for _, _, versions in apis), text
+
+
+def test_kafka_configs_alters_through_one_node_what_the_others_tell(cluster):
+    """Of a topic, of one broker, and of all; and takes it back."""
+    first, last = Tools(cluster.nodes[1]), Tools(cluster.nodes[3])
+    for entity, config in [
+        (["--entity-type", "topics", "--entity-name", "seen"], "retention.ms=1234567"),
+        (["--entity-type", "brokers", "--entity-name", 2], "log.cleaner.threads=2"),
+        (["--entity-type", "brokers", "--entity-default"], "log.retention.ms=7654321"),
+    ]:
+        shown = lambda: last("kafka-configs", *entity, "--describe").out  # noqa: B023, E731
+        first("kafka-configs", *entity, "--alter", "--add-config", config)
+        eventually(lambda: config in shown(), f"{config} is not set")  # noqa: B023
+        first("kafka-configs", *entity, "--alter", "--delete-config", config.split("=")[0])
+        eventually(lambda: config not in shown(), f"{config} is set yet")  # noqa: B023

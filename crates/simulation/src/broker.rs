@@ -269,7 +269,7 @@ impl Broker {
             return;
         };
         if let Some(high_watermark) = leader.advance(&limits, process.image.cluster(), now) {
-            disk.high_watermark = high_watermark;
+            disk.set_high_watermark(high_watermark);
             acts.push(Act::Committed { partition, leader_epoch: leader.leader_epoch(), high_watermark });
         }
         waiting.retain(|(offset, value)| match leader.admission(offset + 1, &limits) {
@@ -423,7 +423,7 @@ impl Broker {
             None => "no replica".to_owned(),
         };
         let disk = self.disks.get(&partition);
-        let ends = disk.map(|disk| (disk.log_end_offset(), disk.synced(), disk.high_watermark));
+        let ends = disk.map(|disk| (disk.log_end_offset(), disk.synced(), disk.high_watermark()));
         format!(
             "run {} epoch {:?} serves {}, {role}, end, synced, high watermark {ends:?}, metadata {}, {:?}",
             process.run, process.epoch, process.serves, process.next_metadata, process.finder

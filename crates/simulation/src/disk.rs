@@ -49,6 +49,8 @@ trait Contents: LogView {
     /// Makes all up to an offset durable.
     fn sync(&mut self, end: i64) -> Result<(), Trouble>;
     fn truncate_to(&mut self, end: i64) -> Result<(), Trouble>;
+    /// All below is committed: consumers may read it, and no more.
+    fn set_high_watermark(&mut self, high_watermark: i64) -> Result<(), Trouble>;
     /// The process is killed or the power cut.
     fn crash(&mut self, random: &mut Random) -> Result<(), Trouble>;
     /// The process ends in order, with all synced.
@@ -61,7 +63,7 @@ trait Contents: LogView {
 pub(crate) struct Disk {
     contents: Box<dyn Contents>,
     /// In memory; a checkpoint of it may be older.
-    pub(crate) high_watermark: i64,
+    high_watermark: i64,
     /// Told to syncs, so that one that began before a cut does not count after it.
     pub(crate) generation: u64,
     /// What the log did that it should not have.
@@ -140,6 +142,16 @@ impl Disk {
         }
         let done = self.contents.sync(end);
         if self.note(done) { Synced::Done } else { Synced::NotYet }
+    }
+
+    pub(crate) fn high_watermark(&self) -> i64 {
+        self.high_watermark
+    }
+
+    pub(crate) fn set_high_watermark(&mut self, high_watermark: i64) {
+        self.high_watermark = high_watermark;
+        let done = self.contents.set_high_watermark(high_watermark);
+        self.note(done);
     }
 
     pub(crate) fn is_synced(&self) -> bool {

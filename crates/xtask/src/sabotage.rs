@@ -108,12 +108,25 @@ fn kind(sabotage: &Sabotage) -> &'static [&'static str] {
         "coordinator/src/stored.rs",
         "consumer/commit.rs",
     ];
-    match (is_in(&of_transactions), is_in(&["crates/coordinator"])) {
-        (true, _) => TRANSACTIONS,
-        (_, true) => GROUPS,
+    let of_logs = [
+        "storage/src/journal",
+        "storage/src/segment",
+        "storage/src/shared.rs",
+        "storage/src/fs",
+        "storage/src/log/truncate.rs",
+        "storage/src/log/mod.rs",
+        "simulation/src/disk/log.rs",
+    ];
+    match (is_in(&of_logs), is_in(&of_transactions), is_in(&["crates/coordinator"])) {
+        (true, ..) => LOGS,
+        (_, true, _) => TRANSACTIONS,
+        (.., true) => GROUPS,
         _ => &[],
     }
 }
+
+/// The simulation that rules of a log on its disk are tried on.
+const LOGS: &[&str] = &["logs"];
 
 /// The simulation that rules of transactions are tried on.
 const TRANSACTIONS: &[&str] = &["transactions"];

@@ -69,26 +69,27 @@ impl Replicas {
 
     /// Writes recovery points, log start offsets and high watermarks of every dir down. Blocks.
     pub(crate) fn write_checkpoints(&self) -> Result<(), Error> {
-        self.write_checkpoints_but(|_, _| {})
+        self.write_in_each(|dir, all| Offsets::of(dir, all, self.futures()).write(dir))
     }
 
     /// Writes down that a log is not flushed as far as it is, for what is above is about to be cut off. Blocks.
     pub(crate) fn lower_recovery_point(&self, partition: &Partition, offset: i64) -> Result<(), Error> {
         let id = partition.dir().id;
-        self.write_checkpoints_but(|dir, offsets| {
-            if dir.id == id {
-                let point =
-                    offsets.recovery_points.entry((partition.topic.to_string(), partition.index)).or_insert(offset);
-                *point = offset.min(*point);
-            }
-        })
-    }
-
-    fn write_checkpoints_but(&self, change: impl Fn(&Dir, &mut Offsets)) -> Result<(), Error> {
         self.write_in_each(|dir, all| {
             let mut offsets = Offsets::of(dir, all, self.futures());
-            change(dir, &mut offsets);
-            offsets.write(dir)
+            if dir.id == id {
+                let key = (partition.topic.to_string(), partition.index);
+                let point = offsets.recovery_points.entry(key).or_insert(offset);
+                *point = offset.min(*point);
+            }
+            offsets.write(dir)?;
+            // For whoever writes checkpoints next. A log that is gone is not cut.
+            let _gone = partition.with_log(|log| {
+                if dir.id == id {
+                    log.lower_recovery_point(offset)
+                }
+            });
+            Ok(())
         })
     }
 

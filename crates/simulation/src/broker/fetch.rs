@@ -91,7 +91,7 @@ impl Broker {
                 if !disk.append_as_follower(&records) {
                     *not_before = now.saturating_add(FETCH_WAIT);
                 }
-                disk.high_watermark = disk.high_watermark.max(high_watermark.min(disk.log_end_offset()));
+                disk.set_high_watermark(disk.high_watermark().max(high_watermark.min(disk.log_end_offset())));
                 if !records.is_empty() {
                     let (end, generation) = (disk.log_end_offset(), disk.generation);
                     acts.push(Act::Sync { partition, end, generation });

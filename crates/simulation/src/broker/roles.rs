@@ -50,7 +50,7 @@ impl Broker {
                 let ends = Ends {
                     log_end_offset: disk.log_end_offset(),
                     synced: disk.synced(),
-                    high_watermark: disk.high_watermark,
+                    high_watermark: disk.high_watermark(),
                 };
                 let leader = Leader::new((self.id, broker_epoch), partition, ends, now);
                 let (end, generation) = (disk.log_end_offset(), disk.generation);

@@ -137,11 +137,11 @@ fn batch(record: Record, at: Option<i64>) -> Result<CheckedBatches, Trouble> {
 }
 
 /// The records from an offset on, as they are read from the log.
-fn read(log: &Log, from: i64, most: usize) -> Result<Vec<Record>, Trouble> {
+fn read(log: &Log, from: i64, most: usize, isolation: Isolation) -> Result<Vec<Record>, Trouble> {
     let mut records = Vec::new();
     let mut next = from;
-    while next < log.log_end_offset() && records.len() < most {
-        let found = log.reader().read(next, 1 << 16, true, Isolation::LogEnd).map_err(broken)?;
+    while next < log.offsets().end(isolation) && records.len() < most {
+        let found = log.reader().read(next, 1 << 16, true, isolation).map_err(broken)?;
         let (batches, _) = CheckedBatches::parse_whole(found.bytes().map_err(broken)?).map_err(broken)?;
         let before = next;
         for batch in batches.iter() {
@@ -318,7 +318,7 @@ impl LogOnDisk {
             self.cut();
         }
         let (process, synced) = open(&self.fs, &self.config, &mut self.random)?;
-        let found = read(&process.log, 0, usize::MAX)?;
+        let found = read(&process.log, 0, usize::MAX, Isolation::LogEnd)?;
         let is_known = |history: &Vec<Record>| history.starts_with(&found);
         if !is_known(&self.records) && !self.before_cuts.iter().any(is_known) {
             return Err(broken(format!("opened with {} records that were never there in this order", found.len())));
@@ -362,7 +362,7 @@ impl Contents for LogOnDisk {
 
     fn read(&self, from: i64, most: usize) -> Result<Vec<Record>, Trouble> {
         let log = self.log().ok_or_else(|| broken("the log could not be opened"))?;
-        let found = read(log, from, most)?;
+        let found = read(log, from, most, Isolation::LogEnd)?;
         match self.records.get(index(from)..).is_some_and(|known| known.starts_with(&found)) {
             true => Ok(found),
             false => Err(broken(format!("at {from} there is something else than was appended"))),
@@ -394,6 +394,7 @@ impl Contents for LogOnDisk {
         let process = self.process()?;
         if process.log.recovery_point() > end {
             process.checkpoint(end)?;
+            process.log.lower_recovery_point(end);
         }
         process.log.truncate_to(end, NOW_MS)?;
         let end = process.log.log_end_offset();
@@ -401,6 +402,19 @@ impl Contents for LogOnDisk {
         self.records.truncate(index(end));
         (self.synced, self.durable) = (end, end);
         Ok(())
+    }
+
+    fn set_high_watermark(&mut self, high_watermark: i64) -> Result<(), Trouble> {
+        let log = &mut self.process()?.log;
+        log.set_high_watermark(high_watermark);
+        let from = high_watermark.saturating_sub(1).max(0);
+        let consumed = offset(read(log, from, usize::MAX, Isolation::HighWatermark)?.len());
+        match from + consumed == high_watermark {
+            true => Ok(()),
+            false => {
+                Err(broken(format!("consumers read {consumed} records at {from}, {high_watermark} are committed")))
+            }
+        }
     }
 
     fn crash(&mut self, _random: &mut Random) -> Result<(), Trouble> {

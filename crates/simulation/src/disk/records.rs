@@ -51,6 +51,10 @@ impl Contents for RecordsOnDisk {
         Ok(())
     }
 
+    fn set_high_watermark(&mut self, _high_watermark: i64) -> Result<(), Trouble> {
+        Ok(())
+    }
+
     /// Any part of the end that was not synced is gone: recovery cuts a log at the first thing that it lacks.
     fn crash(&mut self, random: &mut Random) -> Result<(), Trouble> {
         let unsynced = self.records.len() - self.synced;

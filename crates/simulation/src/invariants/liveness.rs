@@ -27,7 +27,7 @@ pub(crate) fn what_is_not_served(image: &Image, brokers: &[Broker]) -> Option<St
             let disk = |id: i32| brokers.iter().find(|broker| broker.id == id).and_then(|broker| broker.disk(*number));
             let end = disk(partition.leader).map(|disk| disk.log_end_offset());
             for id in &partition.replicas {
-                let there = disk(*id).map(|disk| (disk.log_end_offset(), disk.high_watermark));
+                let there = disk(*id).map(|disk| (disk.log_end_offset(), disk.high_watermark()));
                 if there != end.map(|end| (end, end)) {
                     return Some(format!(
                         "{number} on {id} has end and high watermark {there:?}, its leader ends at {end:?}"

@@ -307,3 +307,36 @@ fn a_removed_journal_leaves_nothing() {
     assert!(fs.list(Path::new(DIR)).unwrap().is_empty());
     assert_eq!(reopened(&fs).unwrap().0.committed_seq(), 0);
 }
+
+#[test]
+fn what_was_cut_off_before_a_crash_is_no_loss() {
+    for (recovery_point, is_cut) in [(2, true), (5, false)] {
+        let fs = SimFs::new();
+        fs.create_dir_all(Path::new(DIR)).unwrap();
+        let (mut journal, _) = reopened(&fs).unwrap();
+        let fs_of_log: Arc<dyn Fs> = Arc::new(fs.clone());
+        let mut log = Log::open(Arc::clone(&fs_of_log), &path(0), &OpenOptions::default()).unwrap();
+        let queue = Queue::default();
+        log.set_journal(Box::new(QueueSink(queue.clone(), key(0))));
+        for n in 0..7 {
+            log.append_as_leader(built(batch(&["value"], NOW)), EPOCH, NOW, Origin::Client).unwrap();
+            let seq = journal.commit(&std::mem::take(&mut *queue.lock())).unwrap();
+            if n == 4 {
+                fs.disk(Path::new(DIR)).unwrap().sync_all().unwrap();
+                journal.settle(seq).unwrap();
+            }
+        }
+        log.truncate_to(2, NOW).unwrap();
+        drop((log, journal));
+        fs.kill();
+        let (_, mut recovered) = reopened(&fs).unwrap();
+        let options = OpenOptions { recovery_point, ..OpenOptions::default() };
+        let mut log = Log::open(fs_of_log, &path(0), &options).unwrap();
+        let restored = recovered.take(&key(0)).unwrap().restore(&mut log, NOW);
+        assert_eq!(log.log_end_offset(), 2);
+        match restored {
+            Ok(restored) => assert_eq!((restored, is_cut), (Restored::default(), true)),
+            Err(error) => assert!(!is_cut && matches!(error, RestoreError::Gap { expected: 5, .. }), "{error}"),
+        }
+    }
+}

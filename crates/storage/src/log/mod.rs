@@ -126,6 +126,13 @@ impl Log {
         self.recovery_point
     }
 
+    /// What is above an offset does not count as durable any more, as before it is cut off. A flush that was begun before does not
+    /// vouch for it either.
+    pub fn lower_recovery_point(&mut self, offset: i64) {
+        self.recovery_point = self.recovery_point.min(offset);
+        self.truncations += 1;
+    }
+
     /// Whether it ended below its recovery point when it was opened, and so lacks what was flushed.
     pub(crate) fn was_short(&self) -> bool {
         self.was_short
