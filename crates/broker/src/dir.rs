@@ -39,6 +39,8 @@ pub(crate) struct Dir {
     /// What the journal held at the start.
     recovered: Mutex<Recovered>,
     is_recovered: AtomicBool,
+    /// Held while checkpoints are written: they replace their files by way of one temporary file each.
+    pub(crate) checkpoints: Mutex<()>,
     /// A journal that is not used any more.
     unused: Mutex<Option<Journal>>,
 }
@@ -71,6 +73,7 @@ impl Dir {
             logs: AtomicUsize::new(0),
             recovered: Mutex::new(recovered),
             is_recovered: AtomicBool::new(false),
+            checkpoints: Mutex::default(),
             unused: Mutex::new(unused),
         })
     }

@@ -58,8 +58,6 @@ pub(crate) struct Replicas {
     assignments: Arc<Assignments>,
     config: ArcSwap<ServerConfig>,
     topics: ArcSwap<HashMap<Str, Arc<ByIndex>>>,
-    /// Held while checkpoints are written: they replace their files by way of one temporary file each.
-    checkpoints: Mutex<()>,
     /// Put back into logs what only the journals have.
     restorers: Mutex<Vec<JoinHandle<()>>>,
     closing: AtomicBool,
@@ -104,7 +102,6 @@ impl Replicas {
             assignments: Arc::default(),
             config: ArcSwap::new(config),
             topics: ArcSwap::default(),
-            checkpoints: Mutex::default(),
             restorers: Mutex::default(),
             closing: AtomicBool::new(false),
             maker: making::Maker::default(),

@@ -112,7 +112,6 @@ fn kind(sabotage: &Sabotage) -> &'static [&'static str] {
         "storage/src/journal",
         "storage/src/segment",
         "storage/src/shared.rs",
-        "storage/src/fs",
         "storage/src/log/truncate.rs",
         "storage/src/log/mod.rs",
         "simulation/src/disk/log.rs",

@@ -72,41 +72,32 @@ impl Replicas {
         self.write_in_each(|dir, all| Offsets::of(dir, all, self.futures()).write(dir))
     }
 
+    /// The same of one dir, which so waits for no other.
+    pub(crate) fn write_checkpoints_in(&self, dir: &Dir) -> Result<(), Error> {
+        write_in(dir, || Offsets::of(dir, &self.all(), self.futures()).write(dir))
+    }
+
     /// Writes down that a log is not flushed as far as it is, for what is above is about to be cut off. Blocks.
     pub(crate) fn lower_recovery_point(&self, partition: &Partition, offset: i64) -> Result<(), Error> {
-        let id = partition.dir().id;
-        self.write_in_each(|dir, all| {
-            let mut offsets = Offsets::of(dir, all, self.futures());
-            if dir.id == id {
-                let key = (partition.topic.to_string(), partition.index);
-                let point = offsets.recovery_points.entry(key).or_insert(offset);
-                *point = offset.min(*point);
-            }
-            offsets.write(dir)?;
+        let dir = partition.dir();
+        write_in(&dir, || {
+            let mut offsets = Offsets::of(&dir, &self.all(), self.futures());
+            let key = (partition.topic.to_string(), partition.index);
+            let point = offsets.recovery_points.entry(key).or_insert(offset);
+            *point = offset.min(*point);
+            offsets.write(&dir)?;
             // For whoever writes checkpoints next. A log that is gone is not cut.
-            let _gone = partition.with_log(|log| {
-                if dir.id == id {
-                    log.lower_recovery_point(offset)
-                }
-            });
+            let _gone = partition.with_log(|log| log.lower_recovery_point(offset));
             Ok(())
         })
     }
 
     fn write_in_each(&self, write: impl Fn(&Dir, &[Arc<Replica>]) -> Result<(), Error>) -> Result<(), Error> {
-        let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         let mut outcome = Ok(());
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let written = write(dir, &all);
-            match &written {
-                // The old ones stand; a start after a crash has more to do.
-                Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),
-                Err(error) => dir.fail(error),
-                Ok(()) => {}
-            }
             // A disk that fails keeps no other from being written to.
-            outcome = outcome.and(written);
+            outcome = outcome.and(write_in(dir, || write(dir, &all)));
         }
         outcome
     }
@@ -118,13 +109,25 @@ impl Replicas {
         self.futures().close();
         // What is appended later is durable when its log is closed.
         self.dirs.iter().filter_map(|dir| dir.commits()).for_each(|commits| commits.stop());
-        let _one_at_a_time = self.checkpoints.lock();
         let all = self.all();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            let _one_at_a_time = dir.checkpoints.lock();
             close_dir(dir, &all, self.futures(), broker_epoch)?;
         }
         Ok(())
     }
+}
+
+fn write_in(dir: &Dir, write: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    let _one_at_a_time = dir.checkpoints.lock();
+    let written = write();
+    match &written {
+        // The old ones stand; a start after a crash has more to do.
+        Err(error) if error.is_full() => dir.room.found_full(&dir.log_dir),
+        Err(error) => dir.fail(error),
+        Ok(()) => {}
+    }
+    written
 }
 
 fn close_dir(dir: &Dir, all: &[Arc<Replica>], futures: &Futures, broker_epoch: i64) -> anyhow::Result<()> {

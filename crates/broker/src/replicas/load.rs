@@ -129,9 +129,9 @@ impl Replicas {
             info!(dir = %dir.log_dir.path().display(), "opened the {count} logs that the journal has records of, in {ms} ms");
         }
         let Some(commits) = dir.commits() else { return Ok(()) };
-        let replicas = Arc::downgrade(self);
+        let (replicas, of) = (Arc::downgrade(self), dir.clone());
         let write_checkpoints = move || match replicas.upgrade() {
-            Some(replicas) => replicas.write_checkpoints().map_err(|error| error.to_string()),
+            Some(replicas) => replicas.write_checkpoints_in(&of).map_err(|error| error.to_string()),
             None => Ok(()),
         };
         Ok(commits.start_settler(dir, write_checkpoints)?)
