@@ -134,7 +134,8 @@ impl Entries {
                 log.append_as_follower(placed.read()?, ANY_EPOCH, now_ms)?;
                 restored.batches += 1;
             }
-            restored.end = placed.row.end;
+            // A log that began anew within a batch ends there.
+            restored.end = placed.row.end.min(log.log_end_offset());
         }
         Ok(restored)
     }
