@@ -1,16 +1,20 @@
 //! A few of the seeds, each time; that a seed is one history; and seeds that found something.
 
-use crate::{run, run_on_logs};
+use crate::{Report, run, run_on_logs};
 use core::time::Duration;
 
 const SECONDS: Duration = Duration::from_secs(60);
+
+fn without_violation(seed: u64, report: Report) -> Report {
+    assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+    report
+}
 
 #[test]
 fn no_seed_breaks_what_must_hold() {
     let mut reached = [0; 8];
     for seed in 1..=120 {
-        let report = run(seed, SECONDS);
-        assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+        let report = without_violation(seed, run(seed, SECONDS));
         let partitions = [report.acknowledged, report.leaders, report.faults, report.truncations];
         let quorum = [report.controllers, report.changes, report.installed, report.refused];
         reached.iter_mut().zip(partitions.into_iter().chain(quorum)).for_each(|(all, count)| *all += count);
@@ -25,8 +29,7 @@ fn no_seed_breaks_what_must_hold() {
 fn no_seed_breaks_what_must_hold_on_logs() {
     let (mut acknowledged, mut truncations) = (0, 0);
     for seed in 1..=60 {
-        let report = run_on_logs(seed, SECONDS);
-        assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+        let report = without_violation(seed, run_on_logs(seed, SECONDS));
         acknowledged += report.acknowledged;
         truncations += report.truncations;
     }
@@ -42,8 +45,7 @@ fn a_seed_is_one_history() {
 }
 
 fn must_hold(seed: u64) {
-    let report = run(seed, SECONDS);
-    assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+    without_violation(seed, run(seed, SECONDS));
 }
 
 /// The quorum asked for a snapshot once: when the answer was lost, the controller waited for ever.
@@ -92,8 +94,7 @@ fn each_decision_is_checked() {
 }
 
 fn must_hold_on_logs(seed: u64) {
-    let report = run_on_logs(seed, SECONDS);
-    assert_eq!(report.violation, None, "seed {seed} at {:?}", report.at);
+    without_violation(seed, run_on_logs(seed, SECONDS));
 }
 
 /// A follower that had no room to cut its log took the log dir offline for good.

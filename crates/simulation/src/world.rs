@@ -7,6 +7,7 @@ mod report;
 use crate::broker::{Act, Broker};
 use crate::client;
 use crate::controller::{Act as ControllerAct, Controller, TICK as CONTROLLER_TICK, directory};
+use crate::disk::Disk;
 use crate::invariants::{
     self, Acknowledged, Committed, HighWatermark, MetadataLog, Moved, OneController, OneLeader, Violation,
 };
@@ -206,10 +207,6 @@ impl World {
             self.now = time;
             self.trace = self.trace.rotate_left(5) ^ micros(time).wrapping_mul(number | 1);
             self.happen(event)?;
-            let broken = self.brokers.iter().find_map(|broker| broker.broken().map(|reason| (broker.id, reason)));
-            if let Some((id, reason)) = broken {
-                return Err(Violation::new("log", format!("broker {id}: {reason}")));
-            }
         }
         self.now = end;
         Ok(())
@@ -317,6 +314,10 @@ impl World {
         let mut acts = Vec::new();
         let Some(broker) = self.brokers.iter_mut().find(|broker| broker.id == id) else { return Ok(()) };
         act(broker, &mut acts);
+        // Also what went wrong while it was down.
+        if let Some(reason) = broker.broken() {
+            return Err(Violation::new("log", format!("broker {id}: {reason}")));
+        }
         let run = broker.run().unwrap_or(0);
         for act in acts {
             self.carry_out(id, run, act)?;
@@ -435,9 +436,9 @@ impl World {
         for topic in self.metadata_log.image().topics().iter() {
             for (number, partition) in &topic.partitions {
                 let broker = self.brokers.iter().find(|broker| broker.id == partition.leader);
-                if let Some(disk) = broker.and_then(|broker| broker.disk(*number)) {
-                    self.acknowledged.check(*number, partition.leader, disk)?;
-                }
+                let nothing = Disk::new(None);
+                let disk = broker.and_then(|broker| broker.disk(*number)).unwrap_or(&nothing);
+                self.acknowledged.check(*number, partition.leader, disk)?;
             }
         }
         Ok(())
